@@ -1,0 +1,241 @@
+"""Layers: named results with provenance, and the store that keeps them as GeoParquet.
+
+A layer is a table of point rows on the body's CRS plus the record of how it was made. The model never
+sees the table: it sees `Layer.brief`. Tables are written once and never changed; a new result is a new
+layer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from retrieval.body import Body, get_body
+from retrieval.errors import ToolInputError
+
+Json = Any
+Kind = Literal["tiles", "features", "catalogue"]
+
+# Every layer table has these columns, in this order, before any other.
+COLUMNS = ("row_id", "lon", "lat", "score", "probability")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a layer was made; plain JSON values throughout.
+
+    Attributes
+    ----------
+    tool, arguments
+        The call that made it.
+    parents
+        Ids of the layers it was made from.
+    body, index, encoder
+        Name of the body and fingerprints of the index and the encoder.
+    query, templates
+        What was asked of the encoder, if anything.
+    threshold, threshold_method, counts_at
+        Smallest probability kept, how it was chosen, and the number of rows at other thresholds
+        (``{"0.40": 120, "0.50": 96, "0.60": 71}``), so that its sensitivity is on record.
+    score_rule
+        How the scores of parents were combined, in words.
+    notes
+        Checks and caveats, one sentence each.
+    """
+
+    tool: str
+    arguments: dict[str, Json]
+    body: str
+    parents: tuple[str, ...] = ()
+    index: str = ""
+    encoder: str = ""
+    query: str = ""
+    templates: tuple[str, ...] = ()
+    threshold: float | None = None
+    threshold_method: str = ""
+    counts_at: dict[str, int] = field(default_factory=dict)
+    score_rule: str = ""
+    notes: tuple[str, ...] = ()
+    seed: int = 0
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A named result.
+
+    Attributes
+    ----------
+    id
+        ``L1``, ``L2``...: the citation key.
+    title
+        A short noun phrase: ``pitted cones``.
+    kind
+        Whether rows are index tiles, merged features, or entries of a catalogue.
+    table
+        GeoDataFrame of points, longitude first, with `COLUMNS` and any others; ``row_id`` is the tile id
+        or the catalogue's own id; ``score`` and ``probability`` are NaN for catalogue rows.
+    provenance
+        How it was made.
+    """
+
+    id: str
+    title: str
+    kind: Kind
+    table: gpd.GeoDataFrame
+    provenance: Provenance
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def lonlat(self) -> np.ndarray:
+        """Positions, shape (n, 2), degrees."""
+        return self.table[["lon", "lat"]].to_numpy(dtype=float)
+
+    @property
+    def hash(self) -> str:
+        """Fingerprint of the rows: ids, positions and scores, the same on every run and platform."""
+        digest = hashlib.sha256()
+        table = self.table
+        digest.update("\n".join(table["row_id"].astype(str)).encode())
+        for column in ("lon", "lat", "score", "probability"):
+            values = np.round(table[column].to_numpy(dtype=float), 5) + 0.0
+            digest.update(values.astype("<f8").tobytes())
+        return digest.hexdigest()[:16]
+
+    def brief(self, rows: int = 0) -> dict[str, Json]:
+        """What a model may see: identity, count, extent, quantiles and at most ``rows`` rows."""
+        table = self.table
+        brief: dict[str, Json] = {
+            "id": self.id,
+            "title": self.title,
+            "kind": self.kind,
+            "count": len(table),
+            "threshold": self.provenance.threshold,
+        }
+        if len(table):
+            brief["lat_range_deg"] = [round(float(table["lat"].min()), 2), round(float(table["lat"].max()), 2)]
+            if table["probability"].notna().any():
+                quantiles = table["probability"].quantile([0.1, 0.5, 0.9])
+                brief["probability_q10_q50_q90"] = [round(float(q), 3) for q in quantiles]
+        if rows:
+            brief["rows"] = json.loads(
+                table.drop(columns="geometry").head(rows).round(4).to_json(orient="records")
+            )
+        return brief
+
+
+def make_table(
+    body: Body,
+    row_ids: Sequence[str],
+    lonlat: np.ndarray,
+    score: np.ndarray | None = None,
+    probability: np.ndarray | None = None,
+    **columns: Any,
+) -> gpd.GeoDataFrame:
+    """Assemble a layer table; missing scores become NaN.
+
+    Parameters
+    ----------
+    lonlat
+        Shape (n, 2), degrees.
+    """
+    n = len(row_ids)
+    nan = np.full(n, np.nan)
+    points = np.asarray(lonlat, dtype=float).reshape(n, 2)
+    data = {
+        "row_id": pd.Series(list(row_ids), dtype="str"),
+        "lon": points[:, 0],
+        "lat": points[:, 1],
+        "score": nan if score is None else np.asarray(score, dtype=float),
+        "probability": nan if probability is None else np.asarray(probability, dtype=float),
+        **columns,
+    }
+    return gpd.GeoDataFrame(data, geometry=gpd.points_from_xy(points[:, 0], points[:, 1]), crs=body.crs)
+
+
+class LayerStore:
+    """The layers of one conversation, in one folder: ``L1.parquet`` and ``L1.json`` each.
+
+    Parameters
+    ----------
+    folder
+        Made if missing. The JSON is written last, so a layer without one never existed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._cache: dict[str, Layer] = {}
+
+    def ids(self) -> list[str]:
+        """Ids in the order they were made."""
+        found = [p.stem for p in self.folder.glob("L*.json") if re.fullmatch(r"L\d+", p.stem)]
+        return sorted(found, key=lambda name: int(name[1:]))
+
+    def __iter__(self) -> Iterator[Layer]:
+        return (self.get(layer_id) for layer_id in self.ids())
+
+    def __len__(self) -> int:
+        return len(self.ids())
+
+    def add(self, title: str, kind: Kind, table: gpd.GeoDataFrame, provenance: Provenance) -> Layer:
+        """Store a new layer under the next free id and return it."""
+        ids = self.ids()
+        layer_id = f"L{int(ids[-1][1:]) + 1 if ids else 1}"
+        layer = Layer(layer_id, title[:120], kind, table.reset_index(drop=True), provenance)
+        parquet, record = self._paths(layer_id)
+        _replace(parquet, lambda tmp: layer.table.to_parquet(tmp))
+        about = {"id": layer_id, "title": layer.title, "kind": kind, "provenance": asdict(provenance)}
+        _replace(record, lambda tmp: tmp.write_text(json.dumps(about, indent=1), encoding="utf-8"))
+        self._cache[layer_id] = layer
+        return layer
+
+    def get(self, layer_id: str) -> Layer:
+        """Layer by id.
+
+        Raises
+        ------
+        ToolInputError
+            If there is no such layer; the message lists those there are.
+        """
+        key = str(layer_id).strip().strip("[]").upper()
+        if key in self._cache:
+            return self._cache[key]
+        if key not in self.ids():
+            raise ToolInputError(
+                f"there is no layer {str(layer_id)[:40]!r}",
+                allowed=", ".join(self.ids()) or "none yet",
+                next_step="search first, then use the id of the layer it made",
+            )
+        parquet, record = self._paths(key)
+        about = json.loads(record.read_text(encoding="utf-8"))
+        values = about["provenance"]
+        for name in ("parents", "templates", "notes"):
+            values[name] = tuple(values[name])
+        table = gpd.read_parquet(parquet)
+        # GeoParquet writers may lose the name of a custom CRS; the body is the authority.
+        table = table.set_crs(get_body(values["body"]).crs, allow_override=True)
+        layer = Layer(key, about["title"], about["kind"], table, Provenance(**values))
+        self._cache[key] = layer
+        return layer
+
+    def _paths(self, layer_id: str) -> tuple[Path, Path]:
+        return self.folder / f"{layer_id}.parquet", self.folder / f"{layer_id}.json"
+
+
+def _replace(path: Path, write: Any) -> None:
+    temporary = path.with_name(path.name + f".{os.getpid()}.tmp")
+    write(temporary)
+    os.replace(temporary, path)
