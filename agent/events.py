@@ -1,0 +1,173 @@
+"""What happens while a question is answered, and the record that is kept of it.
+
+`agent.loop.Conversation.ask` yields events; the chat and the command line only draw them. A finished
+question is a `Turn`, plain data that goes to JSON and back without loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Json = Any
+Status = Literal["answered", "declined", "failed", "stopped"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the check of an answer against the tool results found; made by `agent.evidence.check`.
+
+    Attributes
+    ----------
+    checked
+        How many numbers the answer states.
+    unsupported
+        Those that no tool result nor the question gave, and citations of layers that do not exist, as
+        written and in the order written.
+    citations
+        Ids of the layers that the answer cites and that exist, each once, in the order written.
+    """
+
+    checked: int = 0
+    unsupported: tuple[str, ...] = ()
+    citations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    """The model asked for a tool; the tool has not run yet."""
+
+    step_id: str
+    tool: str
+    arguments: dict[str, Json]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One finished tool call.
+
+    Attributes
+    ----------
+    step_id
+        The call's id, the same as in `StepStarted`.
+    summary
+        The tool's own sentences; empty if it failed.
+    figures
+        Every number the tool stated, by name with unit.
+    layer_ids, pictures
+        Layers made; file names of pictures in the conversation's export folder.
+    seconds
+        Wall time of the tool.
+    error
+        Why it failed, in words fit for a reader; empty if it did not.
+    """
+
+    step_id: str
+    tool: str
+    arguments: dict[str, Json]
+    summary: str
+    layer_ids: tuple[str, ...]
+    figures: dict[str, float | int]
+    pictures: tuple[str, ...]
+    seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class StepFinished(Step):
+    """A tool call ended, well or badly; the same fields as `Step`."""
+
+    @property
+    def step(self) -> Step:
+        """The record of it that a `Turn` keeps."""
+        return Step(**{name: getattr(self, name) for name in Step.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class AnswerText:
+    """A piece of the answer, as it is written."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The last event of every question, whatever happened.
+
+    Attributes
+    ----------
+    text
+        The whole answer; what counts if it differs from the pieces.
+    status
+        ``answered``; ``declined``: the data cannot tell; ``failed``: model or limit; ``stopped``: by the user.
+    suggestions
+        Follow-up questions to offer, ready to be asked.
+    """
+
+    text: str
+    status: Status
+    evidence: Evidence
+    suggestions: tuple[str, ...]
+    seconds: float
+
+
+Event = StepStarted | StepFinished | AnswerText | Answered
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question and all that came of it.
+
+    Attributes
+    ----------
+    model
+        The model's name as given: ``offline`` or ``openai:NAME``.
+    started
+        ISO 8601, UTC.
+    """
+
+    question: str
+    steps: tuple[Step, ...]
+    answer: str
+    status: Status
+    evidence: Evidence = field(default_factory=Evidence)
+    suggestions: tuple[str, ...] = ()
+    model: str = ""
+    started: str = ""
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Json]:
+        """Plain values, ready for `json.dumps`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Json]) -> Turn:
+        """The turn that `to_json` wrote, also after a trip through a JSON file.
+
+        Raises
+        ------
+        KeyError, TypeError
+            If the values are not those of a turn.
+        """
+        evidence = values["evidence"]
+        return cls(
+            question=values["question"],
+            steps=tuple(_step(step) for step in values["steps"]),
+            answer=values["answer"],
+            status=values["status"],
+            evidence=Evidence(
+                checked=evidence["checked"],
+                unsupported=tuple(evidence["unsupported"]),
+                citations=tuple(evidence["citations"]),
+            ),
+            suggestions=tuple(values["suggestions"]),
+            model=values["model"],
+            started=values["started"],
+            seconds=values["seconds"],
+        )
+
+
+def _step(values: Mapping[str, Json]) -> Step:
+    lists = {"layer_ids": tuple(values["layer_ids"]), "pictures": tuple(values["pictures"])}
+    return Step(**{**values, **lists})
