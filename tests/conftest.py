@@ -1,0 +1,65 @@
+"""Fixtures that every test may use: a fresh home, a tiny index, real data where there are some."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retrieval.grid import Grid
+from retrieval.settings import Settings, real_data_folder
+
+if TYPE_CHECKING:
+    from retrieval.index import TileIndex
+    from tests.fakes import PatternEncoder, PatternSource
+
+BACKGROUND = ("an orbital picture of the ground", "nothing in particular", "a planetary surface")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings with a fresh home; the environment points there and holds no model or key."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("AREOGRAPHER_HOME", str(folder))
+    for name in ("AREOGRAPHER_MODEL", "OPENAI_BASE_URL", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    return Settings(home=folder, workers=1)
+
+
+@pytest.fixture(scope="session")
+def pattern_encoder() -> PatternEncoder:
+    """The encoder of `tiny_index`."""
+    from tests.fakes import PatternEncoder
+
+    return PatternEncoder()
+
+
+@pytest.fixture(scope="session")
+def pattern_source() -> PatternSource:
+    """The source of `tiny_index`; its ``labels(grid)`` are the truth."""
+    from tests.fakes import PatternSource
+
+    return PatternSource()
+
+
+@pytest.fixture(scope="session")
+def tiny_index(
+    tmp_path_factory: pytest.TempPathFactory, pattern_source: PatternSource, pattern_encoder: PatternEncoder
+) -> TileIndex:
+    """About 700 tiles of 60 km on Lowell. Shared by all tests of a run: read only."""
+    from retrieval.index import build_index
+
+    out = tmp_path_factory.mktemp("indexes") / "tiny"
+    grid = Grid(pattern_source.body, 60.0)
+    return build_index(pattern_source, grid, pattern_encoder, out, background_prompts=BACKGROUND)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real data; the test is skipped where there is none."""
+    folder = real_data_folder()
+    if folder is None:
+        pytest.skip("AREOGRAPHER_REAL_DATA is unset: no real data on this machine")
+    return folder
