@@ -1,0 +1,1 @@
+"""The only room that knows LangChain: models, the loop, evidence, conversations, transcripts."""

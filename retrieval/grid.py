@@ -192,9 +192,7 @@ def in_box(lonlat: ArrayLike, west: float, south: float, east: float, north: flo
     if not all(math.isfinite(v) for v in (west, south, east, north)):
         raise SettingsError("bounds must be finite numbers", allowed="W S E N in degrees")
     if not -90 <= south < north <= 90:
-        raise SettingsError(
-            f"latitudes {south} to {north} are no band", allowed="-90 <= south < north <= 90"
-        )
+        raise SettingsError(f"latitudes {south} to {north} are no band", allowed="-90 <= south < north <= 90")
     points = np.asarray(lonlat, dtype=float)
     lon, lat = points[..., 0], points[..., 1]
     band = (lat >= south) & (lat <= north)

@@ -131,9 +131,7 @@ def _read_toml(path: Path) -> dict[str, object]:
     types = {f.name: f.type for f in fields(Settings) if f.name not in ("home", "openai_api_key")}
     for name, value in values.items():
         if name not in types:
-            raise SettingsError(
-                f"{path} has an unknown setting {name!r}", allowed=", ".join(sorted(types))
-            )
+            raise SettingsError(f"{path} has an unknown setting {name!r}", allowed=", ".join(sorted(types)))
         if type(value).__name__ != types[name]:
             raise SettingsError(f"{path}: {name} must be of type {types[name]}, not {value!r}")
     return dict(values)

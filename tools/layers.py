@@ -125,7 +125,10 @@ class Layer:
             "threshold": self.provenance.threshold,
         }
         if len(table):
-            brief["lat_range_deg"] = [round(float(table["lat"].min()), 2), round(float(table["lat"].max()), 2)]
+            brief["lat_range_deg"] = [
+                round(float(table["lat"].min()), 2),
+                round(float(table["lat"].max()), 2),
+            ]
             if table["probability"].notna().any():
                 quantiles = table["probability"].quantile([0.1, 0.5, 0.9])
                 brief["probability_q10_q50_q90"] = [round(float(q), 3) for q in quantiles]

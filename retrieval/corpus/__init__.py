@@ -1,0 +1,1 @@
+"""Tiles with facts and captions; never imports torch."""

@@ -1,0 +1,1 @@
+"""Training of encoders; reads shards from disk, never rasters or tables."""

@@ -1,0 +1,409 @@
+"""`areographer`: one verb per thing a person does. No science here.
+
+Exit status: 0 done, 2 bad input (one clear line on standard error), 1 a fault of ours, 130 interrupted.
+With ``--json`` one JSON object goes to standard output and nothing else does.
+
+Heavy libraries are imported inside the verbs, so that ``--help`` and a typing error answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.exceptions import TyperException
+
+from prompts import Prompts, load_prompts
+from retrieval.errors import AreographerError, Cancelled, InputError, QuestionError, SettingsError
+from retrieval.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from agent.events import Answered, Step
+    from agent.loop import Conversation
+    from retrieval.encoder import Encoder
+    from retrieval.index import TileIndex
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A conversational agent over a planetary image index.",
+)
+index_app = typer.Typer(no_args_is_help=True, help="Build and inspect image indexes.")
+app.add_typer(index_app, name="index")
+
+console = Console(stderr=True)
+
+IndexName = Annotated[str, typer.Option("--index", help="Name of an index, or its folder.")]
+ModelName = Annotated[str, typer.Option("--model", help="offline, or openai:NAME.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Gazetteer = Annotated[
+    Path | None, typer.Option("--gazetteer", help="Named places: CSV, KMZ, GeoPackage or GeoJSON.")
+]
+
+
+def main() -> None:
+    """Entry point: runs the verb and turns every outcome into an exit status."""
+    try:
+        status = app(standalone_mode=False)
+    except TyperException as error:
+        _complain(error.format_message())
+        status = error.exit_code
+    except (Cancelled, KeyboardInterrupt, typer.Abort):
+        _complain("interrupted; whatever was finished is kept")
+        status = 130
+    except InputError as error:
+        _complain(str(error))
+        status = 2
+    except AreographerError as error:
+        _complain(str(error))
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+@app.command()
+def chat(
+    index: IndexName = "lowell",
+    model: ModelName = "",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 7860,
+    gazetteer: Gazetteer = None,
+) -> None:
+    """Open the chat in a browser."""
+    from app import build_app, serve
+
+    settings, prompts = load_settings(), load_prompts()
+    encoder, opened = _open_index(index, settings, prompts)
+    places = _places(opened, settings, gazetteer)
+    blocks = build_app(settings, opened, encoder, prompts, model or settings.model, places)
+    console.print(f"Areographer listens on http://{host}:{port}")
+    serve(blocks, settings, host, port)
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="A research question.")],
+    index: IndexName = "lowell",
+    model: ModelName = "",
+    out: Annotated[Path | None, typer.Option(help="Folder for the transcript.")] = None,
+    gazetteer: Gazetteer = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask one question and print the answer and the path of its transcript."""
+    started = time.perf_counter()
+    settings, prompts = load_settings(), load_prompts()
+    # A question that can never be answered is refused before seconds are spent on opening anything.
+    from agent.question import check_question
+
+    check_question(question, settings.max_question_chars)
+    from agent.conversations import ConversationStore
+    from agent.loop import open_conversation
+
+    encoder, opened = _open_index(index, settings, prompts)
+    with ConversationStore(settings.conversations) as store:
+        conversation = open_conversation(
+            settings,
+            store,
+            opened,
+            encoder,
+            prompts,
+            model or settings.model,
+            gazetteer=_places(opened, settings, gazetteer),
+        )
+        answered = _follow(conversation, question, quiet=as_json)
+        bundle = _write_transcript(conversation, out or settings.exports / "transcripts")
+        report = _answer_report(conversation, answered, bundle, time.perf_counter() - started)
+    if as_json:
+        _print_json(report)
+    else:
+        _print_answer(report)
+    if answered.status == "stopped":
+        raise Cancelled("stopped")
+    if answered.status == "declined":
+        raise QuestionError(answered.text)
+    if answered.status == "failed":
+        _complain("the question could not be answered; the transcript says where it stopped")
+        raise typer.Exit(1)
+
+
+@app.command()
+def search(
+    text: Annotated[str, typer.Argument(help="What to look for.")],
+    index: IndexName = "lowell",
+    limit: Annotated[int, typer.Option(min=1, max=100_000)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Rank the tiles of an index by words; no agent."""
+    from tools.search import rank_words
+
+    settings, prompts = load_settings(), load_prompts()
+    encoder, opened = _open_index(index, settings, prompts)
+    hits = rank_words(opened, encoder, text, prompts.templates, limit)
+    if as_json:
+        _print_json({"query": text, "index": opened.manifest.name, "hits": hits})
+        return
+    for hit in hits:
+        print(
+            f"{hit['tile_id']}  lon {hit['lon']:8.2f}  lat {hit['lat']:7.2f}  "
+            f"score {hit['score']:.3f}  probability {hit['probability']:.2f}"
+        )
+
+
+@index_app.command("build")
+def index_build(
+    sources: Annotated[list[str], typer.Argument(help="Rasters, or `lowell` for the synthetic planet.")],
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    body: Annotated[str, typer.Option(help="Body the rasters belong to.")] = "mars",
+    bounds: Annotated[
+        tuple[float, float, float, float] | None,
+        typer.Option(help="W S E N in degrees, for a plain simple-cylindrical picture."),
+    ] = None,
+    tile_km: Annotated[float, typer.Option(help="Side of a tile, km.")] = 12.0,
+    encoder: Annotated[str, typer.Option(help="areo-mini, an open_clip name, hf-hub:..., or a folder.")] = "",
+    kind: Annotated[str, typer.Option(help="auto, image or dem.")] = "auto",
+    storage: Annotated[str, typer.Option(help="fp16, fp32 or sq8.")] = "fp16",
+    seed: Annotated[int, typer.Option(help="Seed of a synthetic planet.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, max=256)] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Build an index from rasters; a build that was cut off goes on where it stopped."""
+    from retrieval.body import get_body
+    from retrieval.corpus.lowell import LowellSource
+    from retrieval.corpus.raster import open_rasters
+    from retrieval.encoder import load_encoder
+    from retrieval.grid import Grid
+    from retrieval.index import build_index
+
+    settings, prompts = load_settings(), load_prompts()
+    if sources == ["lowell"]:
+        source: Any = LowellSource(seed)
+    else:
+        source = open_rasters([Path(name) for name in sources], get_body(body), bounds=bounds, kind=kind)
+    with _progress() as progress:
+        made = build_index(
+            source,
+            Grid(source.body, tile_km),
+            load_encoder(encoder or settings.encoder),
+            out,
+            background_prompts=prompts.background,
+            storage=storage,
+            workers=workers,
+            progress=progress,
+        )
+    _report_index(made, as_json)
+
+
+@index_app.command("info")
+def index_info(
+    folder: Annotated[str, typer.Argument(help="Name or folder.")], as_json: AsJson = False
+) -> None:
+    """Say what an index holds."""
+    from retrieval.index import TileIndex
+    from retrieval.library import index_folder
+
+    _report_index(TileIndex.open(index_folder(folder, load_settings())), as_json)
+
+
+@app.command()
+def train(
+    data: Annotated[list[Path], typer.Argument(help="Folders of image-text pairs.")],
+    heldout: Annotated[Path, typer.Option(help="Pairs of a region or seed that is never trained on.")],
+    out: Annotated[Path, typer.Option(help="Folder to make, with weights and model card.")],
+    architecture: Annotated[
+        str, typer.Option("--encoder", help="areo-mini or an open_clip name.")
+    ] = "areo-mini",
+    pretrained: Annotated[str, typer.Option(help="open_clip tag or local weights to start from.")] = "",
+    minutes: Annotated[float, typer.Option(min=0.01, help="Time budget.")] = 30.0,
+    seed: Annotated[int, typer.Option()] = 0,
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Train or fine-tune an encoder on image-text pairs."""
+    from retrieval.training.train import TrainConfig
+    from retrieval.training.train import train as run
+
+    config = TrainConfig(
+        data=tuple(data),
+        heldout=heldout,
+        out=out,
+        architecture=architecture,
+        pretrained=pretrained,
+        minutes=minutes,
+        seed=seed,
+        resume=resume,
+    )
+    with _progress() as progress:
+        report = run(config, progress)
+    if as_json:
+        _print_json(report)
+    else:
+        print(f"weights in {out}; held-out figures in {out / 'README.md'}")
+
+
+@app.command()
+def replay(
+    bundle: Annotated[Path, typer.Argument(help="A transcript's .zip.")],
+    index: Annotated[
+        str, typer.Option("--index", help="Index to run on; default: the bundle's own name.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Run a transcript's recipe again without any model, and compare every figure and layer."""
+    import tempfile
+
+    from agent.transcript import read_bundle
+    from agent.transcript import replay as run
+    from tools.workspace import open_workspace
+
+    settings, prompts = load_settings(), load_prompts()
+    contents = read_bundle(bundle)
+    encoder, opened = _open_index(index or contents.index_name, settings, prompts)
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = open_workspace(
+            settings,
+            opened,
+            encoder,
+            Path(folder),
+            prompts.templates,
+            gazetteer=_places(opened, settings, None),
+            readable=(settings.uploads,),
+        )
+        result = run(contents, workspace)
+    if as_json:
+        _print_json({"identical": result.identical, "differences": result.differences})
+    else:
+        print("identical" if result.identical else "\n".join(["different:", *result.differences]))
+    if not result.identical:
+        raise typer.Exit(1)
+
+
+def _open_index(name: str, settings: Settings, prompts: Prompts) -> tuple[Encoder, TileIndex]:
+    from retrieval.encoder import load_encoder
+    from retrieval.library import open_or_make
+
+    encoder = load_encoder(settings.encoder)
+    with _progress() as progress:
+        return encoder, open_or_make(name, settings, encoder, prompts.background, progress)
+
+
+def _places(index: TileIndex, settings: Settings, file: Path | None) -> Any:
+    from retrieval.library import open_gazetteer
+
+    return open_gazetteer(index, settings, file)
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A bar on standard error that appears with the first report and counts each stage."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(tasks[stage], completed=done, total=total)
+
+        yield report
+
+
+def _follow(conversation: Conversation, question: str, *, quiet: bool) -> Answered:
+    from agent.events import Answered, StepFinished
+
+    for event in conversation.ask(question):
+        if isinstance(event, StepFinished) and not quiet:
+            arguments = ", ".join(f"{name}={value!r}" for name, value in event.arguments.items())
+            # Never markup: arguments and summaries may hold text from a catalogue or a file name.
+            console.print(f"{event.tool}({arguments})", style="dim", highlight=False, markup=False)
+            console.print(f"  {event.error or event.summary}", highlight=False, markup=False)
+        if isinstance(event, Answered):
+            return event
+    raise SettingsError("the model ended without an answer", next_step="ask again or choose another model")
+
+
+def _write_transcript(conversation: Conversation, out: Path) -> Any:
+    from agent.transcript import write_bundle
+
+    out.mkdir(parents=True, exist_ok=True)
+    return write_bundle(conversation.id, conversation.turns, conversation.workspace, out)
+
+
+def _answer_report(
+    conversation: Conversation, answered: Answered, bundle: Any, seconds: float
+) -> dict[str, Any]:
+    turn = conversation.turns[-1]
+    layers = conversation.workspace.layers
+    return {
+        "status": answered.status,
+        "answer": answered.text,
+        "model": conversation.model,
+        "index": conversation.workspace.index.manifest.name,
+        "steps": [_step_report(step) for step in turn.steps],
+        "layers": [
+            {
+                "id": layer.id,
+                "title": layer.title,
+                "count": len(layer),
+                "path": str(layers.folder / f"{layer.id}.parquet"),
+            }
+            for layer in layers
+        ],
+        "figures": {f"{n}.{key}": v for n, s in enumerate(turn.steps, 1) for key, v in s.figures.items()},
+        "evidence": {
+            "checked": answered.evidence.checked,
+            "unsupported": list(answered.evidence.unsupported),
+        },
+        "transcript": str(bundle.zip),
+        "transcript_html": str(bundle.html),
+        "suggestions": list(answered.suggestions),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _step_report(step: Step) -> dict[str, Any]:
+    return {
+        "tool": step.tool,
+        "arguments": step.arguments,
+        "summary": step.summary,
+        "error": step.error,
+        "figures": step.figures,
+        "seconds": round(step.seconds, 3),
+    }
+
+
+def _print_answer(report: dict[str, Any]) -> None:
+    if report["status"] != "declined":
+        print(report["answer"])
+    print(f"\nmodel: {report['model']}   {report['seconds']:.1f} s")
+    print(f"transcript: {report['transcript_html']}\n            {report['transcript']}")
+
+
+def _report_index(index: TileIndex, as_json: bool) -> None:
+    manifest = asdict(index.manifest)
+    if as_json:
+        _print_json({"folder": str(index.folder), **manifest})
+        return
+    print(f"{index.folder}: {len(index):,} tiles of {manifest['tile_km']:g} km on {manifest['body']}")
+    print(f"encoder {manifest['encoder']['name']}, vectors {manifest['storage']}, made {manifest['created']}")
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, default=str, allow_nan=False))
+
+
+def _complain(message: str) -> None:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Named indexes: where they live, which there are, and how the embedded one is made on first use."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+
+from retrieval.catalogue import read_catalogue
+from retrieval.errors import IndexFolderError
+from retrieval.grid import Grid
+from retrieval.index import TileIndex, build_index, open_matching
+from retrieval.settings import Settings
+
+if TYPE_CHECKING:
+    from retrieval.encoder import Encoder
+
+EMBEDDED = "lowell"
+Progress = Callable[[str, int, int], None]
+
+
+def index_names(settings: Settings) -> list[str]:
+    """Names that may be given instead of a folder; the embedded one is always among them."""
+    made = settings.indexes.glob("*/manifest.json")
+    return sorted({EMBEDDED, *(path.parent.name for path in made)})
+
+
+def open_or_make(
+    name: str,
+    settings: Settings,
+    encoder: Encoder,
+    background_prompts: Sequence[str],
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+) -> TileIndex:
+    """Open an index by name or folder; make Lowell and its index if that is what is asked for and missing.
+
+    An embedded index that an earlier version's encoder made is moved aside and made again: it holds
+    nothing of the user's. Any other index is never touched.
+
+    Raises
+    ------
+    IndexFolderError
+        If there is no such index, or it does not fit the encoder.
+    """
+    folder = index_folder(name, settings)
+    if name != EMBEDDED:
+        return open_matching(folder, encoder)
+    if folder.exists():
+        try:
+            return open_matching(folder, encoder)
+        except IndexFolderError:
+            _set_aside(folder)
+    return _make_lowell(settings, encoder, folder, background_prompts, progress, stop)
+
+
+def index_folder(name: str, settings: Settings) -> Path:
+    """Folder of an index given by name or by path.
+
+    Raises
+    ------
+    IndexFolderError
+        If neither exists (the embedded one may be missing: it can be made).
+    """
+    if name == EMBEDDED or (settings.indexes / name / "manifest.json").is_file():
+        return settings.indexes / name
+    folder = Path(name).expanduser()
+    if not folder.exists():
+        raise IndexFolderError(
+            f"no index is called {name[:80]!r} and no folder either",
+            allowed=", ".join(index_names(settings)) + ", or a folder made by `areographer index build`",
+        )
+    return folder.resolve()
+
+
+def open_gazetteer(index: TileIndex, settings: Settings, file: Path | None = None) -> Any:
+    """Named places for an index: a file the user names, Lowell's own, or None."""
+    if file is not None:
+        return read_catalogue(file, index.body, landform="place")
+    if index.body.name != EMBEDDED:
+        return None
+    truth = settings.planets / f"{EMBEDDED}-{_lowell_seed(index)}"
+    return gpd.read_parquet(truth / "places.parquet") if truth.is_dir() else None
+
+
+def _make_lowell(
+    settings: Settings,
+    encoder: Encoder,
+    folder: Path,
+    background_prompts: Sequence[str],
+    progress: Progress | None,
+    stop: threading.Event | None,
+) -> TileIndex:
+    # Only here, because drawing a planet needs modules that a later start has no use for.
+    from retrieval.corpus.lowell import GRID_TILE_KM, LowellSource, make_planet
+
+    planet = make_planet(settings.lowell_seed)
+    planet.save_truth(settings.planets / f"{EMBEDDED}-{settings.lowell_seed}")
+    source = LowellSource(settings.lowell_seed)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return build_index(
+        source,
+        Grid(source.body, GRID_TILE_KM),
+        encoder,
+        folder,
+        background_prompts=background_prompts,
+        workers=settings.workers,
+        progress=progress,
+        stop=stop,
+    )
+
+
+def _lowell_seed(index: TileIndex) -> int:
+    return int(index.manifest.source.get("seed", 0))
+
+
+def _set_aside(folder: Path) -> None:
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.old{number}")).exists():
+        number += 1
+    folder.rename(aside)
