@@ -61,6 +61,8 @@ class Step:
         Wall time of the tool.
     error
         Why it failed, in words fit for a reader; empty if it did not.
+    layers, table
+        The rest of what the model was shown: briefs of the layers made, and rows.
     """
 
     step_id: str
@@ -72,6 +74,8 @@ class Step:
     pictures: tuple[str, ...]
     seconds: float
     error: str = ""
+    layers: tuple[dict[str, Json], ...] = ()
+    table: tuple[dict[str, Json], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,9 +90,17 @@ class StepFinished(Step):
 
 @dataclass(frozen=True)
 class AnswerText:
-    """A piece of the answer, as it is written."""
+    """A piece of the answer, as it is written.
+
+    Attributes
+    ----------
+    restart
+        The piece begins a new text: what was shown before was a remark between steps, or was cut off by a
+        broken connection.
+    """
 
     text: str
+    restart: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +112,8 @@ class Answered:
     text
         The whole answer; what counts if it differs from the pieces.
     status
-        ``answered``; ``declined``: the data cannot tell; ``failed``: model or limit; ``stopped``: by the user.
+        ``answered``; ``declined``: the data cannot tell; ``failed``: the model or a limit; ``stopped``: by
+        the user.
     suggestions
         Follow-up questions to offer, ready to be asked.
     """
@@ -169,5 +182,5 @@ class Turn:
 
 
 def _step(values: Mapping[str, Json]) -> Step:
-    lists = {"layer_ids": tuple(values["layer_ids"]), "pictures": tuple(values["pictures"])}
-    return Step(**{**values, **lists})
+    sequences = ("layer_ids", "pictures", "layers", "table")
+    return Step(**{**values, **{name: tuple(values.get(name, ())) for name in sequences}})
