@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from scipy.linalg import hadamard
 
-from retrieval.body import Body, get_body
+from retrieval.body import BODIES, Body
 from retrieval.corpus.source import TileBatch
 from retrieval.encoder import EncoderManifest
 from retrieval.grid import Grid, in_box
@@ -126,7 +126,7 @@ class PatternSource:
     ``elevation_m`` falls from south to north, from 2000 to -2000.
     """
 
-    body: Body = get_body("lowell")
+    body: Body = BODIES["lowell"]
     seed: int = 0
     hole: tuple[float, float, float, float] | None = (100.0, -30.0, 130.0, 0.0)
 

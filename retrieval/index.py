@@ -1,0 +1,351 @@
+"""The index: a folder of tile vectors, a tile table and thumbnails; built once, opened by memory map.
+
+    vectors.faiss       FAISS inner-product index, one row per tile
+    tiles.parquet       GeoParquet: tile, tile_id, lon, lat, area_km2, observed, facts, geometry
+    coverage.parquet    share observed of every tile that was looked at, indexed or not
+    thumbnails.arrow    Arrow IPC file, one JPEG a row
+    background.npy      score of each tile against prompts that name nothing (see `retrieval.calibrate`)
+    manifest.json       what the index is, with the size and SHA-256 of each file; written last
+
+It is built in ``<out>.building``, verified, and renamed, so a folder with a manifest is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import faiss
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import ArrayLike, NDArray
+
+from retrieval.body import Body, get_body
+from retrieval.build import (
+    MIN_OBSERVED,
+    THUMBNAIL_PX,
+    Progress,
+    assemble,
+    building_folder,
+    draw_parts,
+)
+from retrieval.corpus.source import TileSource
+from retrieval.errors import BodyMismatchError, IndexFolderError, RasterError, SettingsError
+from retrieval.grid import Grid
+from retrieval.manifest import (
+    FILES,
+    FORMAT,
+    IndexManifest,
+    Storage,
+    check_files,
+    read_manifest,
+    size_and_hash,
+    torn,
+    versions,
+)
+
+if TYPE_CHECKING:
+    from retrieval.encoder import Encoder
+
+Json = Any
+
+
+class TileIndex:
+    """An opened index. Rows are numbered 0..n-1 in the order of their tiles' grid numbers.
+
+    Attributes
+    ----------
+    folder, manifest
+        Where it is; what it is.
+    body, grid
+        The body and the tile grid.
+    background
+        Background score of each row, float32, shape (n,).
+    """
+
+    def __init__(self, folder: Path, manifest: IndexManifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.body: Body = get_body(manifest.body)
+        self.grid = Grid(self.body, manifest.tile_km)
+        try:
+            # The IFC flag maps flat codes too; the older MMAP flag maps inverted lists only.
+            self._faiss = faiss.read_index(str(folder / "vectors.faiss"), faiss.IO_FLAG_MMAP_IFC)
+            with pa.memory_map(str(folder / "thumbnails.arrow")) as mapped:
+                self._thumbnails = pa.ipc.open_file(mapped).read_all().column("jpeg")
+            self.background: NDArray[np.float32] = np.load(folder / "background.npy", mmap_mode="r")
+            rows = {
+                "vectors.faiss": (self._faiss.ntotal, self._faiss.d),
+                "thumbnails.arrow": (len(self._thumbnails), manifest.dimension),
+                "background.npy": (len(self.background), manifest.dimension),
+                "tiles.parquet": (pq.read_metadata(folder / "tiles.parquet").num_rows, manifest.dimension),
+            }
+        except (RuntimeError, OSError, ValueError) as error:
+            raise torn(folder, f"cannot be read ({str(error).splitlines()[0][:200]})") from error
+        for name, found in rows.items():
+            if found != (manifest.count, manifest.dimension):
+                raise torn(folder, f"has {name} of {found[0]} rows where the manifest says {manifest.count}")
+
+    @classmethod
+    def open(cls, folder: Path) -> TileIndex:
+        """Open an index folder; sizes are checked always, checksums by `verify`.
+
+        Raises
+        ------
+        IndexFolderError
+            If the folder is missing, unfinished, torn, or of another version's layout.
+        """
+        folder = Path(folder)
+        manifest = read_manifest(folder)
+        check_files(folder, manifest, full=False)
+        return cls(folder, manifest)
+
+    def verify(self, full: bool = True) -> None:
+        """Check the files against the manifest: sizes, and with ``full`` the checksums.
+
+        Raises
+        ------
+        IndexFolderError
+            If a file is missing or not the one that was built.
+        """
+        check_files(self.folder, self.manifest, full=full)
+
+    def __len__(self) -> int:
+        return self.manifest.count
+
+    @cached_property
+    def tiles(self) -> gpd.GeoDataFrame:
+        """Tile table in row order: grid number, id, centre, area, share observed, facts."""
+        # Writers may lose the name of a custom CRS; the body is the authority.
+        table = gpd.read_parquet(self.folder / "tiles.parquet")
+        return table.set_crs(self.body.crs, allow_override=True)
+
+    @cached_property
+    def coverage(self) -> pd.DataFrame:
+        """Every tile that was looked at, ascending: ``tile`` (grid number), ``observed`` (0..1)."""
+        return pd.read_parquet(self.folder / "coverage.parquet")
+
+    def observed_share(self, tiles: ArrayLike) -> NDArray[np.float32]:
+        """Share of each tile (grid numbers) that has data; 0 for tiles never looked at."""
+        wanted = np.asarray(tiles, dtype=np.int64)
+        numbers, shares = self.coverage["tile"].to_numpy(), self.coverage["observed"].to_numpy()
+        nearest = np.clip(np.searchsorted(numbers, wanted), 0, len(numbers) - 1)
+        return np.asarray(np.where(numbers[nearest] == wanted, shares[nearest], 0.0), dtype=np.float32)
+
+    def score(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cosine of every row with a unit vector of shape (d,); shape (n,)."""
+        # Asking FAISS for all rows and putting them back in order is faster than decoding the codes in
+        # NumPy: 0.2 s against 1.7 s for 600,000 rows of 512 in fp16 on two cores.
+        rows, scores = self._search(vector, len(self))
+        out = np.empty(len(self), dtype=np.float32)
+        out[rows] = scores
+        return out
+
+    def search(self, vector: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The k best rows and their cosines, best first; equal cosines in row order."""
+        rows, scores = self._search(vector, max(0, min(int(k), len(self))))
+        order = np.lexsort((rows, -scores))
+        return rows[order], scores[order]
+
+    def vectors(self, rows: ArrayLike) -> NDArray[np.float32]:
+        """Unit vectors of rows, shape (m, d); normalised again after the rounding of the storage."""
+        wanted = np.asarray(rows, dtype=np.int64).reshape(-1)
+        found = np.asarray(self._faiss.reconstruct_batch(wanted), dtype=np.float32)
+        return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
+
+    def thumbnail(self, row: int) -> bytes:
+        """JPEG file of a row, at most 96 px a side, north up."""
+        return bytes(self._thumbnails[int(row)].as_buffer())
+
+    def row_of(self, tile_id: str) -> int:
+        """Row of a tile.
+
+        Raises
+        ------
+        SettingsError
+            If the id is no tile of the grid, or the tile was not observed.
+        """
+        tile = self.grid.parse_tile_id(tile_id)
+        numbers = self.tiles["tile"].to_numpy()
+        row = int(np.searchsorted(numbers, tile))
+        if row < len(numbers) and numbers[row] == tile:
+            return row
+        share = float(self.observed_share([tile])[0])
+        raise SettingsError(
+            f"tile {tile_id} is not in the index: {share:.0%} of it was observed",
+            allowed=f"tiles observed to {MIN_OBSERVED:.0%} or more",
+        )
+
+    def _search(self, vector: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        query = np.asarray(vector, dtype=np.float32)
+        if query.shape != (self.manifest.dimension,):
+            raise ValueError(f"a query has shape ({self.manifest.dimension},), not {query.shape}")
+        scores, rows = self._faiss.search(query[None], k)
+        # Rounded codes may exceed the unit length by a hair.
+        return rows[0], np.clip(scores[0], -1.0, 1.0)
+
+
+def open_matching(folder: Path, encoder: Encoder) -> TileIndex:
+    """Open an index that this encoder made.
+
+    Raises
+    ------
+    IndexFolderError
+        If another encoder made it: its vectors and this encoder's queries have nothing in common.
+    """
+    index = TileIndex.open(folder)
+    made_by = index.manifest.encoder
+    if made_by["fingerprint"] != encoder.manifest.fingerprint:
+        raise IndexFolderError(
+            f"{folder} was made with encoder {made_by['name']} ({made_by['fingerprint']}), "
+            f"not with {encoder.manifest.name} ({encoder.manifest.fingerprint})",
+            next_step=f"choose encoder {made_by['name']}, or build the index again",
+        )
+    return index
+
+
+def build_index(
+    source: TileSource,
+    grid: Grid,
+    encoder: Encoder,
+    out: Path,
+    *,
+    background_prompts: Sequence[str] = (),
+    storage: Storage = "fp16",
+    tiles: ArrayLike | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+) -> TileIndex:
+    """Draw, encode and index tiles. An interrupted build continues when called again with the same recipe.
+
+    Parameters
+    ----------
+    out
+        Folder to make; must not exist.
+    background_prompts
+        Texts that name nothing in particular, for `TileIndex.background`.
+    storage
+        ``fp16`` (half precision), ``fp32``, or ``sq8`` (one byte a dimension, recall 0.995).
+    tiles
+        Grid numbers to look at; all that may have data if None.
+    workers
+        Processes that draw tiles.
+    progress
+        Called with the stage (``tiles``, then ``index``), the count done and the total.
+    stop
+        When set, the build ends with `Cancelled` and keeps what it has.
+
+    Raises
+    ------
+    IndexFolderError
+        If ``out`` exists, is being built by another process, or cannot be written.
+    RasterError
+        If the source is torn, or no tile has data.
+    """
+    out = Path(out)
+    if storage not in get_args(Storage):
+        raise SettingsError(f"no storage is called {storage!r}", allowed=", ".join(get_args(Storage)))
+    if source.body != grid.body:
+        raise BodyMismatchError(f"{source.name} is of {source.body.name} and the grid of {grid.body.name}")
+    _refuse_existing(out)
+    wanted = _wanted_tiles(source, grid, tiles)
+    size_px = max(THUMBNAIL_PX, encoder.manifest.image_size)
+    recipe = {
+        "format": FORMAT,
+        "body": grid.body.name,
+        "tile_km": grid.tile_km,
+        "tile_px": size_px,
+        "storage": storage,
+        "source": source.fingerprint(),
+        "encoder": encoder.manifest.fingerprint,
+        "background": list(background_prompts),
+        "tiles": hashlib.sha256(wanted.astype("<i8").tobytes()).hexdigest(),
+    }
+    fingerprint = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+    try:
+        with building_folder(out, recipe, fingerprint) as folder:
+            _refuse_existing(out)  # another process may have finished it while this one waited
+            paths = draw_parts(
+                source,
+                grid,
+                encoder,
+                wanted,
+                folder,
+                size_px=size_px,
+                workers=workers,
+                progress=progress,
+                stop=stop,
+            )
+            staged = folder / "index"
+            shutil.rmtree(staged, ignore_errors=True)
+            staged.mkdir()
+            coverage = assemble(staged, grid, encoder, paths, storage, background_prompts, progress)
+            manifest = IndexManifest(
+                format=FORMAT,
+                name=out.name,
+                fingerprint=fingerprint,
+                body=grid.body.name,
+                tile_km=grid.tile_km,
+                tile_px=size_px,
+                storage=storage,
+                count=coverage["indexed"],
+                dimension=encoder.manifest.dimension,
+                encoder=asdict(encoder.manifest),
+                source={**source.describe(), "name": source.name, "fingerprint": recipe["source"]},
+                coverage={**coverage, "min_observed": MIN_OBSERVED},
+                background_prompts=len(background_prompts),
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                versions=versions(),
+                files={name: size_and_hash(staged / name) for name in FILES},
+            )
+            text = json.dumps(asdict(manifest), indent=1)
+            (staged / "manifest.json").write_text(text, encoding="utf-8")
+            TileIndex.open(staged).verify()
+            os.rename(staged, out)
+        shutil.rmtree(folder.parent, ignore_errors=True)
+    except OSError as error:
+        raise IndexFolderError(
+            f"{out} cannot be written ({error.strerror or error})",
+            next_step="free some space or choose another folder; finished tiles are kept",
+        ) from error
+    return TileIndex.open(out)
+
+
+def _refuse_existing(out: Path) -> None:
+    if (out / "manifest.json").exists():
+        raise IndexFolderError(
+            f"{out} already holds an index", next_step="open it, or choose another folder to build in"
+        )
+    if out.exists():
+        raise IndexFolderError(f"{out} exists", next_step="choose a folder that does not exist yet")
+
+
+def _wanted_tiles(source: TileSource, grid: Grid, tiles: ArrayLike | None) -> NDArray[np.int64]:
+    if tiles is None:
+        wanted = np.asarray(source.candidates(grid), dtype=np.int64)
+    else:
+        wanted = np.unique(np.asarray(tiles, dtype=np.int64))
+        if len(wanted) and not (wanted[0] >= 0 and wanted[-1] < len(grid)):
+            raise SettingsError(
+                f"tile numbers {wanted[0]}..{wanted[-1]} are not of this grid",
+                allowed=f"0 to {len(grid) - 1}",
+            )
+    if not len(wanted):
+        raise RasterError(
+            f"no tile of {grid.tile_km:g} km has its centre on {source.name}",
+            next_step="choose smaller tiles",
+        )
+    return wanted

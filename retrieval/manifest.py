@@ -1,0 +1,136 @@
+"""What an index folder says of itself, and whether its files are the ones that were built."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from dataclasses import dataclass, fields
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from retrieval.errors import IndexFolderError
+
+Json = Any
+Storage = Literal["fp16", "fp32", "sq8"]
+
+FORMAT = 1
+FILES = ("vectors.faiss", "tiles.parquet", "coverage.parquet", "thumbnails.arrow", "background.npy")
+
+
+@dataclass(frozen=True)
+class IndexManifest:
+    """What an index is; plain JSON values throughout.
+
+    Attributes
+    ----------
+    format
+        Version of the folder's layout.
+    name, fingerprint
+        Name of the folder when it was built; hash of the recipe (source, grid, encoder, storage).
+    body, tile_km, tile_px
+        The grid, and the side of the drawn tiles in pixels.
+    storage, count, dimension
+        How vectors are stored; their number; their length.
+    encoder
+        Fields of the encoder's manifest.
+    source
+        What the tiles were drawn from: name, fingerprint and whatever the source says of itself.
+    coverage
+        Tiles looked at, indexed, and not observed, and the least share observed of an indexed tile.
+    background_prompts
+        Number of prompts behind ``background.npy``; where it is 0 the file holds zeros.
+    created
+        ISO 8601, UTC.
+    versions, files
+        Versions of the packages that matter; size in bytes and SHA-256 of each file.
+    """
+
+    format: int
+    name: str
+    fingerprint: str
+    body: str
+    tile_km: float
+    tile_px: int
+    storage: Storage
+    count: int
+    dimension: int
+    encoder: dict[str, Json]
+    source: dict[str, Json]
+    coverage: dict[str, Json]
+    background_prompts: int
+    created: str
+    versions: dict[str, str]
+    files: dict[str, dict[str, Json]]
+
+
+def read_manifest(folder: Path) -> IndexManifest:
+    """Read ``manifest.json``.
+
+    Raises
+    ------
+    IndexFolderError
+        If it is missing, torn, or of another version's layout.
+    """
+    path = folder / "manifest.json"
+    if not path.is_file():
+        building = folder.with_name(folder.name + ".building")
+        raise IndexFolderError(
+            f"{folder} is no index: it has no manifest.json",
+            allowed="a folder made by `areographer index build`",
+            next_step="run the same build again: it continues" if building.is_dir() else "check the path",
+        )
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["format"] != FORMAT:
+            raise IndexFolderError(
+                f"{folder} has layout {values['format']!r}; this version reads {FORMAT}",
+                next_step="build it again with this version",
+            )
+        return IndexManifest(**{field.name: values[field.name] for field in fields(IndexManifest)})
+    except (ValueError, KeyError, TypeError) as error:
+        raise torn(folder, f"has a manifest.json that is not one ({error})") from error
+
+
+def check_files(folder: Path, manifest: IndexManifest, *, full: bool) -> None:
+    """Compare the files with the manifest: sizes, and with ``full`` the checksums.
+
+    Raises
+    ------
+    IndexFolderError
+        If a file is missing or not the one that was built.
+    """
+    for name in FILES:
+        path, recorded = folder / name, manifest.files.get(name, {})
+        size = path.stat().st_size if path.is_file() else -1
+        if size != recorded.get("bytes"):
+            found = f"{size:,} bytes" if size >= 0 else "missing"
+            raise torn(folder, f"has {name} {found} where the manifest says {recorded.get('bytes')} bytes")
+        if full and size_and_hash(path)["sha256"] != recorded.get("sha256"):
+            raise torn(folder, f"has another {name} than the one that was built (its checksum differs)")
+
+
+def torn(folder: Path, what: str) -> IndexFolderError:
+    """The error for a folder whose files do not belong together."""
+    return IndexFolderError(
+        f"index {folder} {what}", next_step="copy the folder again from where it came, or build it again"
+    )
+
+
+def size_and_hash(path: Path) -> dict[str, Json]:
+    """``bytes`` and ``sha256`` of a file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"bytes": path.stat().st_size, "sha256": digest}
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide what an index holds."""
+    found = {"python": platform.python_version()}
+    for name in ("areographer", "faiss-cpu", "numpy", "pillow", "rasterio", "torch"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue  # run from a checkout, or without an optional package
+    return found
