@@ -50,7 +50,7 @@ class Step:
     Attributes
     ----------
     step_id
-        The call's id, the same as in `StepStarted`.
+        The same as in `StepStarted`; unique in the conversation.
     summary
         The tool's own sentences; empty if it failed.
     figures
@@ -63,6 +63,8 @@ class Step:
         Why it failed, in words fit for a reader; empty if it did not.
     layers, table
         The rest of what the model was shown: briefs of the layers made, and rows.
+    files
+        Names of other files made in the conversation's export folder.
     """
 
     step_id: str
@@ -76,6 +78,7 @@ class Step:
     error: str = ""
     layers: tuple[dict[str, Json], ...] = ()
     table: tuple[dict[str, Json], ...] = ()
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -182,5 +185,5 @@ class Turn:
 
 
 def _step(values: Mapping[str, Json]) -> Step:
-    sequences = ("layer_ids", "pictures", "layers", "table")
+    sequences = ("layer_ids", "pictures", "layers", "table", "files")
     return Step(**{**values, **{name: tuple(values.get(name, ())) for name in sequences}})

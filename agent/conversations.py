@@ -1,0 +1,307 @@
+"""Conversations in SQLite: titles and turns for people, checkpoints for the model's memory.
+
+One file holds both. A turn is written whole or not at all, so a program that is killed loses at most the
+question in hand; write-ahead logging lets a second program read meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sqlite3
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite import SqliteSaver
+
+from agent.events import Turn
+from retrieval.errors import SettingsError
+from retrieval.settings import Settings
+
+# Applied in order, each once; `PRAGMA user_version` counts those applied. Never edit one that was released.
+MIGRATIONS = (
+    """
+    CREATE TABLE conversations (
+        id TEXT PRIMARY KEY,
+        title TEXT NOT NULL,
+        index_name TEXT NOT NULL,
+        model TEXT NOT NULL,
+        created TEXT NOT NULL,
+        updated TEXT NOT NULL
+    );
+    CREATE TABLE turns (
+        conversation TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        turn TEXT NOT NULL,
+        PRIMARY KEY (conversation, number)
+    );
+    """,
+)
+UNTITLED = "New conversation"
+TITLE_CHARS = 80
+BUSY_S = 30.0
+
+
+@dataclass(frozen=True)
+class ConversationInfo:
+    """A line in the list of conversations.
+
+    Attributes
+    ----------
+    index, model
+        Name of the index it is about; the model it began with.
+    created, updated
+        ISO 8601, UTC.
+    turns
+        Number of questions asked.
+    """
+
+    id: str
+    title: str
+    index: str
+    model: str
+    created: str
+    updated: str
+    turns: int
+
+
+# Inside the class, `list` is its method.
+Infos = list[ConversationInfo]
+Turns = list[Turn]
+
+
+class ConversationStore:
+    """The file of conversations; usable from any thread, and by several programs at once.
+
+    Parameters
+    ----------
+    path
+        SQLite file, made if missing.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be opened, is something else, or was written by a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._saver: SqliteSaver | None = None
+        with _as_settings_error(path, "cannot be opened"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = _connect(path)
+        try:
+            with _as_settings_error(path, "is not a file of conversations"):
+                self._migrate()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def create(self, index: str, model: str) -> str:
+        """Start a conversation and return its id, a UUID in hexadecimal."""
+        conversation_id, now = uuid.uuid4().hex, _now()
+        with self._transaction() as run:
+            run.execute(
+                "INSERT INTO conversations VALUES (?, ?, ?, ?, ?, ?)",
+                (conversation_id, UNTITLED, index, model, now, now),
+            )
+        return conversation_id
+
+    def list(self, *, with_empty: bool = False) -> Infos:
+        """Conversations, the last used first; those without a question only if asked for."""
+        with self._lock, _as_settings_error(self.path, "cannot be read"):
+            rows = self._connection.execute(
+                "SELECT id, title, index_name, model, created, updated,"
+                " (SELECT count(*) FROM turns WHERE conversation = id) AS asked"
+                " FROM conversations WHERE ? OR asked > 0 ORDER BY updated DESC, id",
+                (with_empty,),
+            ).fetchall()
+        return [ConversationInfo(*row) for row in rows]
+
+    def info(self, conversation_id: str) -> ConversationInfo:
+        """One conversation.
+
+        Raises
+        ------
+        SettingsError
+            If there is none with this id.
+        """
+        for info in self.list(with_empty=True):
+            if info.id == conversation_id:
+                return info
+        raise SettingsError(
+            f"there is no conversation {conversation_id[:40]!r}",
+            allowed="ids of stored conversations",
+            next_step="choose one from the list, or start a new one",
+        )
+
+    def turns(self, conversation_id: str) -> Turns:
+        """Everything asked and answered, oldest first."""
+        self.info(conversation_id)
+        with self._lock, _as_settings_error(self.path, "cannot be read"):
+            rows = self._connection.execute(
+                "SELECT turn FROM turns WHERE conversation = ? ORDER BY number", (conversation_id,)
+            ).fetchall()
+        return [Turn.from_json(json.loads(text)) for (text,) in rows]
+
+    def append(self, conversation_id: str, turn: Turn) -> None:
+        """Add a finished turn; the first question becomes the title."""
+        self.info(conversation_id)
+        text = json.dumps(turn.to_json(), ensure_ascii=False)
+        with self._transaction() as run:
+            run.execute(
+                "INSERT INTO turns SELECT ?, count(*), ? FROM turns WHERE conversation = ?",
+                (conversation_id, text, conversation_id),
+            )
+            run.execute(
+                "UPDATE conversations SET updated = ?, title = CASE title WHEN ? THEN ? ELSE title END"
+                " WHERE id = ?",
+                (_now(), UNTITLED, _title(turn.question), conversation_id),
+            )
+        self._forget_old_checkpoints(conversation_id)
+
+    def rename(self, conversation_id: str, title: str) -> None:
+        """Give it another title; blank goes back to the default."""
+        self.info(conversation_id)
+        with self._transaction() as run:
+            run.execute("UPDATE conversations SET title = ? WHERE id = ?", (_title(title), conversation_id))
+
+    def delete(self, conversation_id: str) -> None:
+        """Remove its turns and checkpoints; its layers are files, see `delete_conversation`."""
+        self.info(conversation_id)
+        with _as_settings_error(self.path, "cannot be written"):
+            self.checkpointer().delete_thread(conversation_id)
+        with self._transaction() as run:
+            run.execute("DELETE FROM conversations WHERE id = ?", (conversation_id,))
+
+    def checkpointer(self) -> SqliteSaver:
+        """LangGraph's saver on a connection of its own; refuses to revive any but plain message types."""
+        with self._lock:
+            if self._saver is None:
+                serializer = JsonPlusSerializer(allowed_msgpack_modules=None)
+                # Its own connection, because it groups its writes by the driver's implicit transactions.
+                connection = _connect(self.path, isolation_level="DEFERRED")
+                self._saver = SqliteSaver(connection, serde=serializer)
+                self._saver.setup()
+            return self._saver
+
+    def close(self) -> None:
+        """Close the file; the store cannot be used any more."""
+        with self._lock:
+            self._connection.close()
+            if self._saver is not None:
+                with self._saver.lock:
+                    self._saver.conn.close()
+
+    def __enter__(self) -> ConversationStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _forget_old_checkpoints(self, conversation_id: str) -> None:
+        # Each checkpoint holds the whole history; without this the file grows with its square.
+        saver = self.checkpointer()
+        older = (conversation_id, conversation_id)
+        with _as_settings_error(self.path, "cannot be written"), saver.cursor() as run:
+            for delete in (
+                "DELETE FROM writes WHERE thread_id = ? AND checkpoint_id <"
+                " (SELECT max(checkpoint_id) FROM checkpoints WHERE thread_id = ?)",
+                "DELETE FROM checkpoints WHERE thread_id = ? AND checkpoint_id <"
+                " (SELECT max(checkpoint_id) FROM checkpoints WHERE thread_id = ?)",
+            ):
+                run.execute(delete, older)
+
+    def _migrate(self) -> None:
+        with self._transaction() as run:
+            (applied,) = run.execute("PRAGMA user_version").fetchone()
+            if applied > len(MIGRATIONS):
+                raise SettingsError(
+                    f"{self.path} was written by a newer version of Areographer",
+                    allowed=f"conversation files up to version {len(MIGRATIONS)}, not {applied}",
+                    next_step="update Areographer, or move the file away to start afresh",
+                )
+            for number, script in enumerate(MIGRATIONS[applied:], start=applied + 1):
+                for statement in script.split(";"):
+                    run.execute(statement)
+                run.execute(f"PRAGMA user_version = {number}")  # takes no parameter
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, _as_settings_error(self.path, "cannot be written"):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+
+def check_conversation_id(conversation_id: str) -> str:
+    """Return an id that may stand in a path.
+
+    Raises
+    ------
+    SettingsError
+        If it is not a UUID in hexadecimal.
+    """
+    if not re.fullmatch(r"[0-9a-f]{32}", conversation_id):
+        raise SettingsError(
+            f"{conversation_id[:40]!r} is no conversation id", allowed="32 hexadecimal digits, lower case"
+        )
+    return conversation_id
+
+
+def delete_conversation(settings: Settings, store: ConversationStore, conversation_id: str) -> None:
+    """Delete a conversation with its layers and exports."""
+    store.delete(check_conversation_id(conversation_id))
+    for folder in (settings.layers, settings.exports):
+        shutil.rmtree(folder / conversation_id, ignore_errors=True)
+
+
+def _connect(path: Path, isolation_level: Literal["DEFERRED"] | None = None) -> sqlite3.Connection:
+    # Any thread may use a connection: the store and the saver each guard theirs with a lock.
+    connection = sqlite3.connect(
+        path, timeout=BUSY_S, isolation_level=isolation_level, check_same_thread=False
+    )
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _as_settings_error(path: Path, problem: str) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise SettingsError(
+            f"{path} {problem} ({error})", next_step="free disk space, or move the file away to start afresh"
+        ) from error
+
+
+def _title(text: str) -> str:
+    line = " ".join(text.split())
+    if len(line) > TITLE_CHARS:
+        line = line[: TITLE_CHARS - 1].rsplit(" ", 1)[0] + "…"
+    return line or UNTITLED
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,143 @@
+"""What surrounds every model call and tool call: stop, live state, a history that providers accept."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from typing import Any, TypeVar
+
+from langchain.agents.middleware import AgentMiddleware, hook_config
+from langchain.agents.middleware.types import AgentState, ModelRequest, ModelResponse, ToolCallRequest
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from retrieval.errors import Cancelled
+from tools.workspace import Workspace
+
+T = TypeVar("T")
+ModelHandler = Callable[[ModelRequest[Any]], ModelResponse[Any]]
+ToolHandler = Callable[[ToolCallRequest], ToolMessage | Command[Any]]
+
+UNANSWERED_CALL = "This call was cut off before it gave a result. Call it again if its result is needed."
+MALFORMED_CALL = "The arguments of this call were not valid JSON. Call it again with one JSON object."
+UNANSWERED_QUESTION = "(This question was cut off before it was answered.)"
+
+
+class Stoppable(AgentMiddleware[AgentState[Any], Any, Any]):
+    """Ends the run with `Cancelled` soon after the stop event is set.
+
+    Before every model call and tool; during a model call too, which is left to end unheard in its own
+    thread, because a server that hangs cannot be interrupted otherwise. Tools look at the event themselves.
+    """
+
+    def __init__(self, workspace: Workspace, poll_s: float = 0.05) -> None:
+        super().__init__()
+        self._workspace = workspace
+        self._poll_s = poll_s
+
+    def wrap_model_call(self, request: ModelRequest[Any], handler: ModelHandler) -> ModelResponse[Any]:
+        """Call the model unless stopped, and give up waiting for it once stopped."""
+        self._workspace.check_stop()
+        return run_until_stopped(lambda: handler(request), self._workspace.stop, self._poll_s)
+
+    def wrap_tool_call(self, request: ToolCallRequest, handler: ToolHandler) -> ToolMessage | Command[Any]:
+        """Run the tool unless stopped; failures too get their wall time."""
+        self._workspace.check_stop()
+        started = time.perf_counter()
+        message = handler(request)
+        if isinstance(message, ToolMessage) and message.artifact is None:
+            message.artifact = {"seconds": time.perf_counter() - started}
+        return message
+
+
+class LiveState(AgentMiddleware[AgentState[Any], Any, Any]):
+    """Appends what is true right now to the system prompt of each call; nothing of it is kept."""
+
+    def __init__(self, describe: Callable[[], str]) -> None:
+        super().__init__()
+        self._describe = describe
+
+    def wrap_model_call(self, request: ModelRequest[Any], handler: ModelHandler) -> ModelResponse[Any]:
+        """One system message, the first: some servers' chat templates allow no second."""
+        prompt = request.system_message.text + "\n\n" if request.system_message else ""
+        return handler(request.override(system_message=SystemMessage(prompt + self._describe())))
+
+
+class ValidHistory(AgentMiddleware[AgentState[Any], Any, Any]):
+    """Shows the model a history that every provider accepts, whatever a stop or a kill left behind."""
+
+    def wrap_model_call(self, request: ModelRequest[Any], handler: ModelHandler) -> ModelResponse[Any]:
+        """Repair for this call only: what is stored stays as it happened."""
+        return handler(request.override(messages=repair(request.messages)))
+
+    @hook_config(can_jump_to=["model"])
+    def after_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """Ask again when the only calls are malformed: the loop would take them for an empty answer."""
+        last = state["messages"][-1]
+        if isinstance(last, AIMessage) and last.invalid_tool_calls and not last.tool_calls:
+            return {"jump_to": "model"}
+        return None
+
+
+def repair(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+    """Answer every dangling tool call, drop stray tool messages, part questions that meet.
+
+    Valid histories come back unchanged. Providers reject an assistant's tool call that no tool message
+    answers, and a tool message that answers no call.
+    """
+    repaired: list[AnyMessage] = []
+    pending: dict[str, ToolMessage] = {}
+    for message in messages:
+        if isinstance(message, ToolMessage):
+            if pending.pop(message.tool_call_id, None):
+                repaired.append(message)
+            continue
+        repaired.extend(pending.values())
+        pending = _stand_ins(message) if isinstance(message, AIMessage) else {}
+        if isinstance(message, HumanMessage) and repaired and not _is_answer(repaired[-1]):
+            repaired.append(AIMessage(UNANSWERED_QUESTION))
+        repaired.append(message)
+    return repaired + list(pending.values())
+
+
+def run_until_stopped(call: Callable[[], T], stop: threading.Event, poll_s: float) -> T:
+    """Run a call in a thread of its own and return its result.
+
+    Raises
+    ------
+    Cancelled
+        As soon as ``stop`` is set; the thread ends when its call does and nobody hears of it.
+    """
+    future: Future[T] = Future()
+    context = contextvars.copy_context()
+
+    def work() -> None:
+        try:
+            future.set_result(context.run(call))
+        except BaseException as error:  # whatever it is belongs to the caller's thread
+            future.set_exception(error)
+
+    threading.Thread(target=work, name="model call", daemon=True).start()
+    while not wait([future], timeout=poll_s).done:
+        if stop.is_set():
+            raise Cancelled("stopped by the user")
+    return future.result()
+
+
+def _stand_ins(message: AIMessage) -> dict[str, ToolMessage]:
+    calls = [(call, UNANSWERED_CALL) for call in message.tool_calls]
+    malformed = [(call, MALFORMED_CALL) for call in message.invalid_tool_calls]
+    return {
+        str(call["id"]): ToolMessage(
+            text, tool_call_id=str(call["id"]), name=call["name"] or "unknown", status="error"
+        )
+        for call, text in [*calls, *malformed]
+    }
+
+
+def _is_answer(message: AnyMessage) -> bool:
+    return isinstance(message, AIMessage) and not _stand_ins(message)

@@ -1,0 +1,153 @@
+"""``offline`` or ``openai:NAME`` -> a chat model, and what to say when one fails.
+
+Any server that speaks the OpenAI chat-completions protocol works: the provider's own, or a local one by its
+base URL, which mostly wants no key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import openai
+from langchain_core.exceptions import (
+    ContextOverflowError,
+    ModelAuthenticationError,
+    ModelNotFoundError,
+    ModelPermissionDeniedError,
+    ModelRateLimitError,
+)
+from langchain_core.language_models import BaseChatModel
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
+
+from retrieval.errors import SettingsError
+from retrieval.settings import Settings
+
+OFFLINE = "offline"
+PROVIDER_URL = "https://api.openai.com/v1"
+ALLOWED = "offline, or openai:NAME with the name of a model that the server knows"
+
+# A busy or restarting server is asked again this often, with growing pauses, before any of it is shown.
+SERVER_RETRIES = 3
+TIMEOUT_S = 120.0
+# Local servers want some key and ignore which.
+DUMMY_KEY = "none-needed"
+
+
+def make_model(name: str, settings: Settings, planner: Callable[[], BaseChatModel]) -> BaseChatModel:
+    """A chat model by name.
+
+    Parameters
+    ----------
+    name
+        ``offline`` or ``openai:NAME``.
+    planner
+        Makes the model that ``offline`` stands for.
+
+    Raises
+    ------
+    SettingsError
+        If the name is neither, the base URL is no web address, or the provider's own server is asked for
+        without a key.
+    """
+    if name.strip() == OFFLINE:
+        return planner()
+    server_name = _openai_name(name)
+    url = base_url(settings)
+    if not settings.openai_api_key and not settings.openai_base_url:
+        raise SettingsError(
+            f"{name} needs a key for {_host(url)}",
+            allowed="a key in the environment variable OPENAI_API_KEY, or the address of another server"
+            " in OPENAI_BASE_URL",
+            next_step="set one of them, or use the model offline, which needs neither",
+        )
+    return ChatOpenAI(
+        model=server_name,
+        base_url=url,
+        api_key=SecretStr(settings.openai_api_key or DUMMY_KEY),
+        max_retries=SERVER_RETRIES,
+        timeout=TIMEOUT_S,
+        # Other servers know this protocol only; for its own models the provider's client knows best.
+        use_responses_api=False if settings.openai_base_url else None,
+        stream_usage=False,
+        streaming=True,
+    )
+
+
+def label_of(name: str, settings: Settings) -> str:
+    """What to call the model in front of people: ``NAME at HOST``."""
+    if name.strip() == OFFLINE:
+        return "offline planner (no language model)"
+    return f"{_openai_name(name)} at {_host(base_url(settings))}"
+
+
+def base_url(settings: Settings) -> str:
+    """Address of the server.
+
+    Raises
+    ------
+    SettingsError
+        If the one in the settings is no web address.
+    """
+    url = settings.openai_base_url or PROVIDER_URL
+    if not url.startswith(("http://", "https://")) or not _host(url):
+        raise SettingsError(
+            f"the base URL {url[:80]!r} is no web address", allowed="for example http://localhost:11434/v1"
+        )
+    return url
+
+
+def is_broken_stream(error: Exception) -> bool:
+    """Whether an answer broke off in the middle, so that asking once more makes sense.
+
+    What goes wrong before the first word is already asked again by the client itself.
+    """
+    library = type(error).__module__.split(".")[0]
+    return library in ("httpx", "httpx2", "httpcore", "httpcore2") or isinstance(error, ConnectionError)
+
+
+def explain_failure(error: Exception, name: str, settings: Settings) -> str:
+    """One or two sentences for the person at the chat; never the key, never a traceback."""
+    label = label_of(name, settings)
+    if isinstance(error, (ModelAuthenticationError, ModelPermissionDeniedError)):
+        return f"{label} refused the key. Check OPENAI_API_KEY, or use the model offline."
+    if isinstance(error, ModelNotFoundError):
+        return f"The server does not know this model: {label}. Check the name and OPENAI_BASE_URL."
+    if isinstance(error, ModelRateLimitError):
+        return f"{label} is over its limit of requests, or out of credit. Try again later."
+    if isinstance(error, ContextOverflowError):
+        return f"This conversation has grown too long for {label}. Start a new one."
+    if isinstance(error, openai.APITimeoutError):
+        return f"{label} did not answer within {TIMEOUT_S:.0f} seconds. Try again, or use the model offline."
+    if isinstance(error, openai.APIStatusError):
+        said = _without_key(str(error), settings)
+        return f"{label} refused the request (status {error.status_code}): {said}"
+    if isinstance(error, openai.APIConnectionError):
+        return f"{label} cannot be reached. Check the address and the network, or use the model offline."
+    if is_broken_stream(error):
+        return f"The connection to {label} broke while it was answering. Try again."
+    if isinstance(error, openai.OpenAIError):
+        return f"{label} failed: {_without_key(str(error), settings)}"
+    return f"This question failed by a fault of the program ({type(error).__name__})."
+
+
+def _openai_name(name: str) -> str:
+    provider, _, model = name.strip().partition(":")
+    if provider != "openai" or not model.strip():
+        raise SettingsError(f"there is no model {name[:80]!r}", allowed=ALLOWED)
+    return model.strip()
+
+
+def _host(url: str) -> str:
+    # Without user and password, which an address may carry.
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:  # a bracket that does not close
+        return ""
+
+
+def _without_key(text: str, settings: Settings) -> str:
+    if settings.openai_api_key:
+        text = text.replace(settings.openai_api_key, "...")
+    return text[:300]
