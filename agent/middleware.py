@@ -22,6 +22,7 @@ T = TypeVar("T")
 ModelHandler = Callable[[ModelRequest[Any]], ModelResponse[Any]]
 ToolHandler = Callable[[ToolCallRequest], ToolMessage | Command[Any]]
 
+STOPPED_CALL = "The user pressed stop before this call gave a result."
 UNANSWERED_CALL = "This call was cut off before it gave a result. Call it again if its result is needed."
 MALFORMED_CALL = "The arguments of this call were not valid JSON. Call it again with one JSON object."
 UNANSWERED_QUESTION = "(This question was cut off before it was answered.)"
@@ -30,8 +31,9 @@ UNANSWERED_QUESTION = "(This question was cut off before it was answered.)"
 class Stoppable(AgentMiddleware[AgentState[Any], Any, Any]):
     """Ends the run with `Cancelled` soon after the stop event is set.
 
-    Before every model call and tool; during a model call too, which is left to end unheard in its own
-    thread, because a server that hangs cannot be interrupted otherwise. Tools look at the event themselves.
+    At every model call; during one too, which is left to end unheard in its own thread, because a server
+    that hangs cannot be interrupted otherwise. Tools look at the event themselves; their calls are answered
+    with an error, so that the results of those before are kept with the history.
     """
 
     def __init__(self, workspace: Workspace, poll_s: float = 0.05) -> None:
@@ -46,12 +48,53 @@ class Stoppable(AgentMiddleware[AgentState[Any], Any, Any]):
 
     def wrap_tool_call(self, request: ToolCallRequest, handler: ToolHandler) -> ToolMessage | Command[Any]:
         """Run the tool unless stopped; failures too get their wall time."""
-        self._workspace.check_stop()
         started = time.perf_counter()
-        message = handler(request)
+        try:
+            self._workspace.check_stop()
+            message = handler(request)
+        except Cancelled:
+            call = request.tool_call
+            message = ToolMessage(STOPPED_CALL, tool_call_id=call["id"], name=call["name"], status="error")
         if isinstance(message, ToolMessage) and message.artifact is None:
             message.artifact = {"seconds": time.perf_counter() - started}
         return message
+
+
+class OneAtATime(AgentMiddleware[AgentState[Any], Any, Any]):
+    """Runs the tools of one message one after another, in the order the model named them.
+
+    The loop starts them all at once; layers would get other ids on every run, and two could get the same.
+    """
+
+    def __init__(self, workspace: Workspace, poll_s: float = 0.05) -> None:
+        super().__init__()
+        self._workspace = workspace
+        self._poll_s = poll_s
+        self._turn = threading.Condition()
+        self._message: AIMessage | None = None
+        self._done: set[str | None] = set()
+        self._running = False
+
+    def wrap_tool_call(self, request: ToolCallRequest, handler: ToolHandler) -> ToolMessage | Command[Any]:
+        """Wait for the calls named before this one, then run it."""
+        call_id = request.tool_call["id"]
+        messages = request.state["messages"]
+        with self._turn:
+            asked = next(message for message in reversed(messages) if isinstance(message, AIMessage))
+            if self._message is not asked:
+                self._message, self._done = asked, set()
+            earlier = _calls_before(call_id, messages)
+            # Once stopped, order matters no more: `Stoppable` lets none of them begin.
+            while (self._running or not earlier <= self._done) and not self._workspace.stop.is_set():
+                self._turn.wait(self._poll_s)
+            self._running = True
+        try:
+            return handler(request)
+        finally:
+            with self._turn:
+                self._running = False
+                self._done.add(call_id)
+                self._turn.notify_all()
 
 
 class LiveState(AgentMiddleware[AgentState[Any], Any, Any]):
@@ -126,6 +169,18 @@ def run_until_stopped(call: Callable[[], T], stop: threading.Event, poll_s: floa
         if stop.is_set():
             raise Cancelled("stopped by the user")
     return future.result()
+
+
+def _calls_before(call_id: str | None, messages: Sequence[AnyMessage]) -> set[str | None]:
+    """Ids of the calls that the last assistant message names before this one and that nobody answered yet."""
+    answered = set()
+    for message in reversed(messages):
+        if isinstance(message, ToolMessage):
+            answered.add(message.tool_call_id)
+        elif isinstance(message, AIMessage):
+            ids = [call["id"] for call in message.tool_calls]
+            return set(ids[: ids.index(call_id)]) - answered
+    return set()
 
 
 def _stand_ins(message: AIMessage) -> dict[str, ToolMessage]:

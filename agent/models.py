@@ -13,6 +13,7 @@ import openai
 from langchain_core.exceptions import (
     ContextOverflowError,
     ModelAuthenticationError,
+    ModelError,
     ModelNotFoundError,
     ModelPermissionDeniedError,
     ModelRateLimitError,
@@ -98,38 +99,64 @@ def base_url(settings: Settings) -> str:
     return url
 
 
-def is_broken_stream(error: Exception) -> bool:
+def is_broken_stream(error: BaseException | None) -> bool:
     """Whether an answer broke off in the middle, so that asking once more makes sense.
 
     What goes wrong before the first word is already asked again by the client itself.
     """
-    library = type(error).__module__.split(".")[0]
-    return library in ("httpx", "httpx2", "httpcore", "httpcore2") or isinstance(error, ConnectionError)
+    while error is not None:
+        if type(error).__name__ in ("RemoteProtocolError", "ReadError"):
+            return True
+        error = error.__cause__
+    return False
+
+
+def is_servers_fault(error: Exception) -> bool:
+    """Whether the model or its server failed, and not this program."""
+    return isinstance(error, (openai.OpenAIError, ModelError))
 
 
 def explain_failure(error: Exception, name: str, settings: Settings) -> str:
     """One or two sentences for the person at the chat; never the key, never a traceback."""
+    if not is_servers_fault(error):
+        return f"This question failed by a fault of the program ({type(error).__name__})."
     label = label_of(name, settings)
-    if isinstance(error, (ModelAuthenticationError, ModelPermissionDeniedError)):
-        return f"{label} refused the key. Check OPENAI_API_KEY, or use the model offline."
-    if isinstance(error, ModelNotFoundError):
-        return f"The server does not know this model: {label}. Check the name and OPENAI_BASE_URL."
-    if isinstance(error, ModelRateLimitError):
-        return f"{label} is over its limit of requests, or out of credit. Try again later."
-    if isinstance(error, ContextOverflowError):
-        return f"This conversation has grown too long for {label}. Start a new one."
-    if isinstance(error, openai.APITimeoutError):
-        return f"{label} did not answer within {TIMEOUT_S:.0f} seconds. Try again, or use the model offline."
-    if isinstance(error, openai.APIStatusError):
-        said = _without_key(str(error), settings)
-        return f"{label} refused the request (status {error.status_code}): {said}"
-    if isinstance(error, openai.APIConnectionError):
-        return f"{label} cannot be reached. Check the address and the network, or use the model offline."
+    for kinds, text in _EXPLANATIONS:
+        if isinstance(error, kinds):
+            return text.format(label=label)
     if is_broken_stream(error):
         return f"The connection to {label} broke while it was answering. Try again."
-    if isinstance(error, openai.OpenAIError):
-        return f"{label} failed: {_without_key(str(error), settings)}"
-    return f"This question failed by a fault of the program ({type(error).__name__})."
+    if isinstance(error, openai.APIConnectionError):
+        return f"{label} cannot be reached. Check the address and the network, or use the model offline."
+    said = _what_it_said(error)
+    if settings.openai_api_key:
+        said = said.replace(settings.openai_api_key, "...")
+    status = f" with status {error.status_code}" if isinstance(error, openai.APIStatusError) else ""
+    return f"{label} failed{status}: {said[:300]}"
+
+
+_EXPLANATIONS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    (
+        (ModelAuthenticationError, ModelPermissionDeniedError),
+        "{label} refused the key. Check OPENAI_API_KEY, or use the model offline.",
+    ),
+    (
+        (ModelNotFoundError,),
+        "The server does not know this model: {label}. Check the name and OPENAI_BASE_URL.",
+    ),
+    (
+        (ModelRateLimitError,),
+        "{label} is over its limit of requests, or out of credit. Try again later.",
+    ),
+    (
+        (ContextOverflowError,),
+        "This conversation has grown too long for {label}. Start a new one.",
+    ),
+    (
+        (openai.APITimeoutError,),
+        "{label} did not answer in time. Try again, or use the model offline.",
+    ),
+)
 
 
 def _openai_name(name: str) -> str:
@@ -147,7 +174,7 @@ def _host(url: str) -> str:
         return ""
 
 
-def _without_key(text: str, settings: Settings) -> str:
-    if settings.openai_api_key:
-        text = text.replace(settings.openai_api_key, "...")
-    return text[:300]
+def _what_it_said(error: Exception) -> str:
+    """The server's own words, without the envelope they came in."""
+    body = getattr(error, "body", None)
+    return str(body["message"]) if isinstance(body, dict) and body.get("message") else str(error)

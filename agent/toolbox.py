@@ -32,7 +32,7 @@ ToolFunction = Callable[..., ToolResult]
 log = logging.getLogger(__name__)
 
 _NUMBER = r"-?\d+(?:\.\d+)?"
-_BOUNDS = re.compile(rf"(?<![\w.-])({_NUMBER}) (?:to|and) ({_NUMBER})(?![\w.])")
+_BOUNDS = re.compile(rf"(?<![\w.-])({_NUMBER}) (?:to|and) ({_NUMBER})(?!\.?\w)")
 _SECTION = re.compile(r"^([A-Z][A-Za-z ]+)\n-{3,}\n", re.MULTILINE)
 _PARAMETER = re.compile(r"^(\S.*)\n((?:[ \t]+.*\n?|\n)*)", re.MULTILINE)
 

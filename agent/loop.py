@@ -1,0 +1,297 @@
+"""The loop: a question in, typed events out, everything worth keeping stored.
+
+One loop serves every chat model, the offline planner included: LangChain's agent calls the model, runs the
+tools it asks for, and goes on until the model answers in words. Around it stand the limits, the stop, the
+repair of what a stop leaves behind (`agent.middleware`) and the evidence check (`agent.evidence`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langchain.agents import create_agent
+from langchain.agents.middleware import (
+    AgentMiddleware,
+    ClearToolUsesEdit,
+    ContextEditingMiddleware,
+    ModelCallLimitMiddleware,
+    ModelRetryMiddleware,
+    ToolCallLimitMiddleware,
+)
+from langchain.agents.middleware.model_call_limit import ModelCallLimitExceededError
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import HumanMessage
+from langchain_core.runnables import RunnableConfig
+
+from agent.conversations import ConversationStore, check_conversation_id
+from agent.events import Answered, Event, Evidence, Turn
+from agent.evidence import check
+from agent.middleware import LiveState, OneAtATime, Stoppable, ValidHistory
+from agent.models import OFFLINE, explain_failure, is_broken_stream, is_servers_fault, make_model
+from agent.offline import OfflinePlanner
+from agent.question import check_question
+from agent.record import Record, declines, kept
+from agent.toolbox import ToolFunction, error_middleware, wrap_tools
+from prompts import Prompts
+from retrieval.errors import Cancelled, InputError, QuestionError, SettingsError
+from retrieval.settings import Settings
+from tools import TOOLS
+from tools.workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from retrieval.encoder import Encoder
+    from retrieval.index import TileIndex
+
+log = logging.getLogger(__name__)
+
+# Above this many tokens, old tool results are left out of what a language model sees; layers stay named.
+CONTEXT_TOKENS = 60_000
+RECENT_RESULTS = 8
+LISTED_LAYERS = 40
+
+
+def open_conversation(
+    settings: Settings,
+    store: ConversationStore,
+    index: TileIndex,
+    encoder: Encoder,
+    prompts: Prompts,
+    model: str,
+    conversation_id: str | None = None,
+    gazetteer: Any = None,
+    readable: Sequence[Path] = (),
+) -> Conversation:
+    """Open a stored conversation, or start one.
+
+    Parameters
+    ----------
+    model
+        ``offline`` or ``openai:NAME``.
+    conversation_id
+        Of a stored conversation about the same index; a new one if None.
+    gazetteer
+        Named places of the body, if there are any.
+    readable
+        Folders from which tools may read files that the user names; that of uploads if none are given.
+
+    Raises
+    ------
+    SettingsError
+        If the model cannot be used, or there is no such conversation, or it is about another index.
+    """
+    places = () if gazetteer is None else tuple(gazetteer["name"])
+    chat = make_model(
+        model,
+        settings,
+        lambda: OfflinePlanner(
+            glossary=prompts.glossary, places=places, body=index.body.name, tile_km=index.grid.tile_km
+        ),
+    )
+    if conversation_id is None:
+        conversation_id = store.create(index.manifest.name, model)
+    about = store.info(check_conversation_id(conversation_id)).index
+    if about != index.manifest.name:
+        raise SettingsError(
+            f"this conversation is about the index {about!r}, not {index.manifest.name!r}",
+            next_step="open that index, or start a new conversation",
+        )
+    workspace = open_workspace(
+        settings,
+        index,
+        encoder,
+        settings.layers / conversation_id,
+        prompts.templates,
+        gazetteer=gazetteer,
+        readable=tuple(readable) or None,
+    )
+    return Conversation(conversation_id, workspace, model, chat, prompts.system, store)
+
+
+class Conversation:
+    """Questions and answers over one workspace.
+
+    Attributes
+    ----------
+    id
+        UUID in hexadecimal.
+    workspace
+        What the tools work on; setting ``workspace.stop`` from any thread ends the question in hand.
+    model
+        Name of the model: ``offline`` or ``openai:NAME``.
+    turns
+        Everything asked and answered so far, oldest first.
+    """
+
+    def __init__(
+        self,
+        conversation_id: str,
+        workspace: Workspace,
+        model: str,
+        chat: BaseChatModel,
+        system_prompt: str,
+        store: ConversationStore,
+        tools: Sequence[ToolFunction] = TOOLS,
+    ) -> None:
+        self.id = conversation_id
+        self.workspace = workspace
+        self.model = model
+        self.turns: list[Turn] = store.turns(conversation_id)
+        self._store = store
+        self._busy = threading.Lock()
+        settings = workspace.settings
+        self._agent = create_agent(
+            chat,
+            wrap_tools(tools, workspace),
+            system_prompt=system_prompt,
+            middleware=_middleware(workspace, settings, model),
+            checkpointer=store.checkpointer(),
+        )
+        self._config: RunnableConfig = {"configurable": {"thread_id": conversation_id}}
+
+    def ask(self, question: str) -> Iterator[Event]:
+        """Answer a question: steps and text as they come, `Answered` last, whatever happens.
+
+        Closing the iterator early counts as a stop.
+
+        Raises
+        ------
+        QuestionError
+            If the question cannot be asked, or the previous one is still being answered; nothing is stored.
+        """
+        asked = check_question(question, self.workspace.settings.max_question_chars)
+        return self._answer(asked)
+
+    def _answer(self, question: str) -> Iterator[Event]:
+        if not self._busy.acquire(blocking=False):
+            raise QuestionError(
+                "the previous question is still being answered", next_step="wait for it, or press stop first"
+            )
+        record = Record(question, f"q{len(self.turns) + 1}")
+        try:
+            self.workspace.stop.clear()
+            yield from self._run(record)
+            yield from record.abandon("stopped before it gave a result")
+            yield self._finish(record)
+        except (GeneratorExit, KeyboardInterrupt):
+            list(record.abandon("stopped before it gave a result"))
+            record.end("stopped", self._stopped_text(record))
+            self._finish(record)
+            raise
+        finally:
+            self._busy.release()
+
+    def _run(self, record: Record) -> Iterator[Event]:
+        """Drive the agent; afterwards ``record`` has a text and a status."""
+        stream = self._agent.stream(
+            {"messages": [HumanMessage(record.question)]},
+            self._config,
+            stream_mode=["updates", "messages"],
+            version="v2",
+            durability="exit",  # one checkpoint for each question: whole or not there
+        )
+        try:
+            for part in stream:
+                yield from record.take(part)
+        except (GeneratorExit, KeyboardInterrupt):
+            # Whatever still runs in the agent's threads must end before the lock is given back.
+            self.workspace.stop.set()
+            with suppress(Cancelled):
+                stream.close()  # type: ignore[attr-defined]  # typed as an iterator, made by a generator
+            raise
+        except Cancelled:
+            record.end("stopped", self._stopped_text(record))
+        except ModelCallLimitExceededError:
+            record.end("failed", self._limit_text(record))
+        except Exception as error:
+            # The chat must go on whatever a model or a library raises; the log keeps the reason. What a
+            # server says is not logged whole: it may repeat the key.
+            explanation = explain_failure(error, self.model, self.workspace.settings)
+            log.error("%s", explanation, exc_info=None if is_servers_fault(error) else error)
+            record.end("failed", explanation)
+        else:
+            record.conclude()
+
+    def _finish(self, record: Record) -> Answered:
+        """Check, store, and make the last event."""
+        turn = record.turn(self.model, self._evidence(record), self._suggestions(record))
+        self.turns.append(turn)
+        try:
+            self._store.append(self.id, turn)
+        except InputError as error:
+            log.error("turn not stored", exc_info=error)
+            record.text += f"\n\n(This answer could not be saved: {error})"
+        return Answered(record.text, turn.status, turn.evidence, turn.suggestions, turn.seconds)
+
+    def _evidence(self, record: Record) -> Evidence:
+        if record.status in ("failed", "stopped"):
+            # Our own words, which name layers and limits only.
+            return Evidence(citations=record.layer_ids)
+        steps = [step for turn in self.turns for step in turn.steps] + record.steps
+        index = self.workspace.index
+        known = [len(index), index.grid.tile_km, *(len(layer) for layer in self.workspace.layers)]
+        return check(record.text, steps, record.question, known)
+
+    def _suggestions(self, record: Record) -> tuple[str, ...]:
+        if record.status == "declined":
+            return tuple(str(s.arguments["suggestion"]) for s in record.steps if declines(s))[-1:]
+        ids = [layer_id for layer_id in record.layer_ids if len(self.workspace.layers.get(layer_id))]
+        return suggest(ids[-1], {step.tool for step in record.steps}) if ids else ()
+
+    def _stopped_text(self, record: Record) -> str:
+        return "Stopped." + kept(record.layer_ids)
+
+    def _limit_text(self, record: Record) -> str:
+        calls = self.workspace.settings.max_model_calls
+        return (
+            f"I gave up after {calls} rounds without an answer.{kept(record.layer_ids)} "
+            "Ask a narrower question, or go on from one of the layers."
+        )
+
+
+def suggest(layer_id: str, used: set[str]) -> tuple[str, ...]:
+    """Follow-up questions about a layer, leaving out what was just done; any model understands them."""
+    offers = {
+        "draw_map": f"Draw a map of {layer_id}",
+        "summarise": f"Summarise {layer_id}",
+        "orientation": f"Which way are the features of {layer_id} oriented?",
+        "export_layer": f"Export {layer_id} as GeoPackage",
+    }
+    return tuple(text for tool, text in offers.items() if tool not in used)[:3]
+
+
+def describe_state(workspace: Workspace) -> str:
+    """What is true right now, in a few lines for the model: body, index, layers."""
+    index, layers = workspace.index, list(workspace.layers)
+    lines = [
+        "# Now",
+        f"Body: {workspace.body.name}. Index: {index.manifest.name}, {len(index)} tiles of "
+        f"{index.grid.tile_km:g} km. Named places: {'yes' if workspace.gazetteer is not None else 'none'}.",
+        "Layers of this conversation:" if layers else "Layers of this conversation: none yet.",
+    ]
+    if len(layers) > LISTED_LAYERS:
+        lines.append(f"- (the first {len(layers) - LISTED_LAYERS} are not listed)")
+    lines += [f"- {item.id}: {item.title} ({len(item)} {item.kind})" for item in layers[-LISTED_LAYERS:]]
+    return "\n".join(lines)
+
+
+def _middleware(workspace: Workspace, settings: Settings, model: str) -> list[AgentMiddleware[Any, Any, Any]]:
+    """Outermost first. `ValidHistory` must come before the limit: its jump would skip the count otherwise."""
+    stack: list[AgentMiddleware[Any, Any, Any]] = [
+        ValidHistory(),
+        LiveState(lambda: describe_state(workspace)),
+        ModelCallLimitMiddleware(run_limit=settings.max_model_calls, exit_behavior="error"),
+        ToolCallLimitMiddleware(run_limit=settings.max_tool_calls, exit_behavior="continue"),
+        OneAtATime(workspace),
+    ]
+    if model.strip() != OFFLINE:
+        trim = ClearToolUsesEdit(trigger=CONTEXT_TOKENS, keep=RECENT_RESULTS)
+        retry = ModelRetryMiddleware(
+            max_retries=1, retry_on=is_broken_stream, on_failure="error", initial_delay=0.5
+        )
+        stack += [ContextEditingMiddleware(edits=[trim]), retry]
+    return [*stack, Stoppable(workspace), error_middleware()]

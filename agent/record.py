@@ -1,0 +1,140 @@
+"""One question in progress: the agent's stream becomes events, and what came is remembered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from langchain_core.messages import AIMessage, ToolMessage
+
+from agent.events import AnswerText, Event, Evidence, Status, Step, StepFinished, StepStarted, Turn
+
+
+class Record:
+    """What came so far.
+
+    Attributes
+    ----------
+    steps
+        Finished calls, in the order they ended.
+    text, status
+        The answer and how the question ended, once it did.
+
+    Parameters
+    ----------
+    prefix
+        Begins the ids of its steps, so that they are unique in the conversation.
+    """
+
+    def __init__(self, question: str, prefix: str) -> None:
+        self.question = question
+        self.steps: list[Step] = []
+        self.text = ""
+        self.status: Status = "failed"
+        self._prefix = prefix
+        self._started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._clock = time.perf_counter()
+        self._begun = 0
+        self._open: dict[str, StepStarted] = {}
+        self._writing = ""  # id of the message whose text was shown last
+
+    @property
+    def layer_ids(self) -> tuple[str, ...]:
+        """Layers made so far, in order."""
+        return tuple(dict.fromkeys(layer_id for step in self.steps for layer_id in step.layer_ids))
+
+    def take(self, part: Mapping[str, Any]) -> Iterator[Event]:
+        """Events of one part of the agent's stream."""
+        if part["type"] == "messages":
+            message, about = part["data"]
+            if isinstance(message, AIMessage) and about.get("langgraph_node") == "model" and message.text:
+                restart = self._writing not in ("", message.id)
+                self._writing = message.id or "?"
+                yield AnswerText(message.text, restart)
+            return
+        for node, update in part["data"].items():
+            messages = (update or {}).get("messages", [])
+            if node == "model" and messages and isinstance(messages[-1], AIMessage):
+                yield from self._take_reply(messages[-1])
+            for message in messages:
+                if isinstance(message, ToolMessage) and message.tool_call_id in self._open:
+                    yield self._close(message)
+
+    def conclude(self) -> None:
+        """The agent ended by itself: the last reply is the answer."""
+        if not self.text.strip():
+            self.end("failed", "The model gave no answer." + kept(self.layer_ids))
+        else:
+            self.status = "declined" if any(map(declines, self.steps)) else "answered"
+
+    def end(self, status: Status, text: str) -> None:
+        """The question ended in another way."""
+        self.status, self.text = status, text
+
+    def abandon(self, why: str) -> Iterator[StepFinished]:
+        """Close the steps that never ended."""
+        for call_id in list(self._open):
+            yield self._close(ToolMessage(why, tool_call_id=call_id, status="error"))
+
+    def turn(self, model: str, evidence: Evidence, suggestions: tuple[str, ...]) -> Turn:
+        """The record that is kept."""
+        seconds = time.perf_counter() - self._clock
+        return Turn(
+            self.question,
+            tuple(self.steps),
+            self.text,
+            self.status,
+            evidence,
+            suggestions,
+            model,
+            self._started,
+            round(seconds, 3),
+        )
+
+    def _take_reply(self, message: AIMessage) -> Iterator[Event]:
+        self.text = message.text
+        for call in message.tool_calls:
+            yield self._start(str(call["id"]), call["name"], call["args"])
+        for bad in message.invalid_tool_calls:
+            call_id = str(bad["id"])
+            yield self._start(call_id, bad["name"] or "unknown", {})
+            why = "the model's arguments were not valid JSON"
+            yield self._close(ToolMessage(why, tool_call_id=call_id, status="error"))
+
+    def _start(self, call_id: str, tool: str, arguments: dict[str, Any]) -> StepStarted:
+        self._begun += 1
+        started = StepStarted(f"{self._prefix}s{self._begun}", tool, dict(arguments))
+        self._open[call_id] = started
+        return started
+
+    def _close(self, message: ToolMessage) -> StepFinished:
+        started = self._open.pop(message.tool_call_id)
+        result: Mapping[str, Any] = message.artifact or {}
+        finished = StepFinished(
+            step_id=started.step_id,
+            tool=started.tool,
+            arguments=started.arguments,
+            summary=result.get("summary", ""),
+            layer_ids=tuple(result.get("layer_ids", ())),
+            figures=result.get("figures", {}),
+            pictures=tuple(result.get("pictures", ())),
+            seconds=round(result.get("seconds", 0.0), 4),
+            error=message.text if message.status == "error" else "",
+            layers=tuple(result.get("layers", ())),
+            table=tuple(result.get("table", ())),
+            files=tuple(result.get("files", ())),
+        )
+        self.steps.append(finished.step)
+        return finished
+
+
+def declines(step: Step) -> bool:
+    """Whether this call said that the question cannot be answered."""
+    return step.tool == "decline" and not step.error
+
+
+def kept(layer_ids: Sequence[str]) -> str:
+    """A sentence that names the layers that remain, with a space before it; empty if there are none."""
+    return f" What was found before is kept: {', '.join(f'[{i}]' for i in layer_ids)}." if layer_ids else ""
