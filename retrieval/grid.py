@@ -22,7 +22,7 @@ from retrieval.body import Body, to_east_180
 from retrieval.errors import SettingsError
 
 _TILE_ID = re.compile(r"(?P<km>\d+(?:\.\d+)?)km-r(?P<row>\d+)c(?P<col>\d+)")
-MAX_TILES = 500_000_000
+MAX_TILES = 100_000_000_000  # some 40 m on Mars; only rows are held in memory, never all tiles
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,20 @@ class Grid:
 
     def within_bounds(self, west: float, south: float, east: float, north: float) -> NDArray[np.int64]:
         """Tiles whose centre lies in a box; ``west > east`` crosses the antimeridian."""
-        centres = self.centres()
-        inside = in_box(centres, west, south, east, north)
-        return np.flatnonzero(inside)
+        in_box(np.zeros((0, 2)), west, south, east, north)
+        everywhere = east - west >= 360
+        width = (east - west) % 360.0
+        found = [np.zeros(0, dtype=np.int64)]
+        for row in np.flatnonzero((self.row_lat >= south) & (self.row_lat <= north)).tolist():
+            # Column by column only near the box: a fine grid has more tiles than memory could list.
+            columns = int(self.columns[row])
+            step = 360.0 / columns
+            first = 0 if everywhere else math.floor((west + 180.0) / step - 0.5)
+            last = columns if everywhere else math.ceil((west + 180.0 + width) / step - 0.5)
+            cols = np.unique(np.arange(first, min(last, first + columns - 1) + 1) % columns)
+            found.append(self.first[row] + cols)
+        tiles = np.concatenate(found)
+        return tiles[in_box(self.centres(tiles), west, south, east, north)]
 
     def tile_id(self, tile: int) -> str:
         """Stable name of a tile: ``16km-r012c034``."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from retrieval.grid import Grid
+from retrieval.index import TileIndex, build_index
 from retrieval.settings import Settings, real_data_folder
-
-if TYPE_CHECKING:
-    from retrieval.index import TileIndex
-    from tests.fakes import PatternEncoder, PatternSource
+from tests.fakes import PatternEncoder, PatternSource
 
 BACKGROUND = ("an orbital picture of the ground", "nothing in particular", "a planetary surface")
 
@@ -31,16 +28,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 @pytest.fixture(scope="session")
 def pattern_encoder() -> PatternEncoder:
     """The encoder of `tiny_index`."""
-    from tests.fakes import PatternEncoder
-
     return PatternEncoder()
 
 
 @pytest.fixture(scope="session")
 def pattern_source() -> PatternSource:
     """The source of `tiny_index`; its ``labels(grid)`` are the truth."""
-    from tests.fakes import PatternSource
-
     return PatternSource()
 
 
@@ -49,8 +42,6 @@ def tiny_index(
     tmp_path_factory: pytest.TempPathFactory, pattern_source: PatternSource, pattern_encoder: PatternEncoder
 ) -> TileIndex:
     """About 700 tiles of 60 km on Lowell. Shared by all tests of a run: read only."""
-    from retrieval.index import build_index
-
     out = tmp_path_factory.mktemp("indexes") / "tiny"
     grid = Grid(pattern_source.body, 60.0)
     return build_index(pattern_source, grid, pattern_encoder, out, background_prompts=BACKGROUND)

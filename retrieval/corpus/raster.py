@@ -39,6 +39,7 @@ Json = Any
 Floats = NDArray[np.float64]
 
 RENDERING = 1  # raised whenever the same files would be drawn differently
+CANDIDATES_AT_ONCE = 65536
 TILES_AT_ONCE = 16  # lonlat arrays of this many tiles are in memory together
 SUN_AZIMUTH_DEG, SUN_ELEVATION_DEG = 315.0, 40.0
 # Relief is exaggerated until its steeper slopes reach this, at most tenfold: planets are flat from afar.
@@ -118,24 +119,15 @@ class RasterSource:
         return TileBatch(numbers, pixels, observed, {"elevation_m": elevation} if has_dem else {})
 
     def _candidates(self, grid: Grid, raster: Raster) -> NDArray[np.int64]:
-        margin = _half_diagonal_deg(grid)
-        _, half, south, north = raster.reach
-        rows = np.flatnonzero((grid.row_lat >= south - margin) & (grid.row_lat <= north + margin))
-        found = []
-        for row in rows.tolist():
-            tiles = np.arange(grid.first[row], grid.first[row + 1])
-            if half < 180.0:
-                tiles = tiles[raster.near(grid.centres(tiles), margin)]
-            found.append(tiles)
-        tiles = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
         if raster.whole_planet:
-            return tiles
+            return np.arange(len(grid))
+        tiles = raster.tiles_near(grid, _half_diagonal_deg(grid))
         side = grid.tile_km * 0.49
-        east, north_km = (offsets.ravel() for offsets in np.meshgrid([-side, 0, side], [-side, 0, side]))
+        east, north = (offsets.ravel() for offsets in np.meshgrid([-side, 0, side], [-side, 0, side]))
         on = np.zeros(len(tiles), dtype=bool)
-        for start in range(0, len(tiles), 65536):
-            some = slice(start, start + 65536)
-            points = self.body.offsets_to_lonlat(grid.centres(tiles[some])[:, None], east, north_km)
+        for start in range(0, len(tiles), CANDIDATES_AT_ONCE):
+            some = slice(start, start + CANDIDATES_AT_ONCE)
+            points = self.body.offsets_to_lonlat(grid.centres(tiles[some])[:, None], east, north)
             on[some] = raster.holds(*raster.positions(self.body, points)).any(axis=1)
         return tiles[on]
 

@@ -25,6 +25,7 @@ from rasterio.windows import Window
 from retrieval.body import Body
 from retrieval.corpus.sampling import CYCLE_SLACK_PX, mask_of
 from retrieval.errors import RasterError
+from retrieval.grid import Grid
 
 Floats = NDArray[np.float64]
 Bounds = tuple[float, float, float, float]
@@ -107,6 +108,14 @@ class Raster:
         return np.asarray(
             (lat >= south - margin_deg) & (lat <= north + margin_deg) & (away <= half + stretched)
         )
+
+    def tiles_near(self, grid: Grid, margin_deg: float) -> NDArray[np.int64]:
+        """Tiles whose centre lies within its reach, enlarged by a margin."""
+        middle, half, south, north = self.reach
+        farthest = min(90.0, max(abs(south), abs(north)) + margin_deg)
+        half += margin_deg / max(np.cos(np.radians(farthest)), 1e-6)
+        west, east = (-180.0, 180.0) if half >= 180.0 else (middle - half, middle + half)
+        return grid.within_bounds(west, max(-90.0, south - margin_deg), east, min(90.0, north + margin_deg))
 
     def holds(self, rows: Floats, cols: Floats) -> NDArray[np.bool_]:
         """Whether positions lie inside its outer edges."""
