@@ -101,8 +101,7 @@ class ConversationStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = _connect(path)
         try:
-            with _as_settings_error(path, "is not a file of conversations"):
-                self._migrate()
+            self._migrate()
         except BaseException:
             self._connection.close()
             raise
@@ -157,7 +156,7 @@ class ConversationStore:
     def append(self, conversation_id: str, turn: Turn) -> None:
         """Add a finished turn; the first question becomes the title."""
         self.info(conversation_id)
-        text = json.dumps(turn.to_json(), ensure_ascii=False)
+        text = json.dumps(turn.to_json())
         with self._transaction() as run:
             run.execute(
                 "INSERT INTO turns SELECT ?, count(*), ? FROM turns WHERE conversation = ?",
@@ -225,7 +224,7 @@ class ConversationStore:
                 run.execute(delete, older)
 
     def _migrate(self) -> None:
-        with self._transaction() as run:
+        with self._transaction("is not a file of conversations") as run:
             (applied,) = run.execute("PRAGMA user_version").fetchone()
             if applied > len(MIGRATIONS):
                 raise SettingsError(
@@ -239,8 +238,8 @@ class ConversationStore:
                 run.execute(f"PRAGMA user_version = {number}")  # takes no parameter
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _as_settings_error(self.path, "cannot be written"):
+    def _transaction(self, problem: str = "cannot be written") -> Iterator[sqlite3.Connection]:
+        with self._lock, _as_settings_error(self.path, problem):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -297,7 +296,8 @@ def _as_settings_error(path: Path, problem: str) -> Iterator[None]:
 
 
 def _title(text: str) -> str:
-    line = " ".join(text.split())
+    # Half a surrogate pair, which a broken paste may hold, has no place in UTF-8.
+    line = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
     if len(line) > TITLE_CHARS:
         line = line[: TITLE_CHARS - 1].rsplit(" ", 1)[0] + "…"
     return line or UNTITLED

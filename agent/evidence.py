@@ -1,7 +1,7 @@
 """Every number and citation of an answer, checked against the tool results.
 
 A number is supported if some figure, rounded as the number is written, gives it: ``12.3`` stands for 12.25 to
-12.35, ``1.2 million`` for 1,150,000 to 1,250,000, ``41 %`` for a share of 0.41, ``0.6 km`` also for a figure in
+12.35, ``1.2 million`` for 1,150,000 to 1,250,000, ``41 %`` for a share of 0.41, ``0.6 km`` for a figure in
 metres. A whole number must be exact unless a word before it says that it is not (``about 1,200``). Numbers
 of the question are supported as they stand. Number words (``two of the three``), ordinals, the marks of a
 list, and digits inside names (``L3``, ``16km-r012c034``) are not checked.
@@ -21,6 +21,11 @@ __all__ = ["Evidence", "check", "mark"]
 
 MARK = "(unsupported)"
 
+# Whoever rounds a product of floats may land on the other side of a half, and the last digits of a float
+# are not all written.
+SLACK = Decimal("1.000001")
+FLOAT_STEP = Decimal("2e-16")
+
 _CITATION = re.compile(r"\[\s*(L\d+(?:\s*[,;]\s*L\d+)*)\s*\]")
 _LAYER_ID = re.compile(r"L\d+")
 _NAME = re.compile(
@@ -34,7 +39,10 @@ _NAME = re.compile(
 )
 _DIGITS = r"(?:\d{1,3}(?:[,\u202f\u00a0]\d{3})+|\d+)(?:\.\d+)?|\.\d+"
 _POWER = r"(?:[eE][+-]?\d{1,3}(?!\d)|\s?[×x·*]\s?10(?:\^?\{?[+\-−]?\d{1,3}(?!\d)\}?|[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))"
-_UNIT = r"(?:%|percent\b|per cent\b|°|km²|km\^?2\b|m²|m\^?2\b|km\b|m\b|metres?\b|meters?\b|degrees?\b)"
+_UNIT = (
+    r"(?:%|percent\b|per cent\b|°|degrees?\b|km²|km\^?2\b|m²|m\^?2\b|km\b|m\b"
+    r"|(?:square )?(?:kilo)?met(?:re|er)s?\b)"
+)
 _NUMBER = re.compile(
     rf"(?P<number>(?:(?<![\w.)\]°%])[+\-−–])?(?:{_DIGITS})(?:{_POWER})?)"
     r"(?:\s?(?P<scale>thousand|million|billion)\b)?"
@@ -49,6 +57,21 @@ _AT_MOST = re.compile(r"(?:<|≤|below|less than|under|smaller than)\s*$", re.IG
 _DOWN = re.compile(r"\s*(?:[SW]\b|south|west|below|lower|deep)", re.IGNORECASE)
 _SUPERSCRIPTS = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹−–", "+-0123456789--")
 _SCALES = {"thousand": 3, "million": 6, "billion": 9}
+_WRITTEN_UNITS = (
+    ("per", "%"),
+    ("°", "deg"),
+    ("deg", "deg"),
+    ("kilomet", "km"),
+    ("met", "m"),
+    ("square kilo", "km2"),
+    ("square met", "m2"),
+)
+# Ends of the names of figures.
+_FIGURE_UNITS = {"percent": "%", "km2": "km2", "km": "km", "m2": "m2", "m": "m", "deg": "deg"}
+_FIGURE_UNITS |= {"lat": "deg", "lon": "deg", "count": "count", "n": "count"}
+_NAMED_UNIT = re.compile(rf"(?:^|_)({'|'.join(_FIGURE_UNITS)})$")
+# (unit of the figure, unit of the claim) -> power of ten
+_CONVERSIONS = {("km", "m"): 3, ("m", "km"): -3, ("km2", "m2"): 6, ("m2", "km2"): -6}
 
 
 @dataclass(frozen=True)
@@ -151,51 +174,41 @@ def _is_supported(claim: _Claim, facts: Iterable[_Fact], asked: Iterable[_Claim]
     for fact in facts:
         if claim.at_most and "p_value" in fact.name and fact.value <= claim.value:
             return True
-        if any(abs(value - claim.value) <= claim.tolerance for value in _readings(fact, claim)):
-            return True
+        for value in _readings(fact, claim):
+            downward = claim.downward and value < 0
+            off = abs((-value if downward else value) - claim.value)
+            if off <= claim.tolerance * SLACK + abs(value) * FLOAT_STEP:
+                return True
     return False
 
 
 def _readings(fact: _Fact, claim: _Claim) -> Iterator[Decimal]:
-    """The values a figure has in the unit of the claim."""
-    values = [fact.value]
-    if claim.downward and fact.value < 0:
-        values.append(-fact.value)
-    if claim.unit == "deg" and fact.value < 0 and "lon" in fact.name:
-        values.append(fact.value + 360)
-    if claim.unit == "%" and not _is_percent(fact.name):
-        # A bare 41 is no 41 %.
-        yield fact.value * 100
-        return
-    for value in values:
-        yield value
-        for written, power in (("km", 3), ("km2", 6)):
-            metres = written.replace("km", "m")
-            if claim.unit == written and _in_unit(fact.name, metres):
-                yield value.scaleb(-power)
-            elif claim.unit == metres and _in_unit(fact.name, written):
-                yield value.scaleb(power)
+    """The values a figure has in the unit of the claim; none if it has another kind of unit."""
+    unit = _unit_of(fact.name)
+    if claim.unit in ("", unit):
+        yield fact.value
+    elif not unit:
+        # A bare 41 is no 41 %, but 0.41 is.
+        yield fact.value.scaleb(2) if claim.unit == "%" else fact.value
+    elif (unit, claim.unit) in _CONVERSIONS:
+        yield fact.value.scaleb(_CONVERSIONS[unit, claim.unit])
+    if fact.value < 0 and "lon" in fact.name and claim.unit in ("", "deg"):
+        yield fact.value + 360
 
 
 def _may_be_same_unit(claim: _Claim, other: _Claim) -> bool:
     return claim.unit == other.unit or not claim.unit or not other.unit
 
 
-def _is_percent(name: str) -> bool:
-    return any(word in name for word in ("percent", "pct"))
-
-
-def _in_unit(name: str, unit: str) -> bool:
-    return name.split(".")[-1].endswith(f"_{unit}")
+def _unit_of(name: str) -> str:
+    """Unit at the end of a figure's name; empty if there is none that is known."""
+    found = None if "per_" in name else _NAMED_UNIT.search(name)
+    return _FIGURE_UNITS[found[1]] if found else ""
 
 
 def _normal_unit(unit: str) -> str:
     word = unit.strip().replace("²", "2").replace("^", "")
-    if word in ("%", "percent", "per cent"):
-        return "%"
-    if word == "°" or word.startswith("degree"):
-        return "deg"
-    return "m" if word.startswith("met") else word
+    return next((known for start, known in _WRITTEN_UNITS if word.startswith(start)), word)
 
 
 def _facts_of(step: Step) -> Iterator[_Fact]:

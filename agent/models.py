@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-import openai
 from langchain_core.exceptions import (
     ContextOverflowError,
     ModelAuthenticationError,
+    ModelConnectionError,
     ModelError,
     ModelNotFoundError,
     ModelPermissionDeniedError,
     ModelRateLimitError,
+    ModelTimeoutError,
 )
 from langchain_core.language_models import BaseChatModel
-from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from retrieval.errors import SettingsError
@@ -56,21 +56,24 @@ def make_model(name: str, settings: Settings, planner: Callable[[], BaseChatMode
         return planner()
     server_name = _openai_name(name)
     url = base_url(settings)
-    if not settings.openai_api_key and not settings.openai_base_url:
+    if not settings.openai_api_key.strip() and not settings.openai_base_url.strip():
         raise SettingsError(
             f"{name} needs a key for {_host(url)}",
             allowed="a key in the environment variable OPENAI_API_KEY, or the address of another server"
             " in OPENAI_BASE_URL",
             next_step="set one of them, or use the model offline, which needs neither",
         )
+    # Half a second that who works offline need not wait.
+    from langchain_openai import ChatOpenAI
+
     return ChatOpenAI(
         model=server_name,
         base_url=url,
-        api_key=SecretStr(settings.openai_api_key or DUMMY_KEY),
+        api_key=SecretStr(settings.openai_api_key.strip() or DUMMY_KEY),
         max_retries=SERVER_RETRIES,
         timeout=TIMEOUT_S,
         # Other servers know this protocol only; for its own models the provider's client knows best.
-        use_responses_api=False if settings.openai_base_url else None,
+        use_responses_api=False if url != PROVIDER_URL else None,
         stream_usage=False,
         streaming=True,
     )
@@ -91,10 +94,11 @@ def base_url(settings: Settings) -> str:
     SettingsError
         If the one in the settings is no web address.
     """
-    url = settings.openai_base_url or PROVIDER_URL
+    url = settings.openai_base_url.strip() or PROVIDER_URL
     if not url.startswith(("http://", "https://")) or not _host(url):
+        shown = url.rpartition("@")[2][:80]  # a password may stand before the host
         raise SettingsError(
-            f"the base URL {url[:80]!r} is no web address", allowed="for example http://localhost:11434/v1"
+            f"the base URL {shown!r} is no web address", allowed="for example http://localhost:11434/v1"
         )
     return url
 
@@ -113,7 +117,8 @@ def is_broken_stream(error: BaseException | None) -> bool:
 
 def is_servers_fault(error: Exception) -> bool:
     """Whether the model or its server failed, and not this program."""
-    return isinstance(error, (openai.OpenAIError, ModelError))
+    kinds = type(error).__mro__
+    return isinstance(error, ModelError) or any(kind.__module__.startswith("openai") for kind in kinds)
 
 
 def explain_failure(error: Exception, name: str, settings: Settings) -> str:
@@ -126,12 +131,13 @@ def explain_failure(error: Exception, name: str, settings: Settings) -> str:
             return text.format(label=label)
     if is_broken_stream(error):
         return f"The connection to {label} broke while it was answering. Try again."
-    if isinstance(error, openai.APIConnectionError):
+    if isinstance(error, ModelConnectionError):
         return f"{label} cannot be reached. Check the address and the network, or use the model offline."
     said = _what_it_said(error)
     if settings.openai_api_key:
         said = said.replace(settings.openai_api_key, "...")
-    status = f" with status {error.status_code}" if isinstance(error, openai.APIStatusError) else ""
+    code = getattr(error, "status_code", None)
+    status = f" with status {code}" if code else ""
     return f"{label} failed{status}: {said[:300]}"
 
 
@@ -153,7 +159,7 @@ _EXPLANATIONS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
         "This conversation has grown too long for {label}. Start a new one.",
     ),
     (
-        (openai.APITimeoutError,),
+        (ModelTimeoutError,),
         "{label} did not answer in time. Try again, or use the model offline.",
     ),
 )

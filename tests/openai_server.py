@@ -102,7 +102,7 @@ def what_is_wrong(messages: Sequence[Json]) -> str:
             return f"an assistant message with 'tool_calls' must be followed by tool messages: {pending}"
         if message["role"] == "system" and position:
             return "the system message must come first"
-        if message["role"] == "user" and messages[position - 1]["role"] == "user":
+        if message["role"] == "user" and position and messages[position - 1]["role"] == "user":
             return "roles must alternate between user and assistant"
         pending = [call["id"] for call in message.get("tool_calls") or []]
     return f"unanswered tool calls: {pending}" if pending else ""

@@ -1,0 +1,188 @@
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from agent.events import Step
+from agent.evidence import MARK, check, mark
+
+
+def step(figures: dict[str, float], layers: tuple[str, ...] = ("L1", "L2"), error: str = "") -> Step:
+    return Step("q1s1", "search_words", {}, "", layers, figures, (), 0.1, error)
+
+
+FIGURES = {
+    "count": 41,
+    "area_km2": 12034.6,
+    "share": 0.4123,
+    "p_value": 0.0003,
+    "distance_km": 40.0,
+    "min_lat_deg": -30.0,
+    "lat_deg": 12.34,
+    "lon_deg": -75.2,
+    "median_elevation_m": -612.0,
+    "region_area_km2": 1_234_567.0,
+    "density": 3.2e-5,
+    "coverage_percent": 87.5,
+}
+
+FINITE = st.floats(-1e12, 1e12, allow_nan=False).filter(lambda x: x == 0 or abs(x) > 1e-9)
+
+
+@given(
+    figure=FINITE | st.integers(-(10**12), 10**12), digits=st.integers(0, 6), style=st.sampled_from("f,e×")
+)
+def test_a_figure_is_supported_however_it_is_rounded(figure: float, digits: int, style: str) -> None:
+    assume(style not in "e×" or figure)
+    text = written(figure, digits, style)
+    evidence = check(f"It is {text}, as measured.", [step({"value": figure})], "")
+    assert evidence.checked == 1
+    assert evidence.unsupported == ()
+
+
+@given(
+    figure=FINITE | st.integers(-(10**12), 10**12),
+    digits=st.integers(0, 6),
+    off=st.integers(2, 500),
+    sign=st.sampled_from([-1, 1]),
+)
+def test_a_changed_number_is_not_supported(figure: float, digits: int, off: int, sign: int) -> None:
+    wrong = round(figure, digits) + sign * off / 10**digits
+    # Where floats are coarser than the digits written, nothing was changed.
+    assume(math.ulp(max(abs(wrong), abs(figure))) < 0.01 / 10**digits)
+    text = f"{wrong:.{digits}f}"
+    evidence = check(f"It is {text}, as measured.", [step({"value": figure})], "")
+    assert evidence.unsupported == (text,)
+
+
+@given(
+    share=st.floats(0, 1),
+    digits=st.integers(0, 4),
+    sign=st.sampled_from(["%", " %", " percent", " per cent"]),
+)
+def test_a_share_may_be_written_as_percent(share: float, digits: int, sign: str) -> None:
+    text = f"{100 * share:.{digits}f}{sign}"
+    assert check(f"That is {text}.", [step({"share": share})], "").unsupported == ()
+
+
+@given(metres=st.integers(-9000, 30000), digits=st.integers(0, 3))
+def test_metres_may_be_written_as_km(metres: int, digits: int) -> None:
+    text = f"At {metres / 1000:.{digits}f} km."
+    assert check(text, [step({"elevation_m": metres})], "").unsupported == ()
+
+
+@given(st.text(st.sampled_from("0123456789.,-–−+eE×^% km²°[]L \n(~<") | st.characters(), max_size=80))
+def test_no_text_breaks_the_check_and_marks_only_add(answer: str) -> None:
+    evidence = check(answer, [step(FIGURES)], "north of 30")
+    marked = mark(answer, evidence)
+    assert len(evidence.unsupported) >= marked.count(MARK) - answer.count(MARK)
+    assert marked.replace(f" {MARK}", "") == answer.replace(f" {MARK}", "")
+
+
+SUPPORTED = [
+    "41 tiles [L1] and [L1, L2].",
+    "p = 0.0003, p < 0.001, p below 0.05",
+    "41 %, 41.2 percent, 0.41, 87.5 %",
+    "12,034.6 km², 12\u202f034.6 km², 12,035 km2, about 12,000 km², ~12,030 km², 1.2 million km²",
+    "about 1.23 million square kilometres, 12,035 square kilometers, 40 kilometres, 612 metres deep",
+    "within 40 km, 40km, 40,000 m, 40.0 km",
+    "latitude 12.3°, longitude −75.2°, 75.2° W, 284.8° E; south of -30 degrees or 30° S",
+    "612 m below the datum, -0.6 km, at −612 m",
+    "3.2e-5, 3.2E-05, 3.2×10⁻⁵, 3.2 × 10^-5 and 3.2 · 10^{-5} per km²",
+    "40–40 km and from 40 to 40.0 km",
+    "1. First\n2) Second\n (3) Third\n> 4. Fourth",
+    "two of the three layers, the 10th percentile, the 1st quartile",
+    "tile 16km-r012c034 of L7 in map_L9.png, hits-2026.gpkg and B04.tif",
+    "CO2 and H2O",
+    "No numbers at all.",
+    "",
+]
+
+
+@pytest.mark.parametrize("answer", SUPPORTED)
+def test_what_is_supported(answer: str) -> None:
+    assert check(answer, [step(FIGURES)], "").unsupported == ()
+
+
+UNSUPPORTED = [
+    ("42 tiles", "42"),
+    ("40 tiles within 12 km", "12 km"),
+    ("12,000 km² in all", "12,000 km²"),
+    ("41.3 %", "41.3 %"),
+    ("87.6 percent", "87.6 percent"),
+    ("40 %", "40 %"),
+    ("p < 0.0001", "< 0.0001"),
+    ("40 m away", "40 m"),
+    ("12.4° N", "12.4°"),
+    ("612 m above the datum", "612 m"),
+    ("about 1,400 tiles", "about 1,400"),
+    ("1.3 million km²", "1.3 million km²"),
+    ("3.3e-5", "3.3e-5"),
+    ("4e999 and more", "4e999"),
+    ("41 km", "41 km"),
+    ("40°", "40°"),
+    ("see [L9]", "[L9]"),
+    ("10. of 43 rows", "43"),
+]
+
+
+@pytest.mark.parametrize(("answer", "text"), UNSUPPORTED)
+def test_what_is_not(answer: str, text: str) -> None:
+    evidence = check(answer, [step(FIGURES)], "")
+    assert evidence.unsupported == (text,)
+    assert f"{text} {MARK}" in mark(answer, evidence)
+
+
+def test_a_number_of_the_question_may_be_repeated_in_its_unit() -> None:
+    question = "Cones within 55 km of channels, north of 23 degrees?"
+    assert check("Within 55 km, north of 23°.", [], question).unsupported == ()
+    assert check("55 channels.", [], question).unsupported == ()
+    assert check("55 % of them.", [], question).unsupported == ("55 %",)
+
+
+def test_what_the_model_was_shown_counts() -> None:
+    rows = ({"row_id": "a", "lat": 12.34, "probability": 0.93},)
+    briefs = ({"id": "L1", "count": 77, "lat_range_deg": [-3.5, 8.25]},)
+    shown = Step("q1s1", "search_words", {}, "", ("L1",), {}, (), 0.1, layers=briefs, table=rows)
+    answer = "The best of 77 lies at 12.3° N with 0.93; they reach from -3.5 to 8.25 degrees."
+    assert check(answer, [shown], "").unsupported == ()
+    assert check("Of 700 tiles", [], "", known=[700]).unsupported == ()
+    assert check("Of 701 tiles", [], "", known=[700]).unsupported == ("701",)
+
+
+def test_a_failed_step_supports_nothing() -> None:
+    failed = step({"count": 41}, layers=(), error="no")
+    assert check("41 tiles [L1]", [failed], "").unsupported == ("41", "[L1]")
+
+
+def test_nulls_and_infinities_among_the_figures_are_skipped() -> None:
+    odd = step({"ratio": math.inf, "none": None, "yes": True, "count": 2})  # type: ignore[dict-item]
+    assert check("2 and 1", [odd], "").unsupported == ("1",)
+
+
+def test_citations_come_once_each_in_order() -> None:
+    evidence = check("A [L2]. B [L1; L2]. C [L5].", [step({})], "")
+    assert evidence.citations == ("L2", "L1")
+    assert evidence.unsupported == ("[L5]",)
+    assert evidence.checked == 0
+
+
+def test_marks_stand_where_the_number_stands() -> None:
+    answer = "There are 41 tiles, 43 cones and 43 more, about 12,000 km² but not 12,000 km² [L1, L8]."
+    marked = mark(answer, check(answer, [step(FIGURES)], ""))
+    assert marked == (
+        f"There are 41 tiles, 43 {MARK} cones and 43 {MARK} more, about 12,000 km² but not 12,000 km² {MARK} "
+        f"[L1, L8] {MARK}."
+    )
+
+
+def written(figure: float, digits: int, style: str) -> str:
+    styles: dict[str, Callable[[], str]] = {
+        "f": lambda: f"{figure:.{digits}f}",
+        ",": lambda: f"{figure:,.{digits}f}",
+        "e": lambda: f"{figure:.{digits}e}",
+        "×": lambda: "{} × 10^{}".format(*f"{figure:.{digits}e}".split("e")),
+    }
+    return styles[style]()
