@@ -149,7 +149,8 @@ class Body:
         Planetographic latitudes become planetocentric, west-positive longitudes east-positive. Points
         outside the projection become NaN.
         """
-        lon, lat = self._geographic(crs, inverse=False).transform(np.asarray(x), np.asarray(y))
+        first, second = (y, x) if _stays_latitude_first(crs) else (x, y)
+        lon, lat = self._geographic(crs, inverse=False).transform(np.asarray(first), np.asarray(second))
         lon, lat = np.asarray(lon, dtype=float), np.asarray(lat, dtype=float)
         bad = ~(np.isfinite(lon) & np.isfinite(lat))
         squash = self._squash(crs)
@@ -167,6 +168,8 @@ class Body:
         if squash != 1.0:
             lat = np.degrees(np.arctan(np.tan(np.radians(lat)) / squash))
         x, y = self._geographic(crs, inverse=True).transform(points[..., 0], lat)
+        if _stays_latitude_first(crs):
+            x, y = y, x
         return np.asarray(x, dtype=float), np.asarray(y, dtype=float)
 
     def _squash(self, crs: CRS) -> float:
@@ -221,6 +224,11 @@ def get_body(name: str) -> Body:
         return BODIES[name.strip().lower()]
     except KeyError:
         raise SettingsError(f"no body is called {name!r}", allowed=", ".join(BODIES)) from None
+
+
+def _stays_latitude_first(crs: CRS) -> bool:
+    # `always_xy` swaps north-east axes only, not the north-west ones of west-positive planetary CRSs.
+    return crs.is_geographic and [axis.direction for axis in crs.axis_info[:2]] == ["north", "west"]
 
 
 def _radians(lonlat: ArrayLike) -> tuple[Floats, Floats]:

@@ -73,7 +73,7 @@ def within(body: Body, lonlat: ArrayLike, targets: ArrayLike, distance_km: float
         return np.zeros(len(points), dtype=bool)
     reach = float(chord(distance_km / body.radius_km)) * (1.0 + 1e-12)
     nearest, _ = cKDTree(unit_vectors(aims)).query(unit_vectors(points), distance_upper_bound=reach)
-    return np.isfinite(nearest)
+    return np.asarray(np.isfinite(nearest))
 
 
 def tile_truth(index: TileIndex, catalogue: gpd.GeoDataFrame, tolerance_km: float) -> Bools:

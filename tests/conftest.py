@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from retrieval.grid import Grid
 from retrieval.index import TileIndex, build_index
 from retrieval.settings import Settings, real_data_folder
 from tests.fakes import PatternEncoder, PatternSource
+
+# The same examples on every run, and no deadline: the machines that run this differ by tenfold.
+settings.register_profile("areographer", derandomize=True, deadline=None, max_examples=60)
+settings.load_profile("areographer")
 
 BACKGROUND = ("an orbital picture of the ground", "nothing in particular", "a planetary surface")
 
