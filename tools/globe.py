@@ -28,6 +28,7 @@ from scipy.ndimage import map_coordinates
 
 from retrieval.errors import InputError
 from tools.layers import Layer
+from tools.mosaic import basemap
 from tools.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -83,7 +84,10 @@ def globe_payload(
     basemap_px
         Width of the basemap in pixels, one turn around the body.
     """
-    index = workspace_or_index.index if isinstance(workspace_or_index, Workspace) else workspace_or_index
+    if isinstance(workspace_or_index, Workspace):
+        index, cache_folder = workspace_or_index.index, workspace_or_index.settings.home / "cache"
+    else:
+        index, cache_folder = workspace_or_index, None
     body = index.body
     shares = _shares([len(layer) for layer in layers], max_points)
     return {
@@ -95,7 +99,7 @@ def globe_payload(
             "longitude_domain": body.longitude_domain,
         },
         "tile_km": index.grid.tile_km,
-        "basemap": dict(_pictures(index, basemap_px)),
+        "basemap": dict(_pictures(index, basemap_px, cache_folder)),
         "layers": [
             _layer_json(layer, share, COLOURS[i % len(COLOURS)])
             for i, (layer, share) in enumerate(zip(layers, shares, strict=True))
@@ -129,12 +133,14 @@ def globe_html(payload: Mapping[str, Json], *, inline_assets: bool = True, heigh
 
 def globe_document(payload: Mapping[str, Json]) -> str:
     """A whole page that the map fills, with a policy that forbids every network request."""
-    scripts, style = globe_scripts(), globe_style() + "html,body{margin:0;height:100%;background:#0b0e13}.areo-globe{height:100%;border-radius:0}"
+    filling = "html,body{margin:0;height:100%;background:#0b0e13}.areo-globe{height:100%;border-radius:0}"
+    scripts, style = globe_scripts(), globe_style() + filling
+    title = html.escape(str(payload["body"]["name"]).capitalize())
     head = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{content_policy(scripts, [style])}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(str(payload['body']['name']).capitalize())}</title><style>{style}</style></head><body>"
+        f"<title>{title}</title><style>{style}</style></head><body>"
     )
     code = "".join(f"<script>{script}</script>" for script in scripts)
     return head + globe_html(payload, inline_assets=False, height_px=0) + code + "</body></html>"
@@ -215,11 +221,9 @@ def _sample(grey: Grey, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> G
 
 
 @lru_cache(maxsize=4)
-def _pictures(index: TileIndex, width_px: int) -> Mapping[str, str]:
-    # Drawing a basemap reads every thumbnail of the index; an index never changes while it is open.
-    from tools.mosaic import basemap
-
-    grey = np.asarray(basemap(index, width_px), dtype=np.uint8)
+def _pictures(index: TileIndex, width_px: int, cache_folder: Path | None) -> Mapping[str, str]:
+    # Drawing a basemap reads every thumbnail of the index, which never changes while it is open.
+    grey = basemap(index, width_px, cache_folder)
     pictures = {"mercator": _jpeg_uri(to_mercator(grey, width_px))}
     for name, pole in (("north", 1), ("south", -1)):
         polar = to_polar(grey, POLAR_PX, pole)

@@ -1,0 +1,200 @@
+"""Templates of the transcript: the page that opens without a network, and its plain-text companions.
+
+Everything that people, files and models wrote is shown as text, never as markup of theirs: the templates
+escape, answers are Markdown without HTML, links or pictures, and the page's policy runs only the scripts it
+was written with.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markdown_it import MarkdownIt
+from markupsafe import Markup, escape
+from PIL import Image
+
+from agent.events import Turn
+from agent.evidence import MARK
+from agent.recipe import Recipe, describe_call
+from tools.globe import (
+    COLOURS,
+    content_policy,
+    data_uri,
+    globe_html,
+    globe_payload,
+    globe_scripts,
+    globe_style,
+    thumbnail_uri,
+    top_rows,
+)
+from tools.layers import Layer
+from tools.workspace import Workspace
+
+Json = Any
+
+THUMBNAILS = 12
+MAP_POINTS = 12_000
+PICTURE_SIDE_PX = 1400
+PICTURE_BYTES = 1_500_000  # of all pictures in the page; the bundle holds every one of them whole
+
+_CITATION = re.compile(rf"(\[\s*L\d+(?:\s*[,;]\s*L\d+)*\s*\]|{re.escape(MARK)})")
+
+
+def page_html(
+    record: Mapping[str, Json],
+    turns: Sequence[Turn],
+    layers: Sequence[Layer],
+    pictures: Mapping[str, Path],
+    recipe: Recipe,
+    workspace: Workspace,
+) -> str:
+    """The conversation as one page: dialogue, steps, globe, evidence, provenance, recipe.
+
+    Parameters
+    ----------
+    record
+        What ``transcript.json`` holds.
+    pictures
+        Name in `Step.pictures` -> file, for those that are there.
+    """
+    payload = globe_payload(workspace, layers, thumbnails=False, max_points=MAP_POINTS)
+    scripts = (*globe_scripts(), _asset("transcript.js"))
+    style = globe_style() + _asset("transcript.css")
+    shown = _inline_pictures(turns, pictures)
+    ids = [layer.id for layer in layers]
+    return render(
+        "transcript.html.j2",
+        record=record,
+        policy=content_policy(scripts, [style]),
+        # Our own files, and a fragment that `globe_html` escaped.
+        style=Markup(style),
+        scripts=[Markup(script) for script in scripts],
+        globe=Markup(globe_html(payload, inline_assets=False, height_px=0)),
+        turns=turns,
+        answers=[answer_html(turn.answer, ids) for turn in turns],
+        pictures=shown,
+        layers=[_layer_view(layer, i, workspace) for i, layer in enumerate(layers)],
+        recipe=recipe,
+        models=sorted({model_label(turn.model) for turn in turns}),
+    )
+
+
+def answer_html(text: str, known: Sequence[str]) -> Markup:
+    """An answer as safe HTML: paragraphs, lists, tables, emphasis, code; citations lead to their layer.
+
+    Parameters
+    ----------
+    known
+        Ids of the layers that may be cited; other brackets stay as they are.
+    """
+    parser = MarkdownIt("zero", {"html": False})
+    parser.enable(["emphasis", "list", "newline", "backticks", "escape", "heading", "table"])
+    parser.add_render_rule("text", _render_text)
+    tokens = parser.parse(text)
+    for token in tokens:
+        token.attrs.pop("style", None)  # of aligned columns: the page's policy allows no style attributes
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = "h4"
+    return Markup(parser.renderer.render(tokens, parser.options, {"known": set(known)}))
+
+
+def render(template: str, **values: Json) -> str:
+    """Fill one of this folder's templates."""
+    return _environment().get_template(template).render(**values)
+
+
+def model_label(model: str) -> str:
+    """What to call the model that answered: ``language model NAME``, or that there was none."""
+    if model in ("", "offline"):
+        return "offline planner (no language model)"
+    return f"language model {model.partition(':')[2] or model}"
+
+
+def _render_text(_: Any, tokens: Sequence[Any], at: int, options: Any, env: Mapping[str, Json]) -> str:
+    parts = []
+    for piece in _CITATION.split(tokens[at].content):
+        ids = re.findall(r"L\d+", piece) if piece.startswith("[") else []
+        if piece == MARK:
+            parts.append("<mark>not backed by any tool result</mark>")
+        elif ids and set(ids) <= env["known"]:
+            parts.extend(f'<a class="cite" href="#layer-{i}" data-layer="{i}">{i}</a>' for i in ids)
+        else:
+            parts.append(str(escape(piece)))
+    return "".join(parts)
+
+
+def _layer_view(layer: Layer, position: int, workspace: Workspace) -> dict[str, Json]:
+    tiles = []
+    for row in top_rows(layer, THUMBNAILS) if layer.kind != "catalogue" else ():
+        values = layer.table.iloc[int(row)]
+        uri = thumbnail_uri(workspace.index, str(values["row_id"]))
+        if uri:
+            tiles.append({"row": values.to_dict(), "uri": uri})
+    made = asdict(layer.provenance).items()
+    return {
+        "layer": layer,
+        "colour": position % len(COLOURS),
+        "tiles": tiles,
+        "made": {name.replace("_", " "): value for name, value in made if value not in ("", None, (), {})},
+    }
+
+
+def _inline_pictures(turns: Sequence[Turn], pictures: Mapping[str, Path]) -> dict[str, str]:
+    """Pictures as data URIs, latest questions first, until `PICTURE_BYTES` are used up."""
+    shown: dict[str, str] = {}
+    left = PICTURE_BYTES
+    for name in (name for turn in reversed(turns) for step in turn.steps for name in step.pictures):
+        if name not in pictures or name in shown:
+            continue
+        try:
+            with Image.open(pictures[name]) as opened:
+                picture = opened.convert("RGB")
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            continue  # torn, or no picture: the page says that it is not shown
+        picture.thumbnail((PICTURE_SIDE_PX, PICTURE_SIDE_PX))
+        content = io.BytesIO()
+        picture.save(content, "WEBP", quality=82)
+        if len(content.getvalue()) <= left:
+            left -= len(content.getvalue())
+            shown[name] = data_uri(content.getvalue(), "image/webp")
+    return shown
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "call": describe_call,
+        "code": lambda text: Markup(str(text).replace("`", "'").replace("\n", " ")),
+        "latitude": lambda lat: f"{abs(lat):.2f}° {'S' if lat < 0 else 'N'}",
+        "longitude": lambda lon: f"{abs(lon):.2f}° {'W' if lon < 0 else 'E'}",
+        "md": _markdown_text,
+        "model": model_label,
+        "pretty": lambda value: json.dumps(value, indent=1, ensure_ascii=False),
+    }
+    return environment
+
+
+def _markdown_text(text: Json) -> Markup:
+    # For readers of Markdown that render HTML and follow links: neither of these is to come from others.
+    return Markup(str(text).replace("&", "&amp;").replace("<", "&lt;").replace("](", "]\\("))
+
+
+@cache
+def _asset(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")

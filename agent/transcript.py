@@ -1,0 +1,215 @@
+"""Conversation -> what is shared of it: one page that opens without a network, and the bundle around it.
+
+`write_bundle` writes both; `read_bundle` and `replay` are the way back. The bundle's layout stands in
+`agent.bundle`, what is replayed and compared in `agent.recipe`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from pyogrio import set_gdal_config_options  # type: ignore[import-untyped]
+
+from agent.bundle import BundleContents, read_bundle, write_archive
+from agent.events import Turn
+from agent.page import model_label, page_html, render
+from agent.recipe import Recipe, Replay, make_recipe, replay, stored
+from tools.export import write_geopackage
+from tools.layers import Layer
+from tools.workspace import Workspace
+
+__all__ = ["Bundle", "BundleContents", "Replay", "read_bundle", "replay", "write_bundle"]
+
+Json = Any
+
+FORMAT = "areographer-transcript"
+VERSION = 1
+TITLE_CHARS = 160
+LARGEST_PICTURE_BYTES = 20_000_000
+# The same conversation is to give the same bytes; a GeoPackage notes when it was written.
+WRITTEN = "2000-01-01T00:00:00.000Z"
+PACKAGES = (
+    "areographer",
+    "faiss-cpu",
+    "geopandas",
+    "maplibre",
+    "numpy",
+    "open_clip_torch",
+    "pyproj",
+    "torch",
+)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Where a conversation was written: the page, and the zip that holds it and everything else."""
+
+    html: Path
+    zip: Path
+
+
+def write_bundle(
+    conversation_id: str, turns: Sequence[Turn], workspace: Workspace, out: Path, title: str | None = None
+) -> Bundle:
+    """Write the page and the bundle of a conversation: ``areographer-ID.html`` and ``areographer-ID.zip``.
+
+    Paths of this machine are taken out of every text. Layers whose files are gone are left out.
+
+    Parameters
+    ----------
+    out
+        Folder; made if missing. An earlier transcript of the same conversation is replaced.
+    title
+        Default: the first question.
+    """
+    recipe, inputs = make_recipe(turns, workspace)
+    recipe = Recipe.model_validate(_without_folders(recipe.model_dump(mode="json"), workspace))
+    turns = [Turn.from_json(_without_folders(turn.to_json(), workspace)) for turn in turns]
+    ids = dict.fromkeys(layer_id for turn in turns for step in turn.steps for layer_id in step.layer_ids)
+    layers = [layer for layer in (stored(workspace, layer_id) for layer_id in ids) if layer is not None]
+    title = " ".join((title or (turns[0].question if turns else "")).split())[:TITLE_CHARS] or "Conversation"
+    record = _record(conversation_id, title, turns, layers, recipe, workspace)
+    pictures = _pictures(turns, workspace)
+    page = page_html(record, turns, layers, pictures, recipe, workspace)
+    words: dict[str, Json] = {"record": record, "about": _about(record), "recipe": recipe}
+    markdown = render("transcript.md.j2", turns=turns, layers=layers, pictures=pictures, **words)
+    out.mkdir(parents=True, exist_ok=True)
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", conversation_id).strip("-")[:60] or "conversation"
+    bundle = Bundle(out / f"areographer-{name}.html", out / f"areographer-{name}.zip")
+    with tempfile.TemporaryDirectory(prefix="areographer-") as folder:
+        members: dict[str, bytes | Path] = {
+            "README.md": render("readme.md.j2", **words).encode(),
+            "transcript.html": page.encode(),
+            "transcript.md": markdown.encode(),
+            "transcript.json": _json(record),
+            "recipe.json": _json(recipe.model_dump(mode="json")),
+        }
+        for layer in layers:
+            members[f"layers/{layer.id}.parquet"] = workspace.layers.folder / f"{layer.id}.parquet"
+        if layers:
+            members["layers.gpkg"] = _geopackage(Path(folder) / "layers.gpkg", layers, workspace)
+        members |= {f"maps/{name}": path for name, path in sorted(pictures.items())}
+        members |= {f"inputs/{name}": path for name, path in sorted(inputs.items())}
+        write_archive(bundle.zip, members, conversation_id, title)
+    temporary = bundle.html.with_name(f".{bundle.html.name}.{threading.get_ident()}.tmp")
+    temporary.write_text(page, encoding="utf-8")
+    temporary.replace(bundle.html)
+    return bundle
+
+
+def _record(
+    conversation_id: str,
+    title: str,
+    turns: Sequence[Turn],
+    layers: Sequence[Layer],
+    recipe: Recipe,
+    workspace: Workspace,
+) -> dict[str, Json]:
+    """``transcript.json``: the whole conversation and the provenance of every layer, as plain values."""
+    body, manifest = workspace.body, workspace.index.manifest
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "id": conversation_id,
+        "title": title,
+        "started": turns[0].started if turns else "",
+        "body": {"name": body.name, "radius_m": body.radius_m, "crs": body.crs_code},
+        "index": {
+            **recipe.index.model_dump(),
+            "tiles": len(workspace.index),
+            "tile_km": manifest.tile_km,
+            "source": _without_folders(manifest.source, workspace),
+            "created": manifest.created,
+        },
+        "encoder": recipe.encoder.model_dump(),
+        "versions": _versions(),
+        "turns": [turn.to_json() for turn in turns],
+        "layers": [
+            {
+                "id": layer.id,
+                "title": layer.title,
+                "kind": layer.kind,
+                "count": len(layer),
+                "hash": layer.hash,
+                "file": f"layers/{layer.id}.parquet",
+                "provenance": _without_folders(asdict(layer.provenance), workspace),
+            }
+            for layer in layers
+        ],
+    }
+
+
+def _about(record: Mapping[str, Json]) -> str:
+    body, index, encoder = record["body"], record["index"], record["encoder"]
+    models = ", ".join(sorted({model_label(turn["model"]) for turn in record["turns"]})) or "nobody"
+    return (
+        f"Areographer transcript {record['id']}: {body['name'].capitalize()}, index {index['name']} "
+        f"({index['fingerprint']}, {index['tiles']:,} tiles of {index['tile_km']:g} km), encoder "
+        f"{encoder['name']} ({encoder['fingerprint']}), answered by {models}."
+    )
+
+
+def _geopackage(path: Path, layers: Sequence[Layer], workspace: Workspace) -> Path:
+    set_gdal_config_options({"OGR_CURRENT_DATE": WRITTEN})
+    try:
+        write_geopackage(path, list(layers), workspace.body)
+    finally:
+        set_gdal_config_options({"OGR_CURRENT_DATE": None})
+    return path
+
+
+def _pictures(turns: Sequence[Turn], workspace: Workspace) -> dict[str, Path]:
+    """Pictures of the steps that are where they should be: name -> file."""
+    found: dict[str, Path] = {}
+    folder = workspace.output.resolve()
+    for name in (name for turn in turns for step in turn.steps for name in step.pictures):
+        path = (folder / name).resolve()
+        plain = re.fullmatch(r"[\w.()-]([\w.() -]*[\w.()-])?", name) is not None
+        there = plain and path.parent == folder and path.is_file()
+        if there and path.stat().st_size <= LARGEST_PICTURE_BYTES:
+            found[name] = path
+    return found
+
+
+def _without_folders(value: Json, workspace: Workspace) -> Json:
+    """The same values with this machine's folders taken out of their texts."""
+    folders = [workspace.output, workspace.layers.folder, *workspace.readable, workspace.settings.home]
+    paths = {path for folder in folders for path in (folder, folder.resolve()) if len(path.parts) > 1}
+    names = sorted((str(path) for path in paths if path.is_absolute()), key=len, reverse=True)
+
+    def clean(item: Json) -> Json:
+        if isinstance(item, str):
+            for name in names:
+                item = item.replace(f"{name}/", "").replace(name, ".")
+            return item
+        if isinstance(item, Mapping):
+            return {key: clean(child) for key, child in item.items()}
+        if isinstance(item, (list, tuple)):
+            return [clean(child) for child in item]
+        return item
+
+    return clean(value)
+
+
+def _json(value: Json) -> bytes:
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode()
+
+
+@cache
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # run from a source tree that was never installed
+            continue
+    return found
