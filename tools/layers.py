@@ -101,7 +101,7 @@ class Layer:
     @property
     def lonlat(self) -> np.ndarray:
         """Positions, shape (n, 2), degrees."""
-        return self.table[["lon", "lat"]].to_numpy(dtype=float)
+        return np.asarray(self.table[["lon", "lat"]], dtype=float)
 
     @property
     def hash(self) -> str:
@@ -168,6 +168,15 @@ def make_table(
     return gpd.GeoDataFrame(data, geometry=gpd.points_from_xy(points[:, 0], points[:, 1]), crs=body.crs)
 
 
+def shorten(title: str, longest: int = 120) -> str:
+    """A title that fits, cut at a word where one is near."""
+    if len(title) <= longest:
+        return title
+    cut = title[: longest - 1]
+    head = cut.rsplit(" ", 1)[0]
+    return (head if len(head) > longest // 2 else cut).rstrip(" ,") + "…"
+
+
 class LayerStore:
     """The layers of one conversation, in one folder: ``L1.parquet`` and ``L1.json`` each.
 
@@ -197,7 +206,7 @@ class LayerStore:
         """Store a new layer under the next free id and return it."""
         ids = self.ids()
         layer_id = f"L{int(ids[-1][1:]) + 1 if ids else 1}"
-        layer = Layer(layer_id, title[:120], kind, table.reset_index(drop=True), provenance)
+        layer = Layer(layer_id, shorten(title), kind, table.reset_index(drop=True), provenance)
         parquet, record = self._paths(layer_id)
         _replace(parquet, lambda tmp: layer.table.to_parquet(tmp))
         about = {"id": layer_id, "title": layer.title, "kind": kind, "provenance": asdict(provenance)}
@@ -222,6 +231,17 @@ class LayerStore:
                 allowed=", ".join(self.ids()) or "none yet",
                 next_step="search first, then use the id of the layer it made",
             )
+        try:
+            layer = self._read(key)
+        except (OSError, ValueError, KeyError, TypeError) as error:  # pyarrow's errors are ValueErrors
+            raise ToolInputError(
+                f"the files of layer {key} are damaged ({type(error).__name__})",
+                next_step="make the layer again with the call that made it",
+            ) from error
+        self._cache[key] = layer
+        return layer
+
+    def _read(self, key: str) -> Layer:
         parquet, record = self._paths(key)
         about = json.loads(record.read_text(encoding="utf-8"))
         values = about["provenance"]
@@ -230,9 +250,7 @@ class LayerStore:
         table = gpd.read_parquet(parquet)
         # GeoParquet writers may lose the name of a custom CRS; the body is the authority.
         table = table.set_crs(get_body(values["body"]).crs, allow_override=True)
-        layer = Layer(key, about["title"], about["kind"], table, Provenance(**values))
-        self._cache[key] = layer
-        return layer
+        return Layer(key, about["title"], about["kind"], table, Provenance(**values))
 
     def _paths(self, layer_id: str) -> tuple[Path, Path]:
         return self.folder / f"{layer_id}.parquet", self.folder / f"{layer_id}.json"
@@ -240,5 +258,8 @@ class LayerStore:
 
 def _replace(path: Path, write: Any) -> None:
     temporary = path.with_name(path.name + f".{os.getpid()}.tmp")
-    write(temporary)
-    os.replace(temporary, path)
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,17 +1,27 @@
-"""What a tool works on: the index, the encoder, catalogues, layers, seed and limits of one conversation."""
+"""What a tool works on: the index, the encoder, catalogues, layers, seed and limits of one conversation.
+
+Also the checks of arguments that every tool shares.
+"""
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from retrieval.body import Body
 from retrieval.errors import Cancelled, ToolInputError
 from retrieval.settings import Settings
-from tools.layers import LayerStore
+from tools.layers import Layer, LayerStore, Provenance
+from tools.results import said, tidy
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
@@ -33,9 +43,11 @@ class ToolResult:
     figures
         Every number it states: ``{"count": 41, "distance_km": 40.0}``; names end in their unit.
     pictures
-        Files the call made, inside the workspace's folders.
+        Pictures the call made, inside the workspace's output folder.
     table
         At most `Settings.model_rows` rows, as plain records.
+    files
+        Other files the call made (exports), inside the workspace's output folder.
     """
 
     summary: str
@@ -43,6 +55,7 @@ class ToolResult:
     figures: Mapping[str, float | int] = field(default_factory=dict)
     pictures: tuple[Path, ...] = ()
     table: tuple[Mapping[str, Json], ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -88,6 +101,31 @@ class Workspace:
         if self.stop.is_set():
             raise Cancelled("stopped by the user")
 
+    def rows_at(self, lonlat: ArrayLike) -> NDArray[np.int64]:
+        """Index row of the tile whose cell holds each point, shape (...,); -1 where the index has none."""
+        numbers = self.index.tiles["tile"].to_numpy(dtype=np.int64)  # ascending
+        tiles = self.index.grid.locate(lonlat)
+        if not len(numbers):
+            return np.full(tiles.shape, -1, dtype=np.int64)
+        at = np.minimum(np.searchsorted(numbers, tiles), len(numbers) - 1)
+        return np.where(numbers[at] == tiles, at, -1)
+
+    def provenance(self, tool: str, arguments: Mapping[str, Json], **record: Any) -> Provenance:
+        """A layer's provenance with everything that the workspace knows filled in.
+
+        Arguments that are None were not given and are left out, so that the record replays as it ran.
+        """
+        return Provenance(
+            tool=tool,
+            arguments={name: value for name, value in arguments.items() if value is not None},
+            body=self.body.name,
+            index=self.index.manifest.fingerprint,
+            encoder=self.encoder.manifest.fingerprint,
+            seed=self.seed,
+            versions=_versions(),
+            **record,
+        )
+
     def readable_file(self, name: str) -> Path:
         """Resolve a file name a user gave, inside the readable folders only.
 
@@ -97,11 +135,114 @@ class Workspace:
             If it is no file there, or climbs out of them.
         """
         for folder in self.readable:
-            path = (folder / name).resolve()
-            if path.is_relative_to(folder.resolve()) and path.is_file():
-                return path
+            try:
+                path = (folder / name).resolve()
+                if path.is_relative_to(folder.resolve()) and path.is_file():
+                    return path
+            except (OSError, ValueError):  # too long for the file system, or a null character
+                break
         raise ToolInputError(
             f"{name[:80]!r} is no file that may be read here",
-            allowed="files in " + ", ".join(str(f) for f in self.readable) if self.readable else "none",
-            next_step="upload it or copy it there",
+            allowed=", ".join(self.readable_names()) or "none: nothing was brought into this conversation",
+            next_step="bring the file into the conversation, then use its name",
         )
+
+    def readable_names(self, limit: int = 12) -> list[str]:
+        """Names of files that may be read, for messages; at most ``limit``."""
+        found: set[str] = set()
+        for folder in self.readable:
+            if folder.is_dir():
+                found.update(p.name for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+        return sorted(found)[:limit]
+
+
+def open_workspace(
+    settings: Settings,
+    index: TileIndex,
+    encoder: Encoder,
+    layers_folder: Path,
+    templates: Sequence[str],
+    gazetteer: Any = None,
+    readable: Sequence[Path] | None = None,
+    seed: int = 0,
+) -> Workspace:
+    """Make the workspace of one conversation.
+
+    Parameters
+    ----------
+    index, encoder
+        As `retrieval.index.open_matching` returns them: the encoder must be the one that made the index.
+    layers_folder
+        Where this conversation's layers live; its name also names the folder of its exports.
+    templates
+        Prompt templates with ``{}`` for the query.
+    gazetteer
+        Catalogue table of named places, or None.
+    readable
+        Folders from which a tool may read; None means the folder of uploads.
+    """
+    output = settings.exports / layers_folder.name
+    output.mkdir(parents=True, exist_ok=True)
+    return Workspace(
+        settings=settings,
+        index=index,
+        encoder=encoder,
+        layers=LayerStore(layers_folder),
+        output=output,
+        templates=tuple(templates),
+        gazetteer=gazetteer,
+        readable=(settings.uploads,) if readable is None else tuple(readable),
+        seed=seed,
+    )
+
+
+def check_number(
+    name: str, value: float, low: float, high: float, unit: str, *, above: bool = False
+) -> float:
+    """A finite number between bounds (``above``: greater than ``low``), or `ToolInputError`."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    inside = low < number <= high if above else low <= number <= high
+    if not inside:  # NaN compares false
+        first = f"greater than {low:g}" if above else f"at least {low:g}"
+        raise ToolInputError(
+            f"{name} is {str(value)[:40]}", allowed=f"{first} and at most {said(tidy(high))} {unit}".rstrip()
+        )
+    return number
+
+
+def check_text(name: str, value: str, longest: int = 500) -> str:
+    """Text without surrounding or repeated white space, or `ToolInputError` if empty or too long."""
+    text = " ".join(str(value).split())
+    if not any(character.isalnum() for character in text):
+        raise ToolInputError(f"{name} is empty", allowed=f"1 to {longest} characters of words")
+    if len(text) > longest:
+        raise ToolInputError(
+            f"{name} has {len(text):,} characters", allowed=f"at most {longest}", next_step="shorten it"
+        )
+    return text
+
+
+def check_layers(ws: Workspace, layers: Sequence[str], fewest: int, most: int) -> list[Layer]:
+    """Distinct layers by id, or `ToolInputError` if one is unknown or their number is not allowed."""
+    names = layers.split(",") if isinstance(layers, str) else layers
+    chosen = {layer.id: layer for layer in (ws.layers.get(name) for name in names)}
+    if not fewest <= len(chosen) <= most:
+        raise ToolInputError(
+            f"{len(chosen)} different layers were given",
+            allowed=f"{fewest} to {most} of {', '.join(ws.layers.ids()) or 'none yet'}",
+        )
+    return list(chosen.values())
+
+
+@cache
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in ("areographer", "faiss-cpu", "geopandas", "numpy", "open_clip_torch", "scipy", "torch"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # run from a source tree that was never installed
+            continue
+    return found

@@ -1,0 +1,54 @@
+"""What the agent can do: plain typed functions over a `tools.workspace.Workspace`.
+
+The signature and the docstring of each are its schema: the first paragraph describes it, the Parameters
+section its arguments. `TOOLS` is the one tuple of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tools.export import export_layer
+from tools.filters import filter_layer
+from tools.maps import draw_map
+from tools.places import find_place, load_catalogue
+from tools.search import search_example, search_words
+from tools.spatial import near, overlap, union, without
+from tools.statistics import orientation, summarise
+from tools.workspace import ToolResult, Workspace, check_text
+
+
+def decline(ws: Workspace, reason: str, suggestion: str) -> ToolResult:
+    """Decline a question that this index and these tools cannot answer, and say what could be asked
+    instead. Makes no layer.
+
+    Parameters
+    ----------
+    reason
+        Why it cannot be answered, in one or two sentences; 1 to 1,000 characters.
+    suggestion
+        What can be asked instead; 1 to 1,000 characters.
+    """
+    ws.check_stop()
+    said = [check_text(name, text, 1000) for name, text in (("reason", reason), ("suggestion", suggestion))]
+    return ToolResult(" ".join(text if text[-1] in ".?!" else text + "." for text in said))
+
+
+TOOLS: tuple[Callable[..., ToolResult], ...] = (
+    search_words,
+    search_example,
+    find_place,
+    load_catalogue,
+    filter_layer,
+    near,
+    without,
+    union,
+    overlap,
+    summarise,
+    orientation,
+    draw_map,
+    export_layer,
+    decline,
+)
+
+__all__ = ["TOOLS", "ToolResult", "Workspace", "decline"]

@@ -1,0 +1,219 @@
+"""Filter a layer by latitude, longitude, elevation, probability or a named place."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.errors import ToolInputError
+from retrieval.grid import in_box
+from tools.layers import Layer, shorten
+from tools.places import find_in_gazetteer
+from tools.results import Figures, add_layer, model_rows, plural, said, tidy
+from tools.spatial import counted, feature_figures, rows_of
+from tools.workspace import ToolResult, Workspace, check_number
+
+Floats = NDArray[np.float64]
+
+
+def filter_layer(
+    ws: Workspace,
+    layer: str,
+    min_lat_deg: float | None = None,
+    max_lat_deg: float | None = None,
+    west_lon_deg: float | None = None,
+    east_lon_deg: float | None = None,
+    min_elevation_m: float | None = None,
+    max_elevation_m: float | None = None,
+    min_probability: float | None = None,
+    place: str | None = None,
+    within_km: float | None = None,
+) -> ToolResult:
+    """Keep the rows of a layer that lie in a latitude band, a longitude range, an elevation range or
+    near a named place, or that reach a higher probability. All conditions given must hold.
+
+    Parameters
+    ----------
+    layer
+        Id of the layer to filter, for example L1.
+    min_lat_deg, max_lat_deg
+        Latitude bounds, degrees north, -90 to 90; south is negative.
+    west_lon_deg, east_lon_deg
+        Longitude bounds, degrees east, -360 to 360, given together. West greater than east crosses the
+        antimeridian.
+    min_elevation_m, max_elevation_m
+        Elevation bounds, metres above the body's datum.
+    min_probability
+        Smallest probability to keep, 0 to 1.
+    place
+        Name of a place in the gazetteer: keeps rows within ``within_km`` of its centre.
+    within_km
+        Distance from the centre of ``place``, km. Without it, the place's own radius.
+    """
+    source = ws.layers.get(layer)
+    table = source.table
+    keep = np.ones(len(table), dtype=bool)
+    words: list[str] = []
+    figures: Figures = {}
+    notes: tuple[str, ...] = ()
+
+    if min_lat_deg is not None or max_lat_deg is not None:
+        keep &= _in_latitudes(source, min_lat_deg, max_lat_deg, words, figures)
+    if west_lon_deg is not None or east_lon_deg is not None:
+        keep &= _in_longitudes(source, west_lon_deg, east_lon_deg, words, figures)
+    if min_elevation_m is not None or max_elevation_m is not None:
+        elevation = _elevation_m(ws, source)
+        keep &= _in_elevations(elevation, min_elevation_m, max_elevation_m, words, figures)
+        figures["unknown_elevation"] = int(np.isnan(elevation).sum())
+        notes += ("rows without a known elevation are left out",)
+        table = table.assign(elevation_m=elevation)
+    if min_probability is not None:
+        bound = check_number("min_probability", min_probability, 0, 1, "")
+        if table["probability"].isna().all() and len(table):
+            raise ToolInputError(
+                f"layer {source.id} has no probabilities", allowed="layers made by search_words"
+            )
+        keep &= table["probability"].to_numpy(dtype=float) >= bound
+        words.append(f"with probability of at least {said(tidy(bound))}")
+        figures["min_probability"] = tidy(bound)
+    if place is not None or within_km is not None:
+        keep &= _near_place(ws, source, place, within_km, words, figures)
+    if not words:
+        raise ToolInputError(
+            "no condition was given",
+            allowed="a latitude, longitude, elevation or probability bound, or a place",
+        )
+
+    kept = table[keep]
+    made = add_layer(
+        ws,
+        "filter_layer",
+        {
+            "layer": source.id,
+            "min_lat_deg": min_lat_deg,
+            "max_lat_deg": max_lat_deg,
+            "west_lon_deg": west_lon_deg,
+            "east_lon_deg": east_lon_deg,
+            "min_elevation_m": min_elevation_m,
+            "max_elevation_m": max_elevation_m,
+            "min_probability": min_probability,
+            "place": place,
+            "within_km": within_km,
+        },
+        title=shorten(f"{source.title} {' '.join(words)}"),
+        table=kept,
+        parents=(source,),
+        threshold=min_probability,
+        notes=notes,
+    )
+    figures |= {"count": len(kept), "of_count": len(table), **feature_figures(ws, made)}
+    summary = (
+        f"{made.id}: {counted(made, figures)} of the {rows_of(source)} of {source.id} lie {', '.join(words)}."
+    )
+    if figures.get("unknown_elevation"):
+        summary += f" {plural(int(figures['unknown_elevation']), 'row')} had no known elevation."
+    return ToolResult(summary, (made.id,), figures, table=model_rows(ws, made))
+
+
+def _in_latitudes(
+    source: Layer, low: float | None, high: float | None, words: list[str], figures: Figures
+) -> NDArray[np.bool_]:
+    south = -90.0 if low is None else check_number("min_lat_deg", low, -90, 90, "degrees")
+    north = 90.0 if high is None else check_number("max_lat_deg", high, -90, 90, "degrees")
+    if south > north:
+        raise ToolInputError(
+            f"min_lat_deg {south:g} is greater than max_lat_deg {north:g}",
+            allowed="min_lat_deg at most max_lat_deg",
+            next_step="swap them",
+        )
+    figures |= {"min_lat_deg": tidy(south), "max_lat_deg": tidy(north)}
+    if high is None:
+        words.append(f"north of {_degrees(south)}")
+    elif low is None:
+        words.append(f"south of {_degrees(north)}")
+    else:
+        words.append(f"between {said(tidy(south))} and {_degrees(north)} latitude")
+    lat = source.table["lat"].to_numpy(dtype=float)
+    return np.asarray((lat >= south) & (lat <= north))
+
+
+def _in_longitudes(
+    source: Layer,
+    west: float | None,
+    east: float | None,
+    words: list[str],
+    figures: Figures,
+) -> NDArray[np.bool_]:
+    if west is None or east is None:
+        raise ToolInputError(
+            "only one longitude bound was given", allowed="west_lon_deg and east_lon_deg together"
+        )
+    west = check_number("west_lon_deg", west, -360, 360, "degrees")
+    east = check_number("east_lon_deg", east, -360, 360, "degrees")
+    figures |= {"west_lon_deg": tidy(west), "east_lon_deg": tidy(east)}
+    words.append(f"from {said(tidy(west))} to {_degrees(east)} longitude")
+    return in_box(source.lonlat, west, -90, east, 90)
+
+
+def _in_elevations(
+    elevation: Floats,
+    low: float | None,
+    high: float | None,
+    words: list[str],
+    figures: Figures,
+) -> NDArray[np.bool_]:
+    keep = np.isfinite(elevation)
+    if low is not None:
+        low = check_number("min_elevation_m", low, -100_000, 100_000, "m")
+        keep &= elevation >= low
+        figures["min_elevation_m"] = tidy(low, 6)
+        words.append(f"above {said(figures['min_elevation_m'])} m")
+    if high is not None:
+        high = check_number("max_elevation_m", high, -100_000, 100_000, "m")
+        keep &= elevation <= high
+        figures["max_elevation_m"] = tidy(high, 6)
+        words.append(f"below {said(figures['max_elevation_m'])} m")
+    if low is not None and high is not None and low > high:
+        raise ToolInputError(
+            f"min_elevation_m {low:g} is greater than max_elevation_m {high:g}", next_step="swap them"
+        )
+    return np.asarray(keep)
+
+
+def _near_place(
+    ws: Workspace,
+    source: Layer,
+    place: str | None,
+    within_km: float | None,
+    words: list[str],
+    figures: Figures,
+) -> NDArray[np.bool_]:
+    if place is None:
+        raise ToolInputError("within_km needs a place", next_step="give the name of a place too")
+    found = find_in_gazetteer(ws, place)
+    if within_km is not None:
+        radius = check_number("within_km", within_km, 0, ws.body.half_circumference_km, "km", above=True)
+    elif found.diameter_km > 0:
+        radius = found.diameter_km / 2
+    else:
+        raise ToolInputError(f"the size of {found.name} is not known", next_step="give within_km")
+    figures |= {"within_km": tidy(radius), "lon_deg": tidy(found.lon), "lat_deg": tidy(found.lat)}
+    words.append(f"within {said(figures['within_km'])} km of the centre of {found.name}")
+    return np.asarray(ws.body.distance_km(source.lonlat, [found.lon, found.lat]) <= radius)
+
+
+def _elevation_m(ws: Workspace, source: Layer) -> Floats:
+    if "elevation_m" in source.table:
+        return np.asarray(source.table["elevation_m"], dtype=float)
+    if "elevation_m" not in ws.index.tiles:
+        raise ToolInputError(
+            f"neither layer {source.id} nor the index knows elevations",
+            next_step="filter by latitude, longitude, place or probability, or use an index made from a DEM",
+        )
+    # Entries of a catalogue take the mean elevation of the tile they lie in.
+    elevation = np.append(ws.index.tiles["elevation_m"].to_numpy(dtype=float), np.nan)
+    return np.asarray(elevation[ws.rows_at(source.lonlat)])
+
+
+def _degrees(value: float) -> str:
+    return f"{said(tidy(value))} degrees"

@@ -1,0 +1,199 @@
+"""The ground in grey: an index's thumbnails sampled onto any picture grid, for maps and globes.
+
+Works backwards, from the pixel of the picture to its place, its tile and the pixel of that tile's
+thumbnail, so that no picture has holes or seams of its own. Pixels are 1..255 where the index has
+observed the ground and 0 where it has not.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from retrieval.errors import ToolInputError
+from retrieval.index import TileIndex
+
+Grey = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+
+LARGEST_WIDTH_PX = 8192
+MOST_TILES = 150_000  # more are not decoded for one picture of a whole body: some 15 seconds
+BLOCK_PIXELS = 400_000  # pixels projected at a time: bounds the memory to some 100 MB
+GAP_LEVEL = 8  # JPEG blurs the zeros of a gap; darker than this in a tile with gaps is a gap
+
+
+def basemap(index: TileIndex, width_px: int = 2048, cache: Path | None = None) -> Grey:
+    """The whole body in equirectangular projection, contrast stretched.
+
+    Parameters
+    ----------
+    width_px
+        Width, 64 to 8,192; the height is half of it. Column 0 begins at longitude -180, row 0 at +90.
+    cache
+        Folder where the picture is kept and found again; not kept if None.
+
+    Returns
+    -------
+    Array of shape (width_px // 2, width_px), uint8; 0 where nothing was observed.
+    """
+    if not 64 <= width_px <= LARGEST_WIDTH_PX:
+        raise ToolInputError(f"a width of {width_px} px", allowed=f"64 to {LARGEST_WIDTH_PX:,} px")
+    height_px = width_px // 2
+    path = cache / f"{index.manifest.fingerprint}-{width_px}.png" if cache else None
+    if path and (kept := _read(path, (height_px, width_px))) is not None:
+        return kept
+    picture = stretch(_whole_body(index, _painted_width(index, width_px)))
+    if picture.shape != (height_px, width_px):
+        picture = _enlarge(picture, (width_px, height_px))
+    if path:
+        _write(path, picture)
+    return picture
+
+
+def paint(
+    index: TileIndex, lonlat: Floats, pixel_km: float, check_stop: Callable[[], None] | None = None
+) -> Grey:
+    """Brightness of the ground at each pixel, as it is in the thumbnails.
+
+    Parameters
+    ----------
+    lonlat
+        Positions of the pixels, shape (h, w, 2), degrees; NaN where the picture shows no ground.
+    pixel_km
+        Size of a pixel on the ground, km: thumbnails are averaged down to about that first.
+    check_stop
+        Called between pieces of work; raises to end it.
+
+    Returns
+    -------
+    Shape (h, w), uint8; 0 where nothing was observed.
+    """
+    points = lonlat.reshape(-1, 2)
+    rows = _rows_at(index, points)
+    needed = np.unique(rows[rows >= 0])
+    picture = np.zeros(len(points), dtype=np.uint8)
+    if not len(needed):
+        return picture.reshape(lonlat.shape[:2])
+    tile_km = index.grid.tile_km
+    side = int(np.clip(np.ceil(1.25 * tile_km / pixel_km), 2, 96))
+    thumbnails = _thumbnails(index, needed, side, check_stop)
+    has_gaps = index.tiles["observed"].to_numpy()[needed] < 0.999
+    centres = index.tiles[["lon", "lat"]].to_numpy(dtype=float)
+    seen = np.flatnonzero(rows >= 0)
+    for start in range(0, len(seen), BLOCK_PIXELS):
+        if check_stop:
+            check_stop()
+        at = seen[start : start + BLOCK_PIXELS]
+        east, north = index.body.lonlat_to_offsets(centres[rows[at]], points[at])
+        tile = np.searchsorted(needed, rows[at])
+        grey = _bilinear(
+            thumbnails, tile, (0.5 - north / tile_km) * side - 0.5, (0.5 + east / tile_km) * side - 0.5
+        )
+        grey = np.maximum(grey, 1)
+        grey[has_gaps[tile] & (grey < GAP_LEVEL)] = 0
+        picture[at] = grey
+    return picture.reshape(lonlat.shape[:2])
+
+
+def stretch(picture: Grey, low_percent: float = 0.5, high_percent: float = 99.5) -> Grey:
+    """Contrast of the observed pixels stretched to 10..245; 0 stays 0."""
+    seen = picture > 0
+    if not seen.any():
+        return picture
+    low, high = np.percentile(picture[seen], [low_percent, high_percent])
+    if high - low < 8:  # a uniform ground stays uniform, its noise is not the message
+        return picture
+    scaled = 10.0 + 235.0 * (picture.astype(np.float32) - low) / (high - low)
+    return np.where(seen, np.clip(np.rint(scaled), 1, 255), 0).astype(np.uint8)
+
+
+def grey_thumbnail(index: TileIndex, row: int, side: int) -> Grey:
+    """One thumbnail in grey, averaged to (side, side)."""
+    image = Image.open(io.BytesIO(index.thumbnail(row)))
+    image.draft("L", (side, side))  # JPEG decodes at 1/2, 1/4, 1/8 for a fraction of the time
+    grey = image.convert("L")
+    if grey.size != (side, side):
+        grey = grey.resize((side, side), Image.Resampling.BOX)
+    return np.asarray(grey)
+
+
+def _painted_width(index: TileIndex, width_px: int) -> int:
+    # Of an index with more tiles than can be decoded in good time, a coarser picture that needs fewer.
+    if len(index) <= MOST_TILES:
+        return width_px
+    share = len(index) / len(index.grid)
+    return max(64, min(width_px, 2 * int(math.sqrt(MOST_TILES / 2 / share))))
+
+
+def _whole_body(index: TileIndex, width_px: int) -> Grey:
+    height_px = width_px // 2
+    lon = -180.0 + (np.arange(width_px) + 0.5) * 360.0 / width_px
+    lat = 90.0 - (np.arange(height_px) + 0.5) * 180.0 / height_px
+    pixel_km = 2.0 * index.body.half_circumference_km / width_px
+    return paint(index, np.stack(np.meshgrid(lon, lat), axis=-1), pixel_km)
+
+
+def _enlarge(picture: Grey, size: tuple[int, int]) -> Grey:
+    seen = Image.fromarray(picture > 0).resize(size, Image.Resampling.NEAREST)
+    grey = Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)
+    return np.where(np.asarray(seen), np.maximum(np.asarray(grey), 1), 0).astype(np.uint8)
+
+
+def _rows_at(index: TileIndex, points: Floats) -> NDArray[np.int64]:
+    # Index row of each point, -1 where there is none.
+    valid = np.isfinite(points[:, 0]) & np.isfinite(points[:, 1])
+    numbers = index.tiles["tile"].to_numpy(dtype=np.int64)  # ascending
+    tiles = index.grid.locate(np.where(valid[:, None], points, 0.0))
+    at = np.minimum(np.searchsorted(numbers, tiles), len(numbers) - 1)
+    return np.where(valid & (numbers[at] == tiles), at, -1)
+
+
+def _thumbnails(
+    index: TileIndex, rows: NDArray[np.int64], side: int, check_stop: Callable[[], None] | None
+) -> Grey:
+    stack = np.empty((len(rows), side, side), dtype=np.uint8)
+    for i, row in enumerate(rows.tolist()):  # one JPEG at a time: there is no vectorised decoder
+        if check_stop and i % 1000 == 0:
+            check_stop()
+        stack[i] = grey_thumbnail(index, row, side)
+    return stack
+
+
+def _bilinear(stack: Grey, which: NDArray[np.int64], y: Floats, x: Floats) -> Grey:
+    # Cells may reach a little beyond the footprint of their tile: the edge pixel goes on there.
+    side = stack.shape[1]
+    y, x = np.clip(y, 0, side - 1), np.clip(x, 0, side - 1)
+    top, left = np.minimum(y.astype(np.int64), side - 2), np.minimum(x.astype(np.int64), side - 2)
+    down, right = (y - top).astype(np.float32), (x - left).astype(np.float32)
+    flat = stack.reshape(-1)
+    corner = (which * side + top) * side + left
+    upper = flat[corner] * (1 - right) + flat[corner + 1] * right
+    lower = flat[corner + side] * (1 - right) + flat[corner + side + 1] * right
+    return np.asarray(np.rint(upper * (1 - down) + lower * down), dtype=np.uint8)
+
+
+def _read(path: Path, shape: tuple[int, int]) -> Grey | None:
+    try:
+        with Image.open(path) as image:
+            kept = np.asarray(image.convert("L"))
+    except (OSError, SyntaxError, ValueError):  # missing, or torn by a full disk: painted again
+        return None
+    return np.asarray(kept, dtype=np.uint8) if kept.shape == shape else None
+
+
+def _write(path: Path, picture: Grey) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        Image.fromarray(picture).save(temporary, "PNG")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
