@@ -19,7 +19,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,16 +152,15 @@ def read_part(path: Path) -> Part:
     ValueError, OSError, zipfile.BadZipFile, KeyError
         If the file is torn.
     """
-    with np.load(path, allow_pickle=False) as data:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
         blob, ends = data["thumbnails"].tobytes(), data["thumbnail_ends"].tolist()
-        starts = [0, *ends[:-1]]
         return Part(
             tiles=data["tiles"],
             observed=data["observed"],
             facts={name[5:]: data[name] for name in data.files if name.startswith("fact_")},
             kept=data["kept"],
             vectors=data["vectors"],
-            thumbnails=[blob[start:end] for start, end in zip(starts, ends, strict=True)],
+            thumbnails=[blob[start:end] for start, end in pairwise([0, *ends])],
         )
 
 
