@@ -113,7 +113,8 @@ class Answered:
     Attributes
     ----------
     text
-        The whole answer; what counts if it differs from the pieces.
+        The whole answer; what counts if it differs from the pieces. Numbers and citations that no tool
+        gave are marked in it.
     status
         ``answered``; ``declined``: the data cannot tell; ``failed``: the model or a limit; ``stopped``: by
         the user.

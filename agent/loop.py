@@ -7,6 +7,7 @@ repair of what a stop leaves behind (`agent.middleware`) and the evidence check 
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ from langchain_core.runnables import RunnableConfig
 
 from agent.conversations import ConversationStore, check_conversation_id
 from agent.events import Answered, Event, Evidence, Turn
-from agent.evidence import check
+from agent.evidence import check, mark
 from agent.middleware import LiveState, OneAtATime, Stoppable, ValidHistory
 from agent.models import OFFLINE, explain_failure, is_broken_stream, is_servers_fault, make_model
 from agent.offline import OfflinePlanner
@@ -163,8 +164,9 @@ class Conversation:
         QuestionError
             If the question cannot be asked, or the previous one is still being answered; nothing is stored.
         """
-        asked = check_question(question, self.workspace.settings.max_question_chars)
-        return self._answer(asked)
+        # Half a surrogate pair, which a broken paste may hold, cannot be stored or sent.
+        clean = question.encode("utf-8", "replace").decode("utf-8")
+        return self._answer(check_question(clean, self.workspace.settings.max_question_chars))
 
     def _answer(self, question: str) -> Iterator[Event]:
         if not self._busy.acquire(blocking=False):
@@ -217,8 +219,10 @@ class Conversation:
             record.conclude()
 
     def _finish(self, record: Record) -> Answered:
-        """Check, store, and make the last event."""
-        turn = record.turn(self.model, self._evidence(record), self._suggestions(record))
+        """Check, mark what no tool gave, store, and make the last event."""
+        evidence = self._evidence(record)
+        record.text = mark(record.text, evidence)
+        turn = record.turn(self.model, evidence, self._suggestions(record))
         self.turns.append(turn)
         try:
             self._store.append(self.id, turn)
@@ -275,7 +279,11 @@ def describe_state(workspace: Workspace) -> str:
     ]
     if len(layers) > LISTED_LAYERS:
         lines.append(f"- (the first {len(layers) - LISTED_LAYERS} are not listed)")
-    lines += [f"- {item.id}: {item.title} ({len(item)} {item.kind})" for item in layers[-LISTED_LAYERS:]]
+    # Quoted, on one line: a title is what someone wrote, not a part of the prompt.
+    lines += [
+        f"- {item.id}: {json.dumps(item.title, ensure_ascii=False)} ({len(item)} {item.kind})"
+        for item in layers[-LISTED_LAYERS:]
+    ]
     return "\n".join(lines)
 
 

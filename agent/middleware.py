@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from typing import Any, TypeVar
@@ -114,8 +115,12 @@ class ValidHistory(AgentMiddleware[AgentState[Any], Any, Any]):
     """Shows the model a history that every provider accepts, whatever a stop or a kill left behind."""
 
     def wrap_model_call(self, request: ModelRequest[Any], handler: ModelHandler) -> ModelResponse[Any]:
-        """Repair for this call only: what is stored stays as it happened."""
-        return handler(request.override(messages=repair(request.messages)))
+        """Repair for this call only, what is stored stays as it happened; give the new calls proper ids."""
+        response = handler(request.override(messages=repair(request.messages)))
+        response.result = [
+            with_call_ids(item) if isinstance(item, AIMessage) else item for item in response.result
+        ]
+        return response
 
     @hook_config(can_jump_to=["model"])
     def after_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
@@ -145,6 +150,22 @@ def repair(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
             repaired.append(AIMessage(UNANSWERED_QUESTION))
         repaired.append(message)
     return repaired + list(pending.values())
+
+
+def with_call_ids(message: AIMessage) -> AIMessage:
+    """Give calls without an id, or with one that another has, an id of their own: some servers send such."""
+    seen: set[str] = set()
+
+    def named(call: Any) -> Any:
+        call_id = call["id"]
+        if not call_id or call_id in seen:
+            call_id = f"call_{uuid.uuid4().hex[:16]}"
+        seen.add(call_id)
+        return {**call, "id": call_id}
+
+    calls = [named(call) for call in message.tool_calls]
+    malformed = [named(call) for call in message.invalid_tool_calls]
+    return message.model_copy(update={"tool_calls": calls, "invalid_tool_calls": malformed})
 
 
 def run_until_stopped(call: Callable[[], T], stop: threading.Event, poll_s: float) -> T:

@@ -27,11 +27,15 @@ class Say:
 
 @dataclass(frozen=True)
 class Call:
-    """Tool calls: (name, arguments); arguments that are text go out as they are, JSON or not."""
+    """Tool calls: (name, arguments); arguments that are text go out as they are, JSON or not.
+
+    ``call_id`` is sent as the id of all of them, as careless servers do; by default each has its own.
+    """
 
     calls: Sequence[tuple[str, Json | str]]
     text: str = ""
     pieces: int = 3
+    call_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,8 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(reply, Call):
             for index, (name, arguments) in enumerate(reply.calls):
                 raw = arguments if isinstance(arguments, str) else json.dumps(arguments)
-                first = {"index": index, "id": f"call_{number}_{index}", "type": "function"}
+                own = f"call_{number}_{index}" if reply.call_id is None else reply.call_id
+                first = {"index": index, "id": own, "type": "function"}
                 self._send({"tool_calls": [{**first, "function": {"name": name, "arguments": ""}}]})
                 for piece in _split(raw, reply.pieces):
                     self._send({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
