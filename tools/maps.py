@@ -113,7 +113,7 @@ def _draw_main(figure: Figure, ws: Workspace, layers: Sequence[Layer], view: Vie
 
 def _main_ground(ws: Workspace, view: View) -> NDArray[np.uint8]:
     if view.whole:
-        picture = basemap(ws.index, 2048, ws.settings.home / "cache")
+        picture = basemap(ws.index, 2048, ws.settings.home / "cache", ws.check_stop)
         return np.roll(picture, -round((view.west + 180.0) / 360.0 * picture.shape[1]), axis=1)
     width = 1400
     height = round(width * (view.north - view.south) / ((view.east - view.west) * view.stretch_x))

@@ -30,7 +30,12 @@ BLOCK_PIXELS = 400_000  # pixels projected at a time: bounds the memory to some 
 GAP_LEVEL = 8  # JPEG blurs the zeros of a gap; darker than this in a tile with gaps is a gap
 
 
-def basemap(index: TileIndex, width_px: int = 2048, cache: Path | None = None) -> Grey:
+def basemap(
+    index: TileIndex,
+    width_px: int = 2048,
+    cache: Path | None = None,
+    check_stop: Callable[[], None] | None = None,
+) -> Grey:
     """The whole body in equirectangular projection, contrast stretched.
 
     Parameters
@@ -39,6 +44,8 @@ def basemap(index: TileIndex, width_px: int = 2048, cache: Path | None = None) -
         Width, 64 to 8,192; the height is half of it. Column 0 begins at longitude -180, row 0 at +90.
     cache
         Folder where the picture is kept and found again; not kept if None.
+    check_stop
+        Called between pieces of work; raises to end it.
 
     Returns
     -------
@@ -50,7 +57,7 @@ def basemap(index: TileIndex, width_px: int = 2048, cache: Path | None = None) -
     path = cache / f"{index.manifest.fingerprint}-{width_px}.png" if cache else None
     if path and (kept := _read(path, (height_px, width_px))) is not None:
         return kept
-    picture = stretch(_whole_body(index, _painted_width(index, width_px)))
+    picture = stretch(_whole_body(index, _painted_width(index, width_px), check_stop))
     if picture.shape != (height_px, width_px):
         picture = _enlarge(picture, (width_px, height_px))
     if path:
@@ -133,12 +140,12 @@ def _painted_width(index: TileIndex, width_px: int) -> int:
     return max(64, min(width_px, 2 * int(math.sqrt(MOST_TILES / 2 / share))))
 
 
-def _whole_body(index: TileIndex, width_px: int) -> Grey:
+def _whole_body(index: TileIndex, width_px: int, check_stop: Callable[[], None] | None) -> Grey:
     height_px = width_px // 2
     lon = -180.0 + (np.arange(width_px) + 0.5) * 360.0 / width_px
     lat = 90.0 - (np.arange(height_px) + 0.5) * 180.0 / height_px
     pixel_km = 2.0 * index.body.half_circumference_km / width_px
-    return paint(index, np.stack(np.meshgrid(lon, lat), axis=-1), pixel_km)
+    return paint(index, np.stack(np.meshgrid(lon, lat), axis=-1), pixel_km, check_stop)
 
 
 def _enlarge(picture: Grey, size: tuple[int, int]) -> Grey:

@@ -111,7 +111,7 @@ def search_example(ws: Workspace, example: str, limit: int = 50) -> ToolResult:
         Id of a tile such as "16km-r012c034", or longitude and latitude in degrees such as "137.4,-4.6", or
         the name of a picture file that the user brought into the conversation.
     limit
-        How many tiles to keep, 1 to 1,000.
+        How many tiles to keep, 1 to 1000.
     """
     wanted = check_text("example", example, LONGEST_TEXT)
     most = int(check_number("limit", limit, 1, MOST_EXAMPLES, "tiles"))
