@@ -176,16 +176,18 @@ class Conversation:
         record = Record(question, f"q{len(self.turns) + 1}")
         try:
             self.workspace.stop.clear()
-            yield from self._run(record)
-            yield from record.abandon("stopped before it gave a result")
-            yield self._finish(record)
-        except (GeneratorExit, KeyboardInterrupt):
-            list(record.abandon("stopped before it gave a result"))
-            record.end("stopped", self._stopped_text(record))
-            self._finish(record)
-            raise
+            try:
+                yield from self._run(record)
+                yield from record.abandon("stopped before it gave a result")
+            except (GeneratorExit, KeyboardInterrupt):
+                list(record.abandon("stopped before it gave a result"))
+                record.end("stopped", self._stopped_text(record))
+                self._finish(record)
+                raise
+            answered = self._finish(record)
         finally:
             self._busy.release()
+        yield answered
 
     def _run(self, record: Record) -> Iterator[Event]:
         """Drive the agent; afterwards ``record`` has a text and a status."""

@@ -468,6 +468,29 @@ def test_closing_the_iterator_early_counts_as_stop(talk: Ask, store: Conversatio
         assert what_is_wrong(server.requests[-1]["messages"]) == ""
 
 
+def test_leaving_after_the_last_event_is_no_stop(talk: Ask) -> None:
+    conversation = talk(ScriptedChat(responses=[AIMessage("Done.")]))
+    for event in conversation.ask("Where are cones?"):
+        if isinstance(event, Answered):
+            break
+    assert [turn.status for turn in conversation.turns] == ["answered"]
+    assert last(list(conversation.ask("And now?"))).status == "answered"
+
+
+def test_an_answer_that_cannot_be_stored_is_shown_and_says_so(
+    talk: Ask, store: ConversationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any) -> None:
+        raise SettingsError("the disk is full", next_step="free some space")
+
+    conversation = talk(ScriptedChat(responses=[AIMessage("Done.")]))
+    monkeypatch.setattr(store, "append", full)
+    answered = last(list(conversation.ask("Where are cones?")))
+    assert answered.status == "answered"
+    assert answered.text.startswith("Done.")
+    assert "could not be saved: the disk is full. Next: free some space." in answered.text
+
+
 def test_opening_by_the_front_door(home: Settings, store: ConversationStore) -> None:
     index: Any = ToyIndex()
     conversation = open_conversation(home, store, index, index, load_prompts(), "offline")
