@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import struct
 import zlib
 from pathlib import Path
@@ -10,7 +11,7 @@ from PIL import Image
 
 from retrieval.errors import ToolInputError
 from tests.workspaces import a_workspace, assert_keeps_its_word
-from tools.search import read_picture, search_example, search_words
+from tools.search import rank_words, read_picture, search_example, search_words
 
 
 @pytest.fixture
@@ -118,6 +119,24 @@ class TestWords:
         else:
             with pytest.raises(ToolInputError, match="empty"):
                 search_words(ws, text)
+
+
+class TestRanking:
+    def test_hits_are_those_of_the_search_without_a_threshold(self, ws, tiny_index, pattern_encoder) -> None:
+        hits = rank_words(tiny_index, pattern_encoder, " gullies ", ws.templates, 7)
+        table = ws.layers.get(search_words(ws, "gullies", 0).layer_ids[0]).table.head(7)
+        assert [hit["tile_id"] for hit in hits] == table["row_id"].tolist()
+        assert set(hits[0]) == {"tile_id", "lon", "lat", "score", "probability"}
+        assert [hit["probability"] for hit in hits] == pytest.approx(table["probability"].tolist(), abs=1e-6)
+        assert json.dumps(hits)
+
+    def test_there_are_no_more_hits_than_tiles(self, ws, tiny_index, pattern_encoder) -> None:
+        assert len(rank_words(tiny_index, pattern_encoder, "x", ws.templates, 100_000)) == len(tiny_index)
+
+    @pytest.mark.parametrize(("text", "limit"), [("", 5), ("x" * 501, 5), ("gullies", 0)])
+    def test_wrong_arguments_are_refused(self, ws, tiny_index, pattern_encoder, text, limit) -> None:
+        with pytest.raises(ToolInputError):
+            rank_words(tiny_index, pattern_encoder, text, ws.templates, limit)
 
 
 class TestExample:

@@ -5,20 +5,27 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from retrieval.calibrate import calibrate
+from retrieval.calibrate import Calibrated, calibrate
 from retrieval.encoder import encode_query
 from retrieval.errors import SettingsError, ToolInputError
+from retrieval.grid import MAX_TILES
 from tools.layers import Layer, make_table, shorten
 from tools.results import Figures, model_rows, said, tidy
 from tools.spatial import TOUCHING_TILES, counted, merge_features
 from tools.workspace import ToolResult, Workspace, check_number, check_text
+
+if TYPE_CHECKING:
+    from retrieval.encoder import Encoder
+    from retrieval.index import TileIndex
 
 LONGEST_TEXT = 500
 SMALLEST_PICTURE_PX = 16
@@ -49,11 +56,8 @@ def search_words(
     query = check_text("text", text, LONGEST_TEXT)
     given = None if min_probability is None else check_number("min_probability", min_probability, 0, 1, "")
     name = shorten(query if title is None else check_text("title", title, 200), 80)
-    vector = encode_query(ws.encoder, query, ws.templates)
+    scores, calibrated = _score_words(ws.index, ws.encoder, query, ws.templates)
     ws.check_stop()
-    scores = np.asarray(ws.index.score(vector), dtype=np.float64)
-    ws.check_stop()
-    calibrated = calibrate(scores.astype(np.float32), ws.index.background, ws.encoder.manifest.logit_scale)
     probability = np.asarray(calibrated.probability, dtype=np.float64)
     threshold = float(calibrated.threshold if given is None else given)
     kept = _best_first(np.flatnonzero(probability >= threshold), probability, scores)
@@ -147,6 +151,32 @@ def search_example(ws: Workspace, example: str, limit: int = 50) -> ToolResult:
     return ToolResult(summary, (layer.id,), figures, table=model_rows(ws, layer))
 
 
+def rank_words(
+    index: TileIndex, encoder: Encoder, text: str, templates: Sequence[str], limit: int
+) -> list[dict[str, Any]]:
+    """The best tiles for words, without a workspace: no threshold, no layer, no record.
+
+    Returns
+    -------
+    At most ``limit`` records of ``tile_id``, ``lon``, ``lat``, ``score`` and ``probability``, best first.
+
+    Raises
+    ------
+    ToolInputError
+        If the text is empty or too long, or the limit below 1.
+    """
+    most = int(check_number("limit", limit, 1, MAX_TILES, "tiles"))
+    scores, calibrated = _score_words(index, encoder, check_text("text", text, LONGEST_TEXT), templates)
+    probability = np.asarray(calibrated.probability, dtype=np.float64)
+    rows = _best_first(np.arange(len(index)), probability, scores)[:most]
+    hits = index.tiles.iloc[rows][["tile_id", "lon", "lat"]]
+    hits = pd.DataFrame(hits).assign(score=scores[rows], probability=probability[rows])
+    return [
+        {str(name): round(value, 6) if isinstance(value, float) else value for name, value in hit.items()}
+        for hit in hits.to_dict("records")
+    ]
+
+
 def read_picture(path: Path, side: int) -> NDArray[np.uint8]:
     """Read a picture file as the square RGB array that an encoder takes.
 
@@ -178,6 +208,14 @@ def read_picture(path: Path, side: int) -> NDArray[np.uint8]:
     if rgb.getextrema() == tuple((low, low) for low, _ in rgb.getextrema()):  # type: ignore[misc]
         raise ToolInputError(f"{path.name} has one brightness throughout", next_step="bring another picture")
     return np.asarray(ImageOps.fit(rgb, (side, side), Image.Resampling.LANCZOS))
+
+
+def _score_words(
+    index: TileIndex, encoder: Encoder, text: str, templates: Sequence[str]
+) -> tuple[NDArray[np.float64], Calibrated]:
+    scores = index.score(encode_query(encoder, text, templates))
+    calibrated = calibrate(scores, index.background, encoder.manifest.logit_scale)
+    return np.asarray(scores, dtype=np.float64), calibrated
 
 
 def _example_vector(ws: Workspace, example: str) -> tuple[NDArray[np.float32], str, int | None, str]:
