@@ -31,7 +31,7 @@ ToolFunction = Callable[..., ToolResult]
 
 log = logging.getLogger(__name__)
 
-_NUMBER = r"-?\d+(?:\.\d+)?"
+_NUMBER = r"-?\d+(?:,\d{3})*(?:\.\d+)?"
 _BOUNDS = re.compile(rf"(?<![\w.-])({_NUMBER}) (?:to|and) ({_NUMBER})(?!\.?\w)")
 _SECTION = re.compile(r"^([A-Z][A-Za-z ]+)\n-{3,}\n", re.MULTILINE)
 _PARAMETER = re.compile(r"^(\S.*)\n((?:[ \t]+.*\n?|\n)*)", re.MULTILINE)
@@ -137,7 +137,8 @@ def _bounds(hint: Any, text: str) -> dict[str, float]:
     found = _BOUNDS.search(text)
     if not found or not kinds <= {int, float}:
         return {}
-    return {"ge": float(found[1]), "le": float(found[2])}
+    low, high = (float(number.replace(",", "")) for number in found.groups())
+    return {"ge": low, "le": high}
 
 
 def _tell(error: Exception, request: ToolCallRequest) -> str | None:

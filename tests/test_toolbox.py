@@ -5,6 +5,7 @@ import numpy as np
 from agent.toolbox import parse_docstring, plain, wrap_tools
 from retrieval.settings import Settings
 from tests.toys import seek, toy_workspace
+from tools import TOOLS
 
 DOCSTRING = """Do it.
 
@@ -33,6 +34,24 @@ def test_docstrings_are_read_as_numpydoc() -> None:
         {"a": "First line. Second.", "b": "First line. Second.", "c": "C."},
     )
     assert parse_docstring("") == ("", {})
+
+
+def test_every_tool_is_described_whole(home: Settings) -> None:
+    for tool in wrap_tools(TOOLS, toy_workspace(home, "w")):
+        schema = tool.tool_call_schema.model_json_schema()
+        assert len(tool.description) > 20, tool.name
+        assert "ws" not in schema["properties"]
+        for name, argument in schema["properties"].items():
+            assert argument["description"], f"{tool.name}: {name}"
+            assert ("default" in argument) != (name in schema["required"])
+
+
+def test_bounds_stand_in_the_schema(home: Settings) -> None:
+    tools = {tool.name: tool for tool in wrap_tools(TOOLS, toy_workspace(home, "w"))}
+    latitude = tools["filter_layer"].tool_call_schema.model_json_schema()["properties"]["min_lat_deg"]
+    assert latitude["anyOf"][0] == {"type": "number", "minimum": -90, "maximum": 90}
+    limit = tools["search_example"].tool_call_schema.model_json_schema()["properties"]["limit"]
+    assert (limit["minimum"], limit["maximum"]) == (1, 1000)
 
 
 def test_results_become_plain_json() -> None:
