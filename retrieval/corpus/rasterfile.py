@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 from numpy.typing import NDArray
 from pyproj import CRS
 from rasterio import Affine
@@ -34,6 +33,8 @@ Kind = Literal["auto", "image", "dem"]
 GDAL_OPTIONS = {
     # Without this a torn JPEG is filled with grey and only whispers.
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
+    # Its short cut for whole pictures overlooks a torn PNG.
+    "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",
     "GDAL_NUM_THREADS": "1",  # tiles are drawn by several processes already
 }
 # Formats that can only be read from the top: decoded once and kept in memory while tiles are drawn.
@@ -234,10 +235,16 @@ def _decoded(dataset: Any, path: Path) -> Iterator[Any]:
             f"{path.name} would take {size / 1e9:.1f} GB of memory, because {dataset.driver} has no tiles",
             next_step="convert it first: gdal_translate -of COG INPUT OUTPUT.tif",
         )
+    with telling_of_tears(path):
+        data = dataset.read()
+    profile = {name: dataset.profile[name] for name in ("count", "dtype", "width", "height", "nodata", "crs")}
     with MemoryFile(ext=".tif") as memory, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with telling_of_tears(path):
-            rasterio.shutil.copy(dataset, memory.name, driver="GTiff")
+        with memory.open(driver="GTiff", transform=dataset.transform, **profile) as copy:
+            copy.colorinterp = dataset.colorinterp
+            if dataset.colorinterp[0] == ColorInterp.palette:
+                copy.write_colormap(1, dataset.colormap(1))
+            copy.write(data)
         with memory.open() as copy:
             yield copy
 
