@@ -1,0 +1,177 @@
+"""A question and its answer as chat messages: plain dictionaries, ready for any chat widget.
+
+Text that people, files and models wrote is shown as text: no HTML of theirs is rendered and no picture of
+theirs is fetched, so that an answer can neither break the page nor make it call another machine.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from agent.events import Answered, Step, StepStarted
+from agent.sessions import Progress
+
+Json = Any
+Message = dict[str, Json]
+
+# Names of uploaded pictures, as `app.keep_picture` makes them; the only pictures a question may show.
+PICTURE_NAME = re.compile(r"\bpicture-[0-9a-f]{12}\.png\b")
+
+# What a step does, in words; arguments that a call lacks are left out by `step_title`.
+TITLES = {
+    "search_words": "Search for “{text}”",
+    "search_example": "Search for tiles like {example}",
+    "find_place": "Find the place {name}",
+    "load_catalogue": "Load the catalogue {file}",
+    "filter_layer": "Filter {layer}",
+    "near": "Keep rows of {layer} within {distance_km} km of {other}",
+    "without": "Keep rows of {layer} farther than {distance_km} km from {other}",
+    "union": "Join {layers}",
+    "overlap": "Keep rows of {layer} that share ground with {other}",
+    "summarise": "Measure {layer}",
+    "orientation": "Measure directions in {layer}",
+    "draw_map": "Draw a map of {layers}",
+    "export_layer": "Write {layers} as {format}",
+    "decline": "Say what the data cannot tell",
+}
+
+
+def messages(progress: Progress, number: int, base: str, latest: bool) -> list[Message]:
+    """All messages of one question.
+
+    Parameters
+    ----------
+    number
+        Position of the question in the conversation; makes the ids of its steps.
+    base
+        Address under which the conversation's files (``file/``) and uploads (``upload/``) are served.
+    latest
+        Whether it is the last question: its steps stay open and its follow-ups can be clicked.
+    """
+    made = [_question(progress.question, base)]
+    if progress.steps or progress.answered is None:
+        made.extend(_steps(progress, number, latest))
+    if progress.text:
+        made.append({"role": "assistant", "content": answer_markdown(progress.text)})
+    answered = progress.answered
+    if answered:
+        pictures = [name for step in progress.steps if isinstance(step, Step) for name in step.pictures]
+        for name in pictures:
+            address = f"{base}/file/{quote(name)}"
+            made.append({"role": "assistant", "content": f"[![Map of the result]({address})]({address})"})
+        made.append({"role": "assistant", "content": _small_print(answered, progress.steps)})
+        if latest and answered.suggestions:
+            made[-1]["options"] = [{"value": text, "label": text} for text in answered.suggestions]
+    return made
+
+
+def answer_markdown(text: str) -> str:
+    """An answer with its citations as links, without anyone's HTML or pictures."""
+    return re.sub(r"\[(L\d+)\](?!\()", r"[\1](#\1)", plain(text))
+
+
+def plain(text: str) -> str:
+    """Markdown in which HTML is text and a picture is a link that nobody follows by himself."""
+    return html.escape(text, quote=False).replace("&gt;", ">").replace("![", "!\\[")
+
+
+def step_title(tool: str, arguments: Mapping[str, Json]) -> str:
+    """What a call does, in words: ``Keep rows of L1 within 40 km of L2``."""
+    words = {name: _short(value) for name, value in arguments.items()}
+    try:
+        return plain(TITLES[tool].format_map(words))
+    except KeyError:
+        return plain(" ".join([tool.replace("_", " "), *list(words.values())[:1]]))
+
+
+def call_text(tool: str, arguments: Mapping[str, Json]) -> str:
+    """The call as it was made: ``near(layer='L1', other='L2', distance_km=40)``."""
+    given = (f"{name}={value!r}" for name, value in arguments.items() if value is not None)
+    return f"{tool}({', '.join(given)})"
+
+
+def _question(question: str, base: str) -> Message:
+    content = plain(question)
+    for name in dict.fromkeys(PICTURE_NAME.findall(question)):
+        content += f"\n\n![Uploaded picture]({base}/upload/{name})"
+    return {"role": "user", "content": content}
+
+
+def _steps(progress: Progress, number: int, latest: bool) -> list[Message]:
+    root = f"q{number}"
+    live = progress.answered is None
+    group: dict[str, Json] = {"id": root, "title": _group_title(progress)}
+    if live:
+        group["status"] = "pending"
+    else:
+        group["duration"] = round(progress.answered.seconds, 2) if progress.answered else 0.0
+        if not latest:
+            group["status"] = "done"
+    made: list[Message] = [{"role": "assistant", "content": "", "metadata": group}]
+    for position, step in enumerate(progress.steps):
+        metadata: dict[str, Json] = {
+            "id": f"{root}-{position}",
+            "parent_id": root,
+            "title": step_title(step.tool, step.arguments),
+        }
+        content = f"`{call_text(step.tool, step.arguments).replace('`', chr(39))}`"
+        if isinstance(step, Step):
+            metadata |= {"status": "done", "duration": round(step.seconds, 2), "log": _found(step)}
+            content += f"\n\n{plain(step.error or step.summary)}"
+        elif live:
+            metadata["status"] = "pending"
+        else:
+            metadata |= {"status": "done", "log": "not finished"}
+        made.append({"role": "assistant", "content": content, "metadata": metadata})
+    return made
+
+
+def _group_title(progress: Progress) -> str:
+    if progress.stopping:
+        return "Stopping after the step in hand"
+    count = len(progress.steps)
+    if progress.answered is None:
+        return "Reading the question" if count == 0 else f"Working, step {count}"
+    return "1 step" if count == 1 else f"{count} steps"
+
+
+def _found(step: Step) -> str:
+    if step.error:
+        return "could not be done"
+    found = ", ".join(step.layer_ids)
+    count = step.figures.get("count")
+    if isinstance(count, int | float) and found:
+        found += f" · {count:,.0f} {'row' if count == 1 else 'rows'}"
+    return found or "done"
+
+
+def _small_print(answered: Answered, steps: Sequence[Step | StepStarted]) -> str:
+    evidence = answered.evidence
+    lines = []
+    if evidence.unsupported:
+        listed = ", ".join(plain(item) for item in evidence.unsupported)
+        lines.append(f"**Not backed by any tool result:** {listed}")
+    status = {
+        "answered": "",
+        "declined": "The data cannot tell this.",
+        "failed": "This question was not answered.",
+        "stopped": "Stopped. What was finished before is kept.",
+    }[answered.status]
+    backed = evidence.checked - len(evidence.unsupported)
+    traced = f"{backed} of {evidence.checked} numbers traced to tool results" if evidence.checked else ""
+    facts = [part for part in (status, traced, f"{answered.seconds:.1f} s") if part]
+    lines.append(f"<small>{' · '.join(facts)}</small>")
+    return "\n\n".join(lines)
+
+
+def _short(value: Json) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(_short(item) for item in value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = str(value)
+    return text if len(text) <= 60 else text[:59] + "…"

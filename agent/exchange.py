@@ -1,0 +1,180 @@
+"""Files between a page and its conversation: what the page fetches, and the pictures it brings.
+
+The globe, tile pictures, maps and transcripts come over routes of their own, so that a browser keeps what
+does not change and the chat's messages stay small.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from agent.panels import asset
+from agent.sessions import Session, Sessions
+from agent.transcript import write_bundle
+from retrieval.errors import InputError, QuestionError
+from retrieval.index import TileIndex
+from retrieval.settings import Settings
+from tools.globe import content_policy, globe_html, globe_payload, globe_scripts, globe_style
+
+Json = Any
+
+# Relative, so that the chat also works behind a proxy that gives it a folder of its own.
+ROUTES = "areographer"
+PICTURE_LIMIT_PX = 50_000_000
+PICTURE_SIDE_PX = 2048
+
+
+def tiles_base(index: TileIndex) -> str:
+    """Address of tile pictures, unique to the index, so that browsers may keep them."""
+    return f"{ROUTES}/tiles/{index.manifest.fingerprint[:12]}/"
+
+
+def conversation_base(conversation_id: str) -> str:
+    """Address of everything that belongs to a conversation."""
+    return f"{ROUTES}/c/{conversation_id}"
+
+
+def make_routes(settings: Settings, index: TileIndex, sessions: Sessions) -> list[Route]:
+    """What a page fetches beside Gradio's own traffic. A conversation's id is the key to its files."""
+    making = threading.Lock()
+
+    def globe(request: Request) -> Response:
+        return HTMLResponse(_globe_page(globe_payload(index, [], thumbnails=False)))
+
+    def tile(request: Request) -> Response:
+        row = request.path_params["row"]
+        if row >= len(index):
+            return PlainTextResponse("There is no such tile.", 404)
+        keep = {"Cache-Control": "public, max-age=31536000, immutable"}
+        return Response(index.thumbnail(row), media_type="image/jpeg", headers=keep)
+
+    def layers(request: Request) -> Response:
+        workspace = _session(request).conversation.workspace
+        ids = [name for name in request.query_params.get("ids", "").split(",") if name]
+        payload = globe_payload(workspace, [workspace.layers.get(name) for name in ids], thumbnails=True)
+        return JSONResponse({name: value for name, value in payload.items() if name != "basemap"})
+
+    def file(request: Request) -> Response:
+        return _file_in(_session(request).conversation.workspace.output, request.path_params["name"])
+
+    def upload(request: Request) -> Response:
+        return _file_in(settings.uploads / _session(request).id, request.path_params["name"])
+
+    def transcript(request: Request) -> Response:
+        session = _session(request)
+        conversation = session.conversation
+        with making:
+            bundle = write_bundle(
+                session.id, conversation.turns, conversation.workspace, settings.exports / "transcripts"
+            )
+        path = bundle.zip if request.path_params["kind"] == "zip" else bundle.html
+        return FileResponse(path, filename=path.name)
+
+    def _session(request: Request) -> Session:
+        return sessions.get(request.path_params["conversation"])
+
+    one = f"/{ROUTES}/c/{{conversation}}"
+    return [
+        Route(f"/{ROUTES}/globe", globe),
+        Route(f"/{tiles_base(index)}{{row:int}}.jpg", tile),
+        Route(f"{one}/layers", _refusing(layers)),
+        Route(f"{one}/file/{{name}}", _refusing(file)),
+        Route(f"{one}/upload/{{name}}", _refusing(upload)),
+        Route(f"{one}/transcript.{{kind}}", _refusing(transcript)),
+    ]
+
+
+def keep_picture(path: Path, folder: Path) -> str:
+    """Check that a file is a picture and keep it as a PNG of at most `PICTURE_SIDE_PX` a side.
+
+    Returns
+    -------
+    str
+        Its name in ``folder``, made from its content.
+
+    Raises
+    ------
+    QuestionError
+        If it is no picture, or has too many pixels.
+    """
+    try:
+        with Image.open(path) as opened:
+            if opened.width * opened.height > PICTURE_LIMIT_PX:
+                raise QuestionError(
+                    f"{path.name[:80]!r} has {opened.width:,} x {opened.height:,} pixels",
+                    allowed=f"pictures of at most {PICTURE_LIMIT_PX // 1_000_000} million pixels",
+                    next_step="crop it to the landform",
+                )
+            picture = _eight_bit(ImageOps.exif_transpose(opened))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        # Pillow's readers raise any of these for files that are torn or only claim to be pictures.
+        raise QuestionError(
+            f"{path.name[:80]!r} cannot be read as a picture",
+            allowed="PNG, JPEG, WebP, GIF or TIFF",
+            next_step="attach a picture, or ask in words",
+        ) from error
+    picture.thumbnail((PICTURE_SIDE_PX, PICTURE_SIDE_PX))
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    name = f"picture-{hashlib.sha256(content.getvalue()).hexdigest()[:12]}.png"
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{name}.{threading.get_ident()}.tmp"
+    temporary.write_bytes(content.getvalue())
+    temporary.replace(folder / name)
+    return name
+
+
+def _eight_bit(picture: Image.Image) -> Image.Image:
+    # 16-bit and float pictures hold their range elsewhere than in 0..255; Pillow would clip them to white.
+    if picture.mode.startswith(("I", "F")):
+        values = np.asarray(picture, dtype=np.float64)
+        low, high = float(values.min()), float(values.max())
+        grey = (values - low) * (255.0 / (high - low) if high > low else 1.0)
+        picture = Image.fromarray(grey.clip(0, 255).astype(np.uint8))
+    return picture.convert("RGB")
+
+
+def _refusing(endpoint: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """Turn what the user gave wrong into a line of text and status 404."""
+
+    @wraps(endpoint)
+    def refusing(request: Request) -> Response:
+        try:
+            return endpoint(request)
+        except InputError as error:
+            return PlainTextResponse(str(error), 404)
+
+    return refusing
+
+
+def _file_in(folder: Path, name: str) -> Response:
+    # One of the files that are there, so that no name can lead out of the folder.
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name == name and path.is_file() and not path.is_symlink():
+            return FileResponse(path)
+    return PlainTextResponse("There is no such file.", 404)
+
+
+def _globe_page(payload: dict[str, Json]) -> str:
+    """The globe as a page for the frame, which takes its layers by message."""
+    scripts = (*globe_scripts(), asset("chat_globe.js"))
+    style = globe_style() + "html,body{margin:0;height:100%;background:#0b0e13}.areo-globe{height:100%}"
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Globe</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{content_policy(scripts, [style])}">'
+        f"<style>{style}</style></head><body>{globe_html(payload, inline_assets=False, height_px=0)}"
+        + "".join(f"<script>{script}</script>" for script in scripts)
+        + "</body></html>"
+    )

@@ -1,0 +1,262 @@
+"""Conversations in use: the most recent kept open, each answering in a thread of its own.
+
+A page that asks a question only follows the work; a reload follows it again, a second page may follow
+too, and a page that goes away ends nothing. What a page draws is a `Progress`: the state of one question,
+live or long finished, in the same form.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agent.events import Answered, AnswerText, Event, Evidence, Step, StepFinished, StepStarted, Turn
+from retrieval.errors import InputError, QuestionError
+
+if TYPE_CHECKING:
+    from agent.loop import Conversation
+
+log = logging.getLogger(__name__)
+
+OUR_FAULT = (
+    "Something went wrong on our side, so this question has no answer. What was finished before is kept; "
+    "the server's log has the details."
+)
+
+BUSY = "the previous question is still being answered"
+WAIT = "wait for it, or press stop first"
+
+
+@dataclass
+class Progress:
+    """What is known so far about one question.
+
+    Attributes
+    ----------
+    steps
+        In the order they started; a `StepStarted` turns into a `Step` when it ends.
+    text
+        The answer as far as it is written.
+    answered
+        The last event, once there is one.
+    stopping
+        The user pressed stop and the work has not ended yet.
+    """
+
+    question: str
+    steps: list[StepStarted | Step] = field(default_factory=list)
+    text: str = ""
+    answered: Answered | None = None
+    stopping: bool = False
+
+    @classmethod
+    def of(cls, turn: Turn) -> Progress:
+        """A finished turn, as it looked at its end."""
+        answered = Answered(turn.answer, turn.status, turn.evidence, turn.suggestions, turn.seconds)
+        return cls(turn.question, list(turn.steps), turn.answer, answered)
+
+    @property
+    def layer_ids(self) -> tuple[str, ...]:
+        """Layers worth showing: those the answer cites, else those of the last step that made any."""
+        if self.answered and self.answered.evidence.citations:
+            return self.answered.evidence.citations
+        made = [step.layer_ids for step in self.steps if isinstance(step, Step) and step.layer_ids]
+        return made[-1] if made else ()
+
+    def take(self, event: Event) -> None:
+        """Add one event."""
+        if isinstance(event, StepStarted):
+            self.steps.append(event)
+        elif isinstance(event, StepFinished):
+            ids = [step.step_id for step in self.steps]
+            if event.step_id in ids:
+                self.steps[ids.index(event.step_id)] = event.step
+            else:
+                self.steps.append(event.step)
+        elif isinstance(event, AnswerText):
+            self.text = event.text if event.restart else self.text + event.text
+        else:
+            self.answered, self.text = event, event.text
+
+
+class Run:
+    """One question being answered in its own thread."""
+
+    def __init__(self, conversation: Conversation, question: str) -> None:
+        self.progress = Progress(question)
+        self._conversation = conversation
+        self._news = threading.Condition()
+        self._version = 0
+        self._thread = threading.Thread(target=self._work, name="answer", daemon=True)
+        self._thread.start()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last event has come."""
+        return self.progress.answered is not None
+
+    def follow(self, pause_s: float = 0.05) -> Iterator[Progress]:
+        """Yield the progress now, after every change (at most one per ``pause_s``), and at the end."""
+        seen = -1
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._version > seen)  # noqa: B023 (called before seen changes)
+                seen, finished = self._version, self.finished
+            yield self.progress
+            if finished:
+                return
+            time.sleep(pause_s)
+
+    def stop(self) -> None:
+        """Ask the work to end; it ends after the piece of work in hand."""
+        if not self.finished:
+            self._conversation.workspace.stop.set()
+            with self._news:
+                self.progress.stopping = True
+                self._version += 1
+                self._news.notify_all()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end; whether it came."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        started = time.perf_counter()
+        try:
+            for event in self._conversation.ask(self.progress.question):
+                self._take(event)
+        except InputError as error:
+            text = str(error)
+        except Exception:
+            # The thread's last line: whatever broke, the page must get an end, and the log the reason.
+            log.exception("a question could not be answered")
+            text = OUR_FAULT
+        else:
+            text = OUR_FAULT
+        if not self.finished:
+            self._take(Answered(text, "failed", Evidence(), (), time.perf_counter() - started))
+
+    def _take(self, event: Event) -> None:
+        with self._news:
+            self.progress.take(event)
+            if self.finished:
+                self.progress.stopping = False
+            self._version += 1
+            self._news.notify_all()
+
+
+class Session:
+    """One open conversation and what its pages show."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+        self.past = [Progress.of(turn) for turn in conversation.turns]
+        self.run: Run | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def id(self) -> str:
+        """The conversation's id."""
+        return self.conversation.id
+
+    @property
+    def busy(self) -> bool:
+        """Whether a question is being answered."""
+        return self.run is not None and not self.run.finished
+
+    def all(self) -> list[Progress]:
+        """Every question so far, the running one last; failed ones included."""
+        return [*self.past, *([self.run.progress] if self.run else [])]
+
+    def ask(self, question: str) -> Run:
+        """Start answering.
+
+        Raises
+        ------
+        QuestionError
+            If the previous question is still being answered.
+        """
+        with self._lock:
+            if self.busy:
+                raise QuestionError(BUSY, next_step=WAIT)
+            if self.run:
+                self.past.append(self.run.progress)
+            self.run = Run(self.conversation, question)
+            return self.run
+
+    def refuse(self, question: str, error: InputError) -> None:
+        """Put a question that cannot even be asked into the dialogue, with the reason."""
+        with self._lock:
+            if self.busy:
+                raise QuestionError(BUSY, next_step=WAIT)
+            if self.run:
+                self.past.append(self.run.progress)
+                self.run = None
+            answered = Answered(str(error), "failed", Evidence(), (), 0.0)
+            self.past.append(Progress(question, text=str(error), answered=answered))
+
+    def stop(self) -> None:
+        """Stop the running question, if there is one."""
+        if self.run:
+            self.run.stop()
+
+
+class Sessions:
+    """Open conversations by id, the least recently used closed first; a busy one is never closed.
+
+    Parameters
+    ----------
+    open_conversation
+        Opens a stored conversation by id, or a new one for None; raises `InputError` for an unknown id.
+    """
+
+    def __init__(self, open_conversation: Callable[[str | None], Conversation], capacity: int = 32) -> None:
+        self._open_conversation = open_conversation
+        self._capacity = capacity
+        self._open: OrderedDict[str, Session] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def new(self) -> Session:
+        """A new, empty conversation."""
+        with self._lock:
+            return self._keep(Session(self._open_conversation(None)))
+
+    def get(self, conversation_id: str) -> Session:
+        """An open or stored conversation.
+
+        Raises
+        ------
+        InputError
+            If there is none with this id.
+        """
+        with self._lock:
+            if conversation_id in self._open:
+                self._open.move_to_end(conversation_id)
+                return self._open[conversation_id]
+            return self._keep(Session(self._open_conversation(conversation_id)))
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Stop whatever runs, wait a little for it to end, and forget all."""
+        with self._lock:
+            runs = [session.run for session in self._open.values() if session.run and session.busy]
+            self._open.clear()
+        for run in runs:
+            run.stop()
+        for run in runs:
+            run.join(timeout_s)
+
+    def _keep(self, session: Session) -> Session:
+        self._open[session.id] = session
+        idle = [key for key, other in self._open.items() if not other.busy and other is not session]
+        for key in idle[: max(0, len(self._open) - self._capacity)]:
+            del self._open[key]
+        return session
