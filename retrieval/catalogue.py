@@ -22,6 +22,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
+from shapely.errors import ShapelyError
 
 from retrieval.body import BODIES, Body, to_east_180, unit_vectors
 from retrieval.errors import BodyMismatchError, CatalogueError
@@ -29,6 +30,8 @@ from retrieval.errors import BodyMismatchError, CatalogueError
 COLUMNS = ("id", "name", "landform", "lon", "lat", "diameter_km", "length_km", "azimuth_deg")
 FORMATS = "CSV, GeoJSON, GeoPackage, Shapefile, GeoParquet, KML, KMZ"
 MAX_BYTES = 500_000_000  # of text, unpacked: what fits the memory of a laptop several times over
+# What pandas, pyogrio, pyarrow and shapely raise for files that are not what their name says.
+TORN = (ValueError, TypeError, AttributeError, KeyError, OSError, RuntimeError, ShapelyError)
 
 # Column names in lower case with underscores; the first that the file has is taken.
 LONGITUDE = (
@@ -131,8 +134,7 @@ def _read(path: Path, body: Body) -> Read:
         raise CatalogueError(f"{path.name} is of no format that can be read", allowed=FORMATS)
     try:
         rows, lonlat, shape, notes = reader(path, body)
-    except (ValueError, KeyError, OSError, RuntimeError, zipfile.BadZipFile, ElementTree.ParseError) as error:
-        # pyogrio and pyarrow raise RuntimeError and ValueError for torn files.
+    except (*TORN, zipfile.BadZipFile, ElementTree.ParseError) as error:
         message = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise CatalogueError(
             f"{path.name} cannot be read as a catalogue ({message})", allowed=FORMATS
@@ -188,11 +190,11 @@ def _from_columns(rows: pd.DataFrame, body: Body, path: Path) -> Read:
 
 def _read_geojson(path: Path, body: Body) -> Read:
     data = json.loads(_limited(path.read_bytes(), path))
-    features = data if isinstance(data, list) else data.get("features")
-    if not isinstance(features, list) or not features:
+    members = data if isinstance(data, Mapping) else {"features": data}
+    features = members.get("features")
+    if not (isinstance(features, list) and features and all(isinstance(one, Mapping) for one in features)):
         raise CatalogueError(f"{path.name} holds no features", allowed="a GeoJSON FeatureCollection")
-    if isinstance(data, Mapping):
-        _check_name(data.get("body"), body, path)
+    _check_name(members.get("body"), body, path)
     table = gpd.GeoDataFrame.from_features(features)
     # GeoJSON has no room for a planetary CRS, so its coordinates are the body's longitude and latitude.
     return _from_shapes(table, None, body, path)
@@ -341,7 +343,7 @@ def _texts(rows: pd.DataFrame, synonyms: tuple[str, ...]) -> pd.Series[str]:
     keys = {_key(name): name for name in reversed(rows.columns)}
     for key in synonyms:
         if key in keys:
-            return rows[keys[key]].fillna("").astype(str).str.strip()
+            return rows[keys[key]].fillna("").astype("str").str.strip()
     return pd.Series([""] * len(rows), dtype="str")
 
 
@@ -356,7 +358,7 @@ def _landforms(rows: pd.DataFrame, landform: str | None) -> pd.Series[str]:
         return pd.Series([landform] * len(rows), dtype="str")
     # The IAU writes singular and plural: "Crater, craters".
     found = _texts(rows, LANDFORMS).str.split(",").str[0].str.strip().str.lower().str.replace(" ", "_")
-    return found.where(found != "", "feature")
+    return found.where(found != "", "feature").astype("str")
 
 
 def _numbers(rows: pd.DataFrame, synonyms: Mapping[str, float]) -> pd.Series[float]:

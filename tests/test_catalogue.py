@@ -1,0 +1,280 @@
+"""Catalogues of every format and convention end in one schema; what cannot is refused with a reason."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval.body import get_body
+from retrieval.catalogue import COLUMNS, read_catalogue
+from retrieval.errors import BodyMismatchError, CatalogueError
+
+MARS = get_body("mars")
+LOWELL = get_body("lowell")
+GALE = (137.4, -5.4)
+
+
+def csv(folder: Path, text: str, name: str = "list.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("lon,lat", "137.4,-5.4"),
+        ("Latitude;Longitude", "-5.4;137.4"),
+        ("LON_DEG\tLAT_DEG", "137.4\t-5.4"),
+        ("clon180,clat", "-222.6,-5.4"),
+        ("center longitude, center latitude", "497.4,-5.4"),
+        ("lon_w,lat", "222.6,-5.4"),
+        ("LonW,Lat", "-137.4,-5.4"),
+        (
+            "Center_Longitude,Center_Latitude,Western_Longitude,Coordinate_System",
+            "137.4,-5.4,136,Planetocentric +East 0-360",
+        ),
+        ("Center_Longitude,Center_Latitude,Coordinate_System", "222.6,-5.4,Planetocentric  +West 0 - 360"),
+    ],
+)
+def test_longitudes_of_every_convention_come_to_the_same_place(tmp_path: Path, header: str, row: str) -> None:
+    if "497.4" in row:
+        with pytest.raises(CatalogueError, match="possible position"):
+            read_catalogue(csv(tmp_path, f"{header}\n{row}\n"), MARS)
+        return
+    table = read_catalogue(csv(tmp_path, f"{header}\n{row}\n"), MARS)
+    assert table[["lon", "lat"]].to_numpy()[0] == pytest.approx(GALE)
+    assert table.crs == MARS.crs
+    assert tuple(table.columns[: len(COLUMNS)]) == COLUMNS
+
+
+@given(st.floats(-180, 179.9), st.floats(-89, 89))
+def test_domains_do_not_matter(tmp_path_factory: pytest.TempPathFactory, lon: float, lat: float) -> None:
+    folder = tmp_path_factory.mktemp("csv")
+    tables = [
+        read_catalogue(csv(folder, f"{name},lat\n{value!r},{lat!r}\n"), MARS)
+        for name, value in (("lon", lon), ("lon", lon % 360), ("lon_w", -lon))
+    ]
+    for table in tables:
+        assert MARS.distance_km(table[["lon", "lat"]].to_numpy()[0], [lon, lat]) < 1e-6
+
+
+def test_planetographic_latitudes_are_turned(tmp_path: Path) -> None:
+    header = "Center_Longitude,Center_Latitude,Coordinate_System"
+    table = read_catalogue(csv(tmp_path, f"{header}\n10,45,Planetographic +West 0 - 360\n"), MARS)
+    assert table["lon"][0] == -10
+    assert table["lat"][0] == pytest.approx(44.6618, abs=1e-3)
+    assert any("planetographic" in note for note in table.attrs["notes"])
+    sphere = read_catalogue(csv(tmp_path, f"{header}\n10,45,Planetographic +East\n"), LOWELL)
+    assert sphere["lat"][0] == 45
+    with pytest.raises(CatalogueError, match="mixes"):
+        read_catalogue(csv(tmp_path, f"{header}\n10,45,+West\n10,45,+East\n"), MARS)
+
+
+def test_columns_of_the_schema_are_found_and_units_applied(tmp_path: Path) -> None:
+    text = (
+        "CRATER_ID,Name,Type,LON_CIRC_IMG,LAT_CIRC_IMG,DIAM_M,length_m,azimuth,depth\n"
+        'a1,Gale,"Crater, craters",137.4,-5.4,154000,0,275,3\n'
+        "a2,,Albedo Feature,10,20,-1,500,,4\n"
+    )
+    table = read_catalogue(csv(tmp_path, text), MARS)
+    assert table["id"].tolist() == ["a1", "a2"]
+    assert table["name"].tolist() == ["Gale", ""]
+    assert table["landform"].tolist() == ["crater", "albedo_feature"]
+    assert table["diameter_km"].tolist() == pytest.approx([154.0, np.nan], nan_ok=True)
+    assert table["length_km"].tolist() == pytest.approx([np.nan, 0.5], nan_ok=True)
+    assert table["azimuth_deg"].tolist() == pytest.approx([95.0, np.nan], nan_ok=True)
+    assert table["depth"].tolist() == [3, 4]
+    assert (read_catalogue(csv(tmp_path, text), MARS, landform="place")["landform"] == "place").all()
+
+
+def test_ids_that_repeat_are_numbered_anew(tmp_path: Path) -> None:
+    table = read_catalogue(csv(tmp_path, "id,lon,lat\n7,1,1\n7,2,2\n"), MARS)
+    assert table["id"].tolist() == ["1", "2"]
+    assert table["landform"].tolist() == ["feature", "feature"]
+
+
+def test_impossible_positions_are_dropped_and_counted(tmp_path: Path) -> None:
+    text = "name,lon,lat\ngood,10,20\nnorth,10,95\nround,500,0\nblank,,3\nword,east,3\n"
+    table = read_catalogue(csv(tmp_path, text), MARS)
+    assert table["name"].tolist() == ["good"]
+    assert table.attrs["dropped"] == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("empty.csv", "", "is empty"),
+        ("words.csv", "colour,size\nred,3\n", "no columns of longitude and latitude.*colour, size"),
+        ("far.csv", "lon,lat\n0,200\n", "possible position"),
+        ("ragged.csv", 'lon,lat\n1,2\n1,2,3,4,5\n"', "cannot be read"),
+        ("list.xyz", "lon,lat\n1,2\n", "no format.*KMZ"),
+        ("torn.geojson", '{"features": [', "cannot be read"),
+        ("none.geojson", '{"type": "FeatureCollection", "features": []}', "no features"),
+        ("torn.gpkg", "SQLite format 3", "cannot be read"),
+        ("torn.parquet", "PAR1", "cannot be read"),
+        ("torn.kmz", "PK", "cannot be read"),
+        ("torn.kml", "<kml>", "cannot be read"),
+        ("none.kml", "<kml/>", "no placemarks"),
+        ("word.geojson", '"hello"', "no features"),
+        ("numbers.geojson", "[1, 2]", "no features"),
+        ("shapes.geojson", '[{"properties": {}, "geometry": {"type": "Blob"}}]', "cannot be read"),
+    ],
+)
+def test_what_is_no_catalogue_is_refused(tmp_path: Path, name: str, text: str, message: str) -> None:
+    with pytest.raises(CatalogueError, match=message):
+        read_catalogue(csv(tmp_path, text, name), MARS)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match="is no file"):
+        read_catalogue(tmp_path / "gone.csv", MARS)
+
+
+@pytest.mark.parametrize("raw", ["Schröter".encode("latin-1"), "\ufeffSchröter".encode()])
+def test_old_encodings_are_read(tmp_path: Path, raw: bytes) -> None:
+    mark, name = (b"\xef\xbb\xbf", raw[3:]) if raw.startswith(b"\xef") else (b"", raw)
+    (tmp_path / "old.csv").write_bytes(mark + b"name,lon,lat\n" + name + b",1,2\n")
+    assert read_catalogue(tmp_path / "old.csv", MARS)["name"].tolist() == ["Schröter"]
+
+
+def test_files_of_another_body_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BodyMismatchError, match="catalogue of moon"):
+        read_catalogue(csv(tmp_path, "lon,lat,target\n1,2,Moon\n"), MARS)
+    earth = gpd.GeoDataFrame(geometry=[shapely.Point(1, 2)], crs="EPSG:4326")
+    earth.to_file(tmp_path / "earth.gpkg")
+    with pytest.raises(BodyMismatchError, match="earth"):
+        read_catalogue(tmp_path / "earth.gpkg", MARS)
+    (tmp_path / "list.geojson").write_text(json.dumps(collection([shapely.Point(1, 2)], body="lowell")))
+    with pytest.raises(BodyMismatchError, match="lowell"):
+        read_catalogue(tmp_path / "list.geojson", MARS)
+
+
+def collection(shapes: list[shapely.Geometry], **members: str) -> dict[str, object]:
+    features = [
+        {"type": "Feature", "properties": {"name": f"n{i}"}, "geometry": shapely.geometry.mapping(shape)}
+        for i, shape in enumerate(shapes)
+    ]
+    return {"type": "FeatureCollection", "features": features, **members}
+
+
+def test_geojson_lies_on_the_body_whatever_it_says(tmp_path: Path) -> None:
+    ring = shapely.Point(0, 0).buffer(1.0, quad_segs=64)
+    seam = shapely.Polygon([(179, -1), (181, -1), (181, 1), (179, 1)])
+    shapes = [shapely.Point(200, 10), ring, seam, shapely.LineString([(10, 0), (10, 5)])]
+    (tmp_path / "list.geojson").write_text(json.dumps(collection(shapes, body="mars")))
+    table = read_catalogue(tmp_path / "list.geojson", MARS)
+    expected = [(-160, 10), (0, 0), (180, 0), (10, 2.5)]
+    assert MARS.distance_km(table[["lon", "lat"]].to_numpy(), expected) == pytest.approx([0] * 4, abs=1e-2)
+    degree = MARS.half_circumference_km / 180
+    assert table["diameter_km"][1] == pytest.approx(2 * degree, rel=2e-3)
+    assert table["diameter_km"][2] == pytest.approx(2 * degree * 2 / np.sqrt(np.pi), rel=2e-3)
+    assert table["length_km"][3] == pytest.approx(5 * degree, rel=1e-6)
+    assert table["azimuth_deg"][3] % 180 == pytest.approx(0.0, abs=1e-6)
+    assert "longitude and latitude on mars" in table.attrs["notes"][0]
+    (tmp_path / "bare.json").write_text(json.dumps(collection(shapes)["features"]))
+    assert len(read_catalogue(tmp_path / "bare.json", MARS)) == 4
+
+
+def test_projected_files_and_empty_shapes(tmp_path: Path) -> None:
+    points = [shapely.Point(0, 1000e3), None, shapely.Point(500e3, 0)]
+    table = gpd.GeoDataFrame(
+        {"id": ["a", "b", "c"]}, geometry=points, crs=f"+proj=stere +lat_0=-90 +R={MARS.radius_m} +no_defs"
+    )
+    table.to_file(tmp_path / "polar.gpkg")
+    read = read_catalogue(tmp_path / "polar.gpkg", MARS)
+    assert read["id"].tolist() == ["a", "c"]
+    assert read.attrs["dropped"] == 1
+    assert read["lon"].tolist() == pytest.approx([0.0, 90.0], abs=1e-9)
+    assert (read["lat"] < -70).all()
+
+
+def test_a_file_without_crs_and_degrees_is_refused(tmp_path: Path) -> None:
+    gpd.GeoDataFrame(geometry=[shapely.Point(5e6, 2e6)]).to_parquet(tmp_path / "metres.parquet")
+    with pytest.raises(CatalogueError, match="coordinates are on mars"):
+        read_catalogue(tmp_path / "metres.parquet", MARS)
+
+
+def test_a_catalogue_read_from_its_own_parquet_is_the_same(tmp_path: Path) -> None:
+    text = "id,name,lon,lat,diameter_km,note\n1,a,10,20,3,x\n2,b,-170,-80,4,y\n"
+    first = read_catalogue(csv(tmp_path, text), LOWELL, landform="graben")
+    first.to_parquet(tmp_path / "truth.parquet")
+    again = read_catalogue(tmp_path / "truth.parquet", LOWELL)
+    assert list(again.columns) == list(first.columns)
+    pd.testing.assert_frame_equal(again.drop(columns="geometry"), first.drop(columns="geometry"))
+    first.drop(columns="geometry").to_csv(tmp_path / "truth.csv", index=False)
+    assert read_catalogue(tmp_path / "truth.csv", LOWELL)["diameter_km"].tolist() == [3, 4]
+
+
+KML = """<?xml version="1.0"?>
+<kml xmlns="http://www.opengis.net/kml/2.2" hint="target={target}"><Document>
+<Placemark id="m.1"><name>Blunck</name><ExtendedData><SchemaData>
+<SimpleData name="diameter">66.5</SimpleData><SimpleData name="type">Crater, craters</SimpleData>
+</SchemaData><Data name="quad"><value>mc19</value></Data></ExtendedData>
+<Point><coordinates>-36.897,-27.2282,0</coordinates></Point></Placemark>
+<Placemark><name>an outline</name><LineString><coordinates>1,2 3,4</coordinates></LineString></Placemark>
+</Document></kml>"""
+
+
+def test_kml_and_kmz_keep_the_fields_of_the_iau(tmp_path: Path) -> None:
+    csv(tmp_path, KML.format(target="MARS"), "names.kml")
+    with zipfile.ZipFile(tmp_path / "names.kmz", "w") as archive:
+        archive.write(tmp_path / "names.kml", "doc.kml")
+    for name in ("names.kml", "names.kmz"):
+        table = read_catalogue(tmp_path / name, MARS)
+        assert table["name"].tolist() == ["Blunck"]
+        assert table["landform"].tolist() == ["crater"]
+        assert table["diameter_km"].tolist() == [66.5]
+        assert table["quad"].tolist() == ["mc19"]
+        assert table.attrs["dropped"] == 1
+    csv(tmp_path, KML.format(target="MOON"), "moon.kml")
+    with pytest.raises(BodyMismatchError, match="moon"):
+        read_catalogue(tmp_path / "moon.kml", MARS)
+
+
+def test_a_kmz_without_kml_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "names.kmz", "w") as archive:
+        archive.writestr("readme.txt", "nothing")
+    with pytest.raises(CatalogueError, match="holds no KML"):
+        read_catalogue(tmp_path / "names.kmz", MARS)
+
+
+def test_files_larger_than_memory_allows_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retrieval.catalogue.MAX_BYTES", 10)
+    with pytest.raises(CatalogueError, match="larger than 500 MB"):
+        read_catalogue(csv(tmp_path, "lon,lat\n1,2\n3,4\n"), MARS)
+
+
+def test_two_publications_of_the_iau_names_agree(real_data: Path) -> None:
+    vectors = real_data / "mars-vectors"
+    listed = read_catalogue(vectors / "mars_features.csv", MARS)
+    placed = read_catalogue(vectors / "MARS_nomenclature_center_pts.kmz", MARS)
+    assert len(listed) == 1850
+    assert len(placed) == 2038
+    both = listed.merge(placed, on="name")
+    away = MARS.distance_km(both[["lon_x", "lat_x"]].to_numpy(), both[["lon_y", "lat_y"]].to_numpy())
+    assert np.quantile(away, 0.95) < 1.0
+    gale = listed[listed["name"] == "Gale"].iloc[0]
+    assert (gale["lon"], gale["lat"]) == pytest.approx((137.8, -5.4), abs=0.5)
+    assert gale["diameter_km"] == pytest.approx(154, abs=5)
+
+
+def test_real_shapes_and_points_are_read(real_data: Path) -> None:
+    vectors = real_data / "mars-vectors"
+    landers = read_catalogue(vectors / "SIM3292_Global_Landing_sites.shp", MARS)
+    assert len(landers) == 9
+    assert "Mars 2" in set(landers["name"])
+    units = read_catalogue(vectors / "sim3292_units_simplified.json", MARS)
+    assert len(units) == 200
+    area = np.pi / 4 * units["diameter_km"] ** 2
+    assert np.median(area / units["area_km2"]) == pytest.approx(1.0, abs=0.1)
+    south = read_catalogue(vectors / "p4terrains_spider_swiss_scores.csv", MARS)
+    assert len(south) == 20_122
+    assert (south["lat"] < -60).all()
