@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -168,8 +168,8 @@ def index_build(
     ] = None,
     tile_km: Annotated[float, typer.Option(help="Side of a tile, km.")] = 12.0,
     encoder: Annotated[str, typer.Option(help="areo-mini, an open_clip name, hf-hub:..., or a folder.")] = "",
-    kind: Annotated[str, typer.Option(help="auto, image or dem.")] = "auto",
-    storage: Annotated[str, typer.Option(help="fp16, fp32 or sq8.")] = "fp16",
+    kind: Annotated[Literal["auto", "image", "dem"], typer.Option(help="What the rasters hold.")] = "auto",
+    storage: Annotated[Literal["fp16", "fp32", "sq8"], typer.Option(help="How vectors are kept.")] = "fp16",
     seed: Annotated[int, typer.Option(help="Seed of a synthetic planet.")] = 0,
     workers: Annotated[int, typer.Option(min=1, max=256)] = 2,
     as_json: AsJson = False,
@@ -213,39 +213,64 @@ def index_info(
 
 
 @app.command()
+def caption(
+    source: Annotated[str, typer.Argument(help="`lowell`: the synthetic planet of --seed.")],
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the planet; the embedded one is 0.")] = 11,
+    plains_share: Annotated[float, typer.Option(help="Share of tiles that show nothing.")] = 0.25,
+    workers: Annotated[int, typer.Option(min=1, max=256)] = 2,
+) -> None:
+    """Draw labelled pictures with captions, for `train`."""
+    from retrieval.corpus.shards import PairsPlan, write_pairs
+
+    if source != "lowell":
+        raise SettingsError(f"{source!r} cannot be captioned yet", allowed="lowell")
+    plan = PairsPlan(plains_share=plains_share, extra_views=1, captions=6)
+    with _progress() as progress:
+        write_pairs(seed, out, plan, workers=workers, progress=progress)
+    print(f"pairs in {out}")
+
+
+@app.command()
 def train(
     data: Annotated[list[Path], typer.Argument(help="Folders of image-text pairs.")],
-    heldout: Annotated[Path, typer.Option(help="Pairs of a region or seed that is never trained on.")],
+    heldout: Annotated[list[Path], typer.Option(help="Pairs of a planet or region never trained on.")],
     out: Annotated[Path, typer.Option(help="Folder to make, with weights and model card.")],
-    architecture: Annotated[
-        str, typer.Option("--encoder", help="areo-mini or an open_clip name.")
-    ] = "areo-mini",
+    architecture: Annotated[str, typer.Option("--encoder", help="areo-mini or an open_clip name.")] = "",
     pretrained: Annotated[str, typer.Option(help="open_clip tag or local weights to start from.")] = "",
-    minutes: Annotated[float, typer.Option(min=0.01, help="Time budget.")] = 30.0,
+    epochs: Annotated[float, typer.Option(help="Draws of as many tiles as there are.")] = 20.0,
+    minutes: Annotated[float | None, typer.Option(help="Budget of time, if shorter.")] = None,
+    batch: Annotated[int, typer.Option(min=2)] = 512,
     seed: Annotated[int, typer.Option()] = 0,
-    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = True,
+    resume: Annotated[bool, typer.Option(help="Go on with an unfinished run.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train or fine-tune an encoder on image-text pairs."""
     from retrieval.training.train import TrainConfig
     from retrieval.training.train import train as run
 
+    settings, prompts = load_settings(), load_prompts()
     config = TrainConfig(
         data=tuple(data),
-        heldout=heldout,
+        heldout=tuple(heldout),
         out=out,
-        architecture=architecture,
+        architecture=architecture or settings.encoder,
         pretrained=pretrained,
+        epochs=epochs,
         minutes=minutes,
+        batch=batch,
         seed=seed,
         resume=resume,
+        words={term.key: (term.term, *term.synonyms) for term in prompts.glossary},
+        templates=prompts.templates,
+        background_prompts=prompts.background,
     )
     with _progress() as progress:
         report = run(config, progress)
     if as_json:
-        _print_json(report)
+        _print_json(asdict(report))
     else:
-        print(f"weights in {out}; held-out figures in {out / 'README.md'}")
+        print(f"macro average precision {report.macro_average_precision:.3f} on held-out pairs; see {out}")
 
 
 @app.command()

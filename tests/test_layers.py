@@ -38,7 +38,6 @@ ONLY_IN = {
     "requests": (),
     "httpx": (),
     "urllib": ("retrieval/sources.py", "retrieval/encoder.py", "agent/models.py"),
-    "pickle": (),
 }
 
 
