@@ -1,0 +1,181 @@
+"""The truth of a planet: catalogue, gazetteer and tile labels.
+
+A tile carries a landform's label when the landform is clearly visible in it, by its landform's rule:
+
+- ``whole``: at least 60 % of the body of one feature lies in the footprint, and the body is at least a
+  tenth of the tile across;
+- ``length``: at least half a tile side of the feature's line runs inside (branches: 0.9 tile sides);
+- ``cover``: at least 22 % of the footprint is covered;
+- or, for the last two, at least 60 % of a feature lies inside and covers (or is as long as) a fifth of that.
+
+`plains` is the label of a tile that no feature touches noticeably and that no escarpment crosses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from retrieval.body import Body, chord, unit_vectors
+from retrieval.corpus.lowell.canvas import Feature, field_mask
+from retrieval.corpus.lowell.landforms import KEYS, LANDFORMS, PLAINS
+from retrieval.corpus.lowell.names import place_names
+from retrieval.corpus.lowell.placement import BODY, Floats, Wind, line_points, plane_to_lonlat
+from retrieval.corpus.lowell.relief import CANYON_WALL_KM, RADIUS_KM, Regions, fields
+
+if TYPE_CHECKING:
+    from retrieval.corpus.lowell.planet import Planet
+
+WHOLE_SHARE = 0.6
+SMALLEST_SHARE = 0.10
+LENGTH_SHARE = {"line": 0.5, "branches": 0.9}
+COVER_SHARE = 0.22
+# Touched by at least this share of a label's worth, a tile is no longer plains.
+TRACE = 0.15
+
+
+def catalogue(features: Sequence[Feature], body: Body) -> gpd.GeoDataFrame:
+    """All features: the columns of every catalogue, then age_ga, freshness, parent, direction_deg."""
+    numbers = {f.number: f.id for f in features}
+    table = pd.DataFrame(
+        {
+            "id": [f.id for f in features],
+            "name": [f"{LANDFORMS[f.landform].words} {f.number}" for f in features],
+            "landform": [f.landform for f in features],
+            "lon": [f.lon for f in features],
+            "lat": [f.lat for f in features],
+            "diameter_km": [f.diameter_km for f in features],
+            "length_km": [f.length_km if f.length_km > 0 else np.nan for f in features],
+            "azimuth_deg": [f.azimuth_deg for f in features],
+            "age_ga": [f.age_ga for f in features],
+            "freshness": [f.freshness for f in features],
+            "parent": [numbers.get(f.parent, "") for f in features],
+            "direction_deg": [f.direction_deg for f in features],
+        }
+    )
+    return gpd.GeoDataFrame(table, geometry=gpd.points_from_xy(table["lon"], table["lat"]), crs=body.crs)
+
+
+def gazetteer(seed: int, regions: Regions, wind: Wind, body: Body) -> gpd.GeoDataFrame:
+    """Named places: rise, canyon, plains, highlands, basins, caps and the wind regions."""
+    rows = [(name, lon, lat, size, np.nan) for name, lon, lat, size in place_names(seed, regions)]
+    rows += [
+        (f"Wind region {n + 1}", lon, lat, 2 * RADIUS_KM * 0.39, azimuth % 180)
+        for n, ((lon, lat), azimuth) in enumerate(zip(wind.lonlat, wind.azimuth_deg, strict=True))
+    ]
+    table = pd.DataFrame(rows, columns=["name", "lon", "lat", "diameter_km", "azimuth_deg"])
+    table.insert(0, "id", [f"place-{n:03d}" for n in range(len(table))])
+    table.insert(2, "landform", "place")
+    table.insert(6, "length_km", np.nan)
+    return gpd.GeoDataFrame(table, geometry=gpd.points_from_xy(table["lon"], table["lat"]), crs=body.crs)
+
+
+def labels(planet: Planet, centres: Floats, tile_km: float) -> pd.DataFrame:
+    """Label square patches by the rule at the top of this module; bool, shape (n, landform keys)."""
+    tree = cKDTree(unit_vectors(centres))
+    marks = {key: np.zeros(len(centres), dtype=bool) for key in KEYS}
+    touched = np.zeros(len(centres))
+    covered = {key: np.zeros(len(centres)) for key in LANDFORMS}
+    for feature in planet.features:
+        row = LANDFORMS[feature.landform]
+        lonlat, weight = body_points(feature)
+        tiles, inside = _inside(tree, centres, tile_km, lonlat)
+        if not len(tiles):
+            continue
+        share = inside / len(lonlat)
+        worth = len(lonlat) * weight  # km of line or km2 of area
+        if row.mark == "whole":
+            size = feature.diameter_km * feature.shape.get("body", 1.0)
+            big = size >= SMALLEST_SHARE * tile_km
+            marks[row.key][tiles] |= (share >= WHOLE_SHARE) & big
+            area = inside / len(lonlat) * (np.pi / 4 * size**2) / tile_km**2
+            touched[tiles] += np.maximum(share * big, area / 0.05) * (size > 0.05 * tile_km)
+        else:
+            need = COVER_SHARE * tile_km**2 if row.mark == "cover" else LENGTH_SHARE[row.body] * tile_km
+            covered[row.key][tiles] += inside * weight / need
+            marks[row.key][tiles] |= (share >= WHOLE_SHARE) & (worth >= 0.2 * need)
+            touched[tiles] += inside * weight / need
+    for key, amount in covered.items():
+        marks[key] |= amount >= 1.0
+    table = pd.DataFrame(marks)
+    scarps = near_escarpment(planet, centres, tile_km)
+    table[PLAINS] = ~table.drop(columns=PLAINS).any(axis=1) & (touched < TRACE) & ~scarps
+    return table
+
+
+def near_escarpment(planet: Planet, centres: Floats, tile_km: float) -> NDArray[np.bool_]:
+    """Whether the dichotomy scarp or a canyon wall crosses each patch, shape (n,)."""
+    at = fields(planet.regions, planet.noise, unit_vectors(centres).astype(np.float32))
+    half = tile_km / 2
+    wall = (at.canyon_km < half + 1) & (at.canyon_km > -CANYON_WALL_KM - half)
+    return np.asarray((np.abs(at.boundary_km) < half + 2.5) | wall)
+
+
+def tile_members(planet: Planet, centres: Floats, tile_km: float) -> list[list[int]]:
+    """Numbers of the features whose centres lie in each patch."""
+    tree = cKDTree(unit_vectors(centres))
+    members: list[list[int]] = [[] for _ in range(len(centres))]
+    for feature in planet.features:
+        tiles, _ = _inside(tree, centres, tile_km, np.array([[feature.lon, feature.lat]]))
+        for tile in tiles.tolist():
+            members[tile].append(feature.number)
+    return members
+
+
+def body_points(feature: Feature) -> tuple[Floats, float]:
+    """Points spread evenly over the body of a feature, and the km or km2 that each stands for."""
+    body = LANDFORMS[feature.landform].body
+    if body == "line":
+        return line_points(feature, 0.5), 0.5
+    if body == "branches" and feature.branches is not None:
+        share = np.linspace(0.125, 0.875, 4)[None, :, None]
+        a, b = feature.branches[:, None, 0:2], feature.branches[:, None, 2:4]
+        xy = (a + (b - a) * share).reshape(-1, 2)
+        length = float(np.hypot(*(b - a)[:, 0].T).sum())
+        return BODY.offsets_to_lonlat([feature.lon, feature.lat], xy[:, 0], xy[:, 1]), length / len(xy)
+    if body == "wall":
+        turn = np.linspace(-1, 1, 13) * feature.shape["half_width_rad"] + np.radians(feature.direction_deg)
+        reach = feature.diameter_km / 2 * np.array([0.55, 0.75, 0.95])
+        s = (reach[:, None] * np.cos(turn)).ravel()
+        t = (reach[:, None] * np.sin(turn)).ravel()
+        return BODY.offsets_to_lonlat([feature.lon, feature.lat], t, s), 1.0
+    if body == "outline":
+        return _outline_points(feature)
+    # Sunflower spiral: even over the disc.
+    n = np.arange(80) + 0.5
+    radius = feature.diameter_km / 2 * feature.shape.get("body", 1.0)
+    rho, turn = radius * np.sqrt(n / 80), n * 2.399963
+    lonlat = plane_to_lonlat(feature, rho * np.cos(turn), rho * np.sin(turn))
+    return lonlat, float(np.pi * radius**2 / 80)
+
+
+def _outline_points(feature: Feature) -> tuple[Floats, float]:
+    reach, step = feature.reach_km, max(0.8, feature.diameter_km / 40)
+    along = np.arange(-reach, reach + step, step, dtype=np.float32)
+    x, y = np.meshgrid(along, along)
+    inside = field_mask(feature, x, y) > 0.5
+    return BODY.offsets_to_lonlat([feature.lon, feature.lat], x[inside], y[inside]), step * step
+
+
+def _inside(
+    tree: cKDTree, centres: Floats, tile_km: float, lonlat: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    # Tiles that hold points, and how many each holds.
+    points = unit_vectors(lonlat)
+    middle = points.mean(axis=0)
+    middle /= np.linalg.norm(middle)
+    spread = float(np.arccos(np.clip((points @ middle).min(), -1, 1)))
+    near = np.asarray(
+        tree.query_ball_point(middle, chord(spread + 0.75 * tile_km / RADIUS_KM)), dtype=np.int64
+    )
+    if not len(near):
+        return near, np.zeros(0)
+    east, north = BODY.lonlat_to_offsets(centres[near][:, None, :], lonlat[None, :, :])
+    counts = ((np.abs(east) <= tile_km / 2) & (np.abs(north) <= tile_km / 2)).sum(axis=1).astype(float)
+    return near[counts > 0], counts[counts > 0]
