@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from retrieval.body import Body, get_body
 from retrieval.corpus.source import TileBatch
@@ -14,7 +15,16 @@ from retrieval.grid import Grid
 from retrieval.index import build_index
 from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, tile_layer
 from tools.search import search_words
-from tools.statistics import axial_statistics, orientation, summarise, texture_axes
+from tools.statistics import (
+    axial_statistics,
+    mean_tensor,
+    orientation,
+    structure_tensors,
+    summarise,
+    texture_axes,
+)
+
+ISOTROPIC = np.array([0.5, 0.5, 0.0])
 
 
 def grating(azimuth_deg: float, side: int = 96, period_px: float = 9.0) -> np.ndarray:
@@ -23,6 +33,16 @@ def grating(azimuth_deg: float, side: int = 96, period_px: float = 9.0) -> np.nd
     angle = np.radians(azimuth_deg)
     across = x * np.cos(angle) - y * np.sin(angle)
     return (128 + 80 * np.sin(2 * np.pi * across / period_px)).astype(np.uint8)
+
+
+def lit_relief(
+    rng: np.random.Generator, azimuth_deg: float | None = None, strength: float = 2.0
+) -> np.ndarray:
+    """Rough ground lit from the east, with or without ridges along an azimuth."""
+    height = gaussian_filter(rng.normal(size=(140, 140)), 3)[22:118, 22:118] * 12
+    if azimuth_deg is not None:
+        height = height + strength * (grating(azimuth_deg, period_px=12.0) / 128.0 - 1.0)
+    return np.clip(128 + 60 * np.gradient(height, axis=1), 1, 255).astype(np.uint8)
 
 
 def axial_gap(a, b):
@@ -76,23 +96,47 @@ def ws(home, tiny_index, pattern_encoder):
 
 class TestTexture:
     @pytest.mark.parametrize("azimuth", range(0, 180, 15))
-    def test_stripes_run_where_they_run(self, azimuth) -> None:
-        found, coherence = texture_axes(grating(azimuth)[None])
-        assert axial_gap(found[0], azimuth) < 1.0
-        assert coherence[0] > 0.95
+    def test_stripes_run_where_they_run_under_any_light(self, azimuth) -> None:
+        tensors = structure_tensors(grating(azimuth)[None])
+        for shading in (ISOTROPIC, np.array([0.7, 0.3, 0.1])):
+            found, coherence = texture_axes(tensors, shading)
+            assert axial_gap(found[0], azimuth) < 1.0
+            assert coherence[0] > 0.9
 
     def test_noise_has_no_direction_and_flatness_none_at_all(self) -> None:
         noise = np.random.default_rng(0).integers(1, 255, (1, 96, 96)).astype(np.uint8)
-        assert texture_axes(noise)[1][0] < 0.1
-        assert texture_axes(np.full((1, 96, 96), 90, np.uint8))[1][0] == 0.0
-        assert len(texture_axes(np.empty((0, 96, 96), np.uint8))[0]) == 0
+        assert texture_axes(structure_tensors(noise), ISOTROPIC)[1][0] < 0.1
+        flat = np.full((1, 96, 96), 90, np.uint8)
+        assert texture_axes(structure_tensors(flat), ISOTROPIC)[1][0] == 0.0
 
     def test_the_edge_of_a_gap_is_no_texture(self) -> None:
         picture = grating(30)
         picture[:, :48] = 0
-        found, coherence = texture_axes(picture[None])
+        found, coherence = texture_axes(structure_tensors(picture[None]), ISOTROPIC)
         assert axial_gap(found[0], 30) < 2.0
         assert coherence[0] > 0.9
+
+    def test_rough_ground_lit_from_the_east_seems_to_run_north_until_the_light_is_taken_out(self) -> None:
+        rng = np.random.default_rng(3)
+        rough = structure_tensors(np.stack([lit_relief(rng) for _ in range(80)]))
+        seeming = axial_statistics(*texture_axes(rough, ISOTROPIC))
+        assert axial_gap(seeming.azimuth_deg, 0) < 5
+        assert seeming.resultant_length > 0.9
+        left = axial_statistics(*texture_axes(rough, mean_tensor(rough)))
+        assert left.resultant_length < 0.6 * seeming.resultant_length
+
+    @pytest.mark.parametrize("azimuth", [20, 45, 70, 135])
+    def test_ridges_on_rough_ground_are_found_better_without_the_light(self, azimuth) -> None:
+        rng = np.random.default_rng(4)
+        shading = mean_tensor(structure_tensors(np.stack([lit_relief(rng) for _ in range(80)])))
+        ridges = structure_tensors(np.stack([lit_relief(rng, azimuth) for _ in range(20)]))
+        found = axial_statistics(*texture_axes(ridges, shading))
+        seeming = axial_statistics(*texture_axes(ridges, ISOTROPIC))
+        assert axial_gap(found.azimuth_deg, azimuth) < 6
+        assert axial_gap(found.azimuth_deg, azimuth) <= axial_gap(seeming.azimuth_deg, azimuth)
+
+    def test_too_few_tiles_say_nothing_of_the_light(self) -> None:
+        np.testing.assert_array_equal(mean_tensor(structure_tensors(np.stack([grating(0)] * 5))), ISOTROPIC)
 
 
 class TestAxes:
@@ -136,10 +180,10 @@ class TestOrientation:
         result = orientation(ws, "L1")
         assert axial_gap(result.figures["mean_azimuth_deg"], 30) < 4
         assert result.figures["resultant_length"] > 0.9
-        assert result.figures["p_value"] < 1e-3
+        assert result.figures["p_value"] < 1e-2
         assert result.figures["other_resultant_length"] < 0.3
         assert "a common direction" in result.summary
-        assert "sunlight from one side" in result.summary
+        assert "too much alike" not in result.summary
         assert_keeps_its_word(result)
 
     def test_without_a_common_direction_none_is_claimed(self, ws) -> None:
@@ -167,7 +211,7 @@ class TestOrientation:
 
         ws.index = OnlyStripes()
         result = orientation(ws, "L1")
-        assert "cannot be told from that of the sunlight" in result.summary
+        assert "no common direction" in result.summary or "too much alike" in result.summary
         assert_keeps_its_word(result)
 
     def test_one_large_feature_is_one_piece_of_evidence(self, ws) -> None:
@@ -190,7 +234,7 @@ class TestOrientation:
     def test_a_whole_index_has_nothing_to_compare_with(self, ws) -> None:
         tile_layer(ws, np.arange(len(ws.index)))
         result = orientation(ws, "L1")
-        assert "no other tiles to compare with" in result.summary
+        assert "too few other tiles to tell" in result.summary
         assert_keeps_its_word(result)
 
     def test_many_tiles_are_sampled_with_the_seed(self, ws, monkeypatch) -> None:
@@ -205,7 +249,7 @@ class TestOrientation:
         result = orientation(ws, "L1")
         assert result.figures["mean_azimuth_deg"] == pytest.approx(90)
         assert result.figures["n"] == 7
-        assert "sunlight" not in result.summary
+        assert "shading" not in result.summary
         assert_keeps_its_word(result)
 
     def test_catalogues_without_azimuths_are_refused(self, ws) -> None:

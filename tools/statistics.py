@@ -19,7 +19,11 @@ from tools.workspace import ToolResult, Workspace
 BAND_DEG = 30
 FEWEST_AXES = 5
 MOST_TILES = 2000
-BACKGROUND_TILES = 300
+OTHER_TILES = 300
+FEWEST_OTHERS = 20
+SAME_AXIS_DEG = 20.0
+SIGNIFICANT = 0.01
+SMALLEST_P = 1e-4  # smaller ones say more about the model than about the planet
 THUMBNAIL_PX = 96
 GRADIENT_SIGMA_PX = 1.5  # wide enough to see through JPEG noise, narrow enough for dunes of 5 px
 
@@ -90,8 +94,9 @@ def summarise(ws: Workspace, layer: str) -> ToolResult:
 
 def orientation(ws: Workspace, layer: str) -> ToolResult:
     """Measure in which direction the texture of a layer's tiles runs (dunes, ridges, yardangs, grabens): mean
-    axis as an azimuth, how strongly the tiles agree, and a Rayleigh test against random directions. Entries
-    of a catalogue use their own azimuths.
+    axis as an azimuth, how strongly the tiles agree, and a Rayleigh test against random directions. What
+    sunlight from one side gives to all tiles of the index is taken out first. Entries of a catalogue use
+    their own azimuths.
 
     Parameters
     ----------
@@ -99,7 +104,9 @@ def orientation(ws: Workspace, layer: str) -> ToolResult:
         Id of the layer, for example L1.
     """
     chosen = ws.layers.get(layer)
-    azimuth, weight = _layer_axes(ws, chosen)
+    others = _other_tensors(ws, chosen) if chosen.kind == "tiles" else np.empty((0, 3))
+    shading = mean_tensor(others)
+    azimuth, weight = _layer_axes(ws, chosen, shading)
     figures: Figures = {"n": len(azimuth)}
     if len(azimuth) < FEWEST_AXES:
         figures["fewest"] = FEWEST_AXES
@@ -110,23 +117,23 @@ def orientation(ws: Workspace, layer: str) -> ToolResult:
         return ToolResult(summary, figures=figures)
     separate = feature_figures(ws, chosen).get("features", len(azimuth))
     axes = axial_statistics(azimuth, weight, most_independent=separate)
+    common = axes.p_value < SIGNIFICANT
     figures |= {
         "mean_azimuth_deg": tidy(axes.azimuth_deg, 3),
         "resultant_length": tidy(axes.resultant_length, 3),
-        "p_value": tidy(axes.p_value, 2),
+        "p_value": tidy(max(axes.p_value, SMALLEST_P), 2),
         "effective_n": tidy(axes.effective_n, 3),
     }
-    verdict = "a common direction" if axes.p_value < 0.01 else "no common direction beyond chance"
-    if axes.p_value < 0.01:
-        figures["significance"] = 0.01
+    p_value = f"{'at most' if axes.p_value <= SMALLEST_P else '='} {said(figures['p_value'])}"
     summary = (
         f"The {plural(len(azimuth), 'direction')} of {chosen.id} have a mean axis of azimuth "
         f"{said(figures['mean_azimuth_deg'])} degrees with resultant length "
-        f"{said(figures['resultant_length'])}; Rayleigh p = {said(figures['p_value'])} for "
-        f"{said(figures['effective_n'])} independent directions: {verdict}."
+        f"{said(figures['resultant_length'])}; Rayleigh p {p_value} for "
+        f"{said(figures['effective_n'])} independent directions: "
+        f"{'a common direction' if common else 'no common direction beyond chance'}."
     )
     if chosen.kind == "tiles":
-        summary += _against_shading(ws, chosen, axes, figures)
+        summary += _against_shading(others, shading, axes, figures)
     return ToolResult(summary, figures=figures)
 
 
@@ -181,8 +188,8 @@ def axial_statistics(azimuth_deg: ArrayLike, weight: ArrayLike, most_independent
     )
 
 
-def texture_axes(pictures: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-    """Direction in which the texture of pictures runs, by the structure tensor (Bigun & Granlund 1987).
+def structure_tensors(pictures: NDArray[np.uint8]) -> Floats:
+    """Mean products of the brightness gradient (Bigun & Granlund 1987), in units of their own trace.
 
     Parameters
     ----------
@@ -191,13 +198,10 @@ def texture_axes(pictures: NDArray[np.uint8]) -> tuple[Floats, Floats]:
 
     Returns
     -------
-    Azimuths, shape (n,), 0..180 degrees clockwise from north; coherences, shape (n,), 0 (no direction) to
-    1 (one direction only).
+    Shape (n, 3): east-east, north-north, east-north; zeros for a picture without texture.
     """
     grey = np.asarray(pictures, dtype=np.float32)
-    n, side = grey.shape[0], grey.shape[1]
-    if not n:
-        return np.empty(0), np.empty(0)
+    side = grey.shape[1]
     sigma = (0.0, GRADIENT_SIGMA_PX, GRADIENT_SIGMA_PX)
     east = gaussian_filter(grey, sigma, order=(0, 0, 1))
     north = -gaussian_filter(grey, sigma, order=(0, 1, 0))
@@ -207,24 +211,65 @@ def texture_axes(pictures: NDArray[np.uint8]) -> tuple[Floats, Floats]:
     window = np.where(distance < 0.95, np.cos(np.clip(distance, 0, 1) * np.pi / 2.0) ** 2, 0.0)
     unseen = gaussian_filter((grey == 0).astype(np.float32), sigma)
     weight = window * (unseen < 0.01)
-    east_east = (weight * east**2).sum(axis=(1, 2), dtype=np.float64)
-    north_north = (weight * north**2).sum(axis=(1, 2), dtype=np.float64)
-    east_north = (weight * east * north).sum(axis=(1, 2), dtype=np.float64)
-    energy = east_east + north_north
+    products = (east * east, north * north, east * north)
+    tensors = np.stack([(weight * p).sum(axis=(1, 2), dtype=np.float64) for p in products], axis=-1)
+    energy = tensors[:, 0] + tensors[:, 1]
+    return np.where(energy[:, None] > 1e-6, tensors / np.maximum(energy, 1e-6)[:, None], 0.0)
+
+
+def texture_axes(tensors: Floats, shading: Floats) -> tuple[Floats, Floats]:
+    """Direction in which texture runs, beside the shading that all tiles share.
+
+    Relief without any direction, lit from one side, has gradients mostly towards the light. So each tensor
+    is split into as much of the shared one as it can hold and a rest of rank one (the smaller
+    generalised eigenvalue is the share of the first): the rest is what has a direction of its own. With
+    an isotropic shared tensor this is the usual coherence, and parallel stripes keep their direction
+    under any light.
+
+    Parameters
+    ----------
+    tensors
+        Shape (n, 3), as `structure_tensors` gives them.
+    shading
+        Shape (3,), trace 1: the mean over tiles in general, see `mean_tensor`.
+
+    Returns
+    -------
+    Azimuths, shape (n,), 0..180 degrees clockwise from north; coherences, shape (n,), 0 (no direction of
+    its own) to 1 (one direction only).
+    """
+    ee, nn, en = np.moveaxis(tensors, -1, 0)
+    shared_ee, shared_nn, shared_en = shading.tolist()
+    # det(J - share B) = 0, a quadratic in the share.
+    square = shared_ee * shared_nn - shared_en**2
+    linear = ee * shared_nn + nn * shared_ee - 2.0 * en * shared_en
+    constant = ee * nn - en**2
+    share = (linear - np.sqrt(np.maximum(linear**2 - 4.0 * square * constant, 0.0))) / (2.0 * square)
+    rest_ee, rest_nn, rest_en = ee - share * shared_ee, nn - share * shared_nn, en - share * shared_en
     # Azimuth of the gradient, clockwise from north; texture runs across it.
-    gradient = 0.5 * np.arctan2(2.0 * east_north, north_north - east_east)
-    strength = np.hypot(north_north - east_east, 2.0 * east_north)
-    coherence = np.divide(strength, energy, out=np.zeros(n), where=energy > 1e-6)
+    gradient = 0.5 * np.arctan2(2.0 * rest_en, rest_nn - rest_ee)
+    coherence = np.where(ee + nn > 0, np.clip(1.0 - share, 0.0, 1.0), 0.0)
     return (np.degrees(gradient) + 90.0) % 180.0, coherence
 
 
-def _layer_axes(ws: Workspace, layer: Layer) -> tuple[Floats, Floats]:
+def mean_tensor(tensors: Floats) -> Floats:
+    """Mean of structure tensors, shape (3,), trace 1; isotropic where there are too few to tell."""
+    isotropic = np.array([0.5, 0.5, 0.0])
+    seen = tensors[tensors[:, 0] + tensors[:, 1] > 0]
+    if len(seen) < FEWEST_OTHERS:
+        return isotropic
+    # Never quite of rank one: a little of every direction keeps the split well defined.
+    return np.asarray(0.99 * seen.mean(axis=0) + 0.01 * isotropic)
+
+
+def _layer_axes(ws: Workspace, layer: Layer, shading: Floats) -> tuple[Floats, Floats]:
     if layer.kind == "tiles":
         rows = ws.rows_at(layer.lonlat)
         rows = rows[rows >= 0]
         if len(rows) > MOST_TILES:
             rows = np.random.default_rng(ws.seed).choice(rows, MOST_TILES, replace=False)
-        return _tile_axes(ws, rows)
+        azimuth, coherence = texture_axes(_tile_tensors(ws, rows), shading)
+        return azimuth[coherence > 0], coherence[coherence > 0]
     if "azimuth_deg" not in layer.table:
         raise ToolInputError(
             f"the rows of {layer.id} have no azimuths",
@@ -235,42 +280,44 @@ def _layer_axes(ws: Workspace, layer: Layer) -> tuple[Floats, Floats]:
     return azimuth, np.ones(len(azimuth))
 
 
-def _tile_axes(ws: Workspace, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    azimuths, coherences = [np.empty(0)], [np.empty(0)]
+def _other_tensors(ws: Workspace, layer: Layer) -> Floats:
+    # A seeded sample of the index's other tiles: what they share is the light, not the landform.
+    others = np.setdiff1d(np.arange(len(ws.index)), ws.rows_at(layer.lonlat))
+    size = min(OTHER_TILES, len(others))
+    return _tile_tensors(ws, np.random.default_rng(ws.seed).choice(others, size, replace=False))
+
+
+def _tile_tensors(ws: Workspace, rows: NDArray[np.int64]) -> Floats:
+    tensors = [np.empty((0, 3))]
     for start in range(0, len(rows), 200):
         ws.check_stop()
         block = rows[start : start + 200].tolist()
         pictures = np.stack([grey_thumbnail(ws.index, row, THUMBNAIL_PX) for row in block])
-        azimuth, coherence = texture_axes(pictures)
-        azimuths.append(azimuth)
-        coherences.append(coherence)
-    azimuth, coherence = np.concatenate(azimuths), np.concatenate(coherences)
-    textured = coherence > 0.0
-    return azimuth[textured], coherence[textured]
+        tensors.append(structure_tensors(pictures))
+    return np.concatenate(tensors)
 
 
-def _against_shading(ws: Workspace, layer: Layer, axes: Axes, figures: Figures) -> str:
-    # Sunlight from one side gives every tile some texture across it. What the index's other tiles have in
-    # common is therefore the direction to compare with, not a uniform one.
-    others = np.setdiff1d(np.arange(len(ws.index)), ws.rows_at(layer.lonlat))
-    if len(others) < FEWEST_AXES:
-        return " Shading from one side can mimic a direction, and there are no other tiles to compare with."
-    rng = np.random.default_rng(ws.seed)
-    sample = rng.choice(others, min(BACKGROUND_TILES, len(others)), replace=False)
-    rest = axial_statistics(*_tile_axes(ws, sample))
+def _against_shading(others: Floats, shading: Floats, axes: Axes, figures: Figures) -> str:
+    if len(others) < FEWEST_OTHERS:
+        return (
+            " There are too few other tiles to tell what sunlight from one side does to the texture, so part "
+            "of this may be shading."
+        )
+    rest = axial_statistics(*texture_axes(others, shading))
     figures |= {
-        "other_n": len(sample),
+        "other_n": len(others),
         "other_azimuth_deg": tidy(rest.azimuth_deg, 3),
         "other_resultant_length": tidy(rest.resultant_length, 3),
     }
-    apart = abs((axes.azimuth_deg - rest.azimuth_deg + 90.0) % 180.0 - 90.0)
     summary = (
-        f" Of {len(sample):,} other tiles the axis is {said(figures['other_azimuth_deg'])} degrees with "
-        f"resultant length {said(figures['other_resultant_length'])}"
+        f" The shading that {len(others):,} other tiles share was taken out; what is left in them has axis "
+        f"{said(figures['other_azimuth_deg'])} degrees, resultant length "
+        f"{said(figures['other_resultant_length'])}"
     )
-    if apart < 20.0 and rest.resultant_length > 0.5 * axes.resultant_length:
-        return summary + ": the direction cannot be told from that of the sunlight."
-    return summary + "; sunlight from one side can give tiles such an axis."
+    apart = abs((axes.azimuth_deg - rest.azimuth_deg + 90.0) % 180.0 - 90.0)
+    if apart < SAME_AXIS_DEG and rest.resultant_length > 0.5 * axes.resultant_length:
+        return summary + ": too much alike to be told from sunlight."
+    return summary + "."
 
 
 def _latitude_bands(ws: Workspace, layer: Layer) -> list[dict[str, Any]]:
