@@ -1,0 +1,1 @@
+"""The offline grammar behind `agent.question`: words -> tokens -> query -> plan. No LangChain."""

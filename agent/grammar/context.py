@@ -1,0 +1,170 @@
+"""Follow-up questions: what "those", "and south of the equator?" and "what about yardangs?" refer to."""
+
+from __future__ import annotations
+
+from agent.grammar.query import Declined, Frozen, Group, Item, Operand, Query, Region, Relation
+from agent.grammar.state import Reading
+
+
+class KnownLayer(Frozen):
+    """A layer that exists in the conversation."""
+
+    id: str
+    title: str
+    count: int | None = None
+
+
+class PlanContext(Frozen):
+    """What came before in the conversation.
+
+    Attributes
+    ----------
+    layers
+        All layers, oldest first.
+    result
+        Id of the layer that answered the last question; empty if none.
+    base
+        That layer before limits of place were put on it: "and south of the equator?" starts there again.
+    query
+        What the last question asked.
+    """
+
+    layers: tuple[KnownLayer, ...] = ()
+    result: str = ""
+    base: str = ""
+    query: Query | None = None
+
+    def item(self, layer_id: str) -> Item | None:
+        """The layer as something to ask about."""
+        for layer in self.layers:
+            if layer.id == layer_id:
+                return Item(kind="layer", text=layer.id, plural=layer.title)
+        return None
+
+
+def remembered(query: Query, context: PlanContext) -> Query:
+    """A question as the next one may refer to it: what "those" and "it" stood for is put in their place."""
+    before, layers = context.query, [item.text for item in query.items if item.kind == "layer"]
+    if not before or layers not in ([context.result], [context.base]):
+        return query
+    narrowed = layers == [context.result]
+    kept = before.regions if narrowed or not query.regions else ()
+    return before.model_copy(
+        update={
+            "relations": (*before.relations, *query.relations),
+            "regions": (*kept, *query.regions),
+            "intents": query.intents,
+        }
+    )
+
+
+def in_context(reading: Reading, context: PlanContext) -> Query:
+    """The whole query: what the question says, completed by what came before.
+
+    Raises
+    ------
+    Declined
+        If it refers to something that is not there.
+    """
+    query = reading.query
+    if reading.side_of_it:
+        query = query.model_copy(update={"regions": (*query.regions, _beyond_before(reading, context))})
+    query = _titled(query, context)
+    if reading.like_this and not any(item.kind == "example" for item in (*query.items, *query.objects)):
+        raise Declined(
+            "no_example",
+            "there is no picture or tile to compare with",
+            "the name of a tile such as 16km-r012c034, or a picture brought into the conversation",
+        )
+    if query.groups:
+        asks_same = reading.instead or (reading.opens_with_and and not reading.asks_afresh)
+        return _same_of(query, context) if asks_same and not query.relations else query
+    if _is_only_places(query, reading):
+        return query
+    if not (query.relations or query.regions or query.intents or reading.refers or reading.only):
+        return query
+    narrows = reading.refers or reading.only or query.relations or not query.regions
+    layer = context.item(context.result if narrows else context.base or context.result)
+    if not layer:
+        if not (reading.refers or reading.only or reading.opens_with_and or query.regions or query.relations):
+            return Query()
+        said = (
+            "there is no earlier result that this could refer to"
+            if reading.refers or reading.only or reading.opens_with_and
+            else "the question does not say which landform to look for"
+        )
+        raise Declined("no_context", said, "a question that names a landform")
+    return query.model_copy(update={"groups": (Group(items=(layer,)),)})
+
+
+def _same_of(query: Query, context: PlanContext) -> Query:
+    # "What about yardangs?": the question before, asked of another landform.
+    before = context.query
+    if not before or any(item.kind == "layer" for item in before.items):
+        return query
+    objects = {item.text for item in before.objects}
+    relations = before.relations if not objects & {item.text for item in query.items} else ()
+    return before.model_copy(
+        update={
+            "groups": query.groups,
+            "relations": relations,
+            "regions": query.regions or before.regions,
+            "intents": query.intents or before.intents,
+        }
+    )
+
+
+def _beyond_before(reading: Reading, context: PlanContext) -> Region:
+    side = reading.side_of_it
+    regions = reversed(context.query.regions) if context.query else ()
+    for region in regions:
+        if region.place:
+            return Region(
+                place=region.place,
+                beyond="north" if side == "north" else "south",
+                words=f"{side} of {region.place}",
+            )
+        edges = [edge for edge in (region.min_lat_deg, region.max_lat_deg) if edge is not None]
+        if edges and not region.both_hemispheres:
+            edge = max(edges) if side == "north" else min(edges)
+            words = f"{side} of {abs(edge):g} degrees {'north' if edge >= 0 else 'south'}"
+            if side == "north":
+                return Region(min_lat_deg=edge, words=words)
+            return Region(max_lat_deg=edge, words=words)
+    raise Declined(
+        "no_context",
+        f"“{side} of it” refers to no latitude or place before",
+        f"{side} of a latitude or of the equator",
+    )
+
+
+def _titled(query: Query, context: PlanContext) -> Query:
+    """Layers that a question names by id, by their titles; refuses those that do not exist."""
+
+    def known(item: Item) -> Item:
+        if item.kind != "layer":
+            return item
+        layer = context.item(item.text)
+        if not layer:
+            there = ", ".join(layer.id for layer in context.layers)
+            raise Declined(
+                "no_context", f"there is no layer {item.text}", there or "layers, once there are some"
+            )
+        return layer
+
+    def of(relation: Relation) -> Relation:
+        objects = tuple(
+            Operand(item=known(operand.item), relations=tuple(map(of, operand.relations)))
+            for operand in relation.objects
+        )
+        return relation.model_copy(update={"objects": objects})
+
+    groups = tuple(
+        group.model_copy(update={"items": tuple(map(known, group.items))}) for group in query.groups
+    )
+    return query.model_copy(update={"groups": groups, "relations": tuple(map(of, query.relations))})
+
+
+def _is_only_places(query: Query, reading: Reading) -> bool:
+    asked = {region.place for region in query.regions if region.place and not region.beyond}
+    return bool(asked) and len(asked) == len(query.regions) and reading.asks_afresh and not query.relations

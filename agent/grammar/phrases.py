@@ -1,0 +1,288 @@
+"""The phrases of the offline grammar, as a table: what people write, and which kind of token it makes.
+
+`agent.grammar.tokens` tries the kinds in the order of the table at every position of a question; what each
+kind means is decided by `agent.grammar.reader`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from agent.grammar.lexicon import words
+from agent.grammar.regions import REGIONS
+
+_ABOUT = (
+    r"(?:about |around |roughly |approximately |some |~ ?|≈ ?|a (?:distance|radius|range|buffer) of |a ){0,3}"
+)
+_DISTANCE = rf"{_ABOUT}(?P<d>[-+]?\d+(?:\.\d+)?)(?: (?P<u>km|mi|m|ft|tiles))?"
+_DISTANCE_WITH_UNIT = rf"{_ABOUT}(?P<d>[-+]?\d+(?:\.\d+)?) (?P<u>km|mi|m|ft|tiles)"
+_NOT_CLOSER = (
+    r"more than|farther than|further than|greater than|at least|over|beyond|outside(?: of)?|no closer than|"
+    r"no nearer than|not closer than|not nearer than|not within|never within|nowhere within"
+)
+_NOT_FARTHER = (
+    r"closer than|nearer than|less than|fewer than|no more than|not more than|no (?:farther|further) than|"
+    r"not (?:farther|further) than|at most|up to|under|at a distance of"
+)
+_SPOT = r"(?:tile|place|crater|basin|wall|spot|site|location|slope)s?"
+_THESE = r"it|them|this|these|those|that|all|the (?:layer|result|results|map|tiles)"
+_AMONG = r"each other|one another|it|them|those|these"
+
+# Kind and pattern, tried in this order; the named groups d and u are a distance and its unit.
+PHRASES: tuple[tuple[str, ...], ...] = (
+    # Distances
+    (
+        "without_km",
+        rf"(?:{_NOT_CLOSER}) {_DISTANCE_WITH_UNIT}(?: away)? (?:from|of|to|than)\b(?: (?:any|all)\b)?",
+    ),
+    (
+        "ring_km",
+        rf"between (?P<inner>\d+(?:\.\d+)?)(?: km)? (?:and|to) {_DISTANCE_WITH_UNIT}(?: away)? (?:from|of)\b",
+    ),
+    ("among_km", rf"within {_DISTANCE_WITH_UNIT} of (?:{_AMONG})\b"),
+    ("near_km", rf"within {_DISTANCE} (?:of|from|to|around)\b"),
+    ("near_km", rf"(?:{_NOT_FARTHER}) {_DISTANCE_WITH_UNIT}(?: away)? (?:from|of|to|than)\b"),
+    ("near_km", rf"{_DISTANCE_WITH_UNIT}(?: away)? (?:from|of)\b"),
+    ("among_km", rf"(?:within|{_NOT_FARTHER}) {_DISTANCE_WITH_UNIT}(?: apart)?"),
+    (
+        "size",
+        r"(?:larger|bigger|wider|longer|smaller|deeper|taller|shorter|thicker) than "
+        r"\d+(?:\.\d+)?(?: (?:km|m|mi|ft))?",
+    ),
+    (
+        "size",
+        r"(?:more than|less than|at least|over|under)? ?\d+(?:\.\d+)? (?:km|m|mi|ft) "
+        r"(?:wide|across|long|deep|high|tall|in diameter|in length)",
+    ),
+    ("size", r"largest|biggest|smallest|longest|widest|tallest|deepest|highest|shortest"),
+    # Relations without a distance
+    ("than_to", r"than (?:to|from|near|they are to|those near)\b"),
+    (
+        "chance",
+        r"(?:more (?:often|frequently|closely)|less often|better|closer|nearer)?,? ?than "
+        r"(?:would be |is |by |at |you would |one would )?(?:pure )?(?:chance|random\w*|expect\w*)"
+        r"(?: (?:points|placement|positions|by chance|at random))?",
+    ),
+    (
+        "chance",
+        r"(?:by|against|beyond) (?:pure )?(?:chance|random\w*|a null model|null models)|at random",
+        r"statistical\w*|significan\w*|coincidence|beats? chance|p[ -]?values?",
+    ),
+    ("avoid", r"avoid(?:s|ed|ing)?|repel(?:s|led)?|shun(?:s|ned)?"),
+    ("away", r"away from|far (?:away )?from|apart from|distant from|remote from"),
+    (
+        "linked_to",
+        r"(?:associated|correlated|linked|related|connected|tied|affiliated) (?:with|to)",
+        r"correlates? with|track(?:s|ing)? (?=\w)",
+        r"cluster(?:s|ed|ing)? (?:around|near|with|along|about)|accompan(?:y|ies|ied by)",
+        r"follow(?:s|ed|ing)?|tend to (?:be|lie|occur) (?:near|close to|by)|prefer(?:s|red)?",
+        r"depend(?:s|ing)? on",
+    ),
+    (
+        "linked",
+        r"associated|correlated|correlate|linked|related|association|correlation|relationship",
+        r"relation",
+    ),
+    (
+        "in_same",
+        r"(?:together|along) with|co ?occur(?:s|ring|red)? with|coincid(?:es?|ing) with",
+        rf"(?:in|on) the same {_SPOT} (?:as|with)",
+        r"side by side with|next to each other with",
+    ),
+    (
+        "joint",
+        r"together|side by side|co ?occur(?:s|ring|rence)?|coincid(?:es?|ing)",
+        rf"(?:in|on) (?:the|one) (?:same|single|closed) {_SPOT}",
+        r"in one (?:basin|crater|tile|place)|next to each other|overlapping each other",
+        r"in the same (?:latitude|elevation) band|at the same (?:places?|time)|in chains",
+    ),
+    (
+        "without",
+        r"without(?: any)?|outside(?: of)?|off|exclud(?:ing|es?)|except(?: for)?|other than|lacking",
+        r"lacks?|free of|absent|minus|rather than|instead of|where there (?:is|are) no|with no",
+        r"devoid of",
+    ),
+    (
+        "near",
+        r"within (?:n|x|some|a few|several|a couple of) (?:km|kilomet\w+|miles|tiles) (?:of|from)",
+        r"nearby|(?:very )?(?:near|close)(?:r|st)?(?: to| by)?|next to|beside|besides|adjacent to",
+        r"alongside|bordering|border(?:s|ed by)?|in the (?:vicinity|neighbou?rhood|surroundings) of",
+        r"surround(?:ing|ed by|s)?",
+        r"at the (?:edges?|margins?|foot|feet|base|mouths?|ends?|toes?|heads?) of",
+        r"on the (?:flanks?|edges?|margins?|slopes?) of|around|along|towards?|neighbou?r(?:ing|s)?",
+        r"abut(?:s|ting)?|distance (?:to|from)|how far (?:are|is|do|does)",
+    ),
+    (
+        "same",
+        r"overlap(?:s|ping|ped)?|co ?locat\w+ with|inside|cut(?:s|ting)?(?: into| by| through)?",
+        r"incis\w+|cross(?:es|ing|ed)?(?: by)?|carved into|superposed on|superimposed on",
+        r"overl(?:y|ies|ain by|ying)|on top of|atop|underl(?:y|ies|ain by)|confined to",
+        r"restricted to|limited to|only (?=in |on |inside )|found in|fill(?:s|ing|ed by)",
+        r"drap(?:es?|ing|ed by)|cover(?:s|ing|ed by)|buried by|contain(?:s|ing)?|bearing",
+        r"that (?:have|has)|which (?:have|has)|having|feeding|fed by|bound(?:ed|ing) by?",
+    ),
+    ("weak", r"within|in|on|with|at|of|from|by|into|onto|through|across|for|over"),
+    # What is wanted
+    ("count", r"how many(?: of)?|(?:the )?(?:total )?number of|count(?:s|ing)?(?: of| up)?|how often"),
+    (
+        "share",
+        r"(?:what |which )?(?:is the )?(?:share|fraction|percentage|percent|proportion) of(?: the)?"
+        r"(?: (?:area|surface|ground|planet|tiles))?",
+        r"how much (?:of|area)?(?: the (?:area|surface|ground|planet))?",
+        r"(?:what )?(?:surface )?area(?: of| covered by| is covered by)?",
+        r"how (?:common|widespread|frequent|abundant|rare|dense)|(?:the )?densit(?:y|ies)(?: of)?",
+        r"coverage|how large an area|is covered by",
+    ),
+    (
+        "orientation",
+        r"(?:are|is)? ?align(?:ed|ment|ments|s|ing)?|orient(?:ation|ations|ed|s)?|orientated",
+        r"azimuths?|(?:which|what|(?:in )?the same) (?:way|directions?)",
+        r"(?:in )?(?:the same|any preferred|a preferred|preferred|a common) directions?|directions?",
+        r"trend(?:s|ing)?|strikes?|point(?:s|ing)?|parallel to each other|all parallel",
+        r"(?:prevailing )?winds?(?: directions?)?|wind changed",
+    ),
+    (
+        "latitude",
+        r"(?:lowest|highest|northernmost|southernmost|minimum|maximum) latitudes?(?: of)?",
+        r"(?:at|by|with|in) (?:what|which) latitudes?|what latitudes?|by latitudes?",
+        r"latitude (?:range|distribution|limit|band)s?|latitudinal\w*|how far (?:north|south)",
+        r"latitudes?|(?:ground )?(?:ice )?limit",
+    ),
+    (
+        "export",
+        rf"(?:(?:please )?(?:export|save|download|write|store|give me)(?: (?:{_THESE}))?"
+        r"(?: (?:as|to|in|into))?(?: an?)? )?"
+        r"\b(?P<format>geo ?package|gpkg|geo ?json|geo ?parquet|parquet|csv)(?: (?:file|format))?\b",
+    ),
+    ("export", r"export(?:ed|ing)?|download|save"),
+    (
+        "map",
+        rf"(?:draw|make|plot|show|give)(?: me)? (?:{_THESE})? ?(?:on )?an? (?:world |global )?map(?: of)?",
+        r"on (?:a|the) (?:world |global )?map|(?:draw|plot|visuali[sz]e)\b",
+        r"(?:a |the )?maps?(?: of)?\b",
+    ),
+    (
+        "compare",
+        r"compar(?:e|ed|ing|ison)(?: of| between)?|versus|vs\.?|against",
+        r"differ(?:ent|ence|s)?(?: between| from)?",
+    ),
+    (
+        "like_this",
+        r"(?:(?:look(?:s|ing)?|similar|more|something|anything|tiles?|places?) )*"
+        r"(?:to|like) (?:this|that|these|those|it)(?: (?:one|tile|picture|image|photo|place))?",
+        r"more of (?:this|these)",
+    ),
+    (
+        "like",
+        r"(?:some ?things?|tiles?|places?|more|others?|anything|stuff)? ?(?:looks?|looking)? ?"
+        r"(?:similar(?: to)?|resembl(?:es?|ing)|(?:just )?like)\b",
+    ),
+    (
+        "about",
+        r"what (?:is|are|does)(?: an?)?\b(?=(?: \w+){1,4}\W*$)|define|definition of",
+        r"what does .{1,40} mean",
+    ),
+    # What cannot be used
+    (
+        "slope",
+        r"(?:north|south|east|west|pole|equator|sun) ?(?:ward)? ?facing|aspects?",
+        r"(?:low|high|gentle|steep|moderate) (?:slopes?)",
+        r"(?:by |with |at )?(?:low |high )?slope (?:angle)?|downhill|on slopes?",
+    ),
+    (
+        "order",
+        r"down ?slope(?: of)?|up ?slope(?: of)?|down ?stream(?: of)?|up ?stream(?: of)?",
+        r"source to sink|ordered",
+    ),
+    (
+        "unit",
+        r"(?:outside |inside |in |off )?(?:the |a )?(?:geologic\w* |mapped |stratigraphic )+(?:units?|maps?)",
+        r"(?:off|outside|inside|in|not) the units?",
+    ),
+    (
+        "matter",
+        r"dust cover|thermal inertia|albedo|mineral\w*|composition\w*|clays?|olivine|hydrated",
+        r"sulph?ates?|carbonates?",
+    ),
+    (
+        "season",
+        r"season(?:s|al|ally)?|in (?:summer|winter|spring|autumn)|martian years?|over time|recently",
+        r"today|still active|active",
+    ),
+    ("era", r"noachian|hesperian|amazonian"),
+    # Joints between parts
+    (
+        "only",
+        r"(?:now )?(?:show )?(?:me )?(?:only|just)(?: keep)?(?: (?:those|these|the ones|ones|them))?",
+        r"keep(?: only)?(?: (?:those|the ones))?|restrict(?: it| them| that)? to",
+        r"limit(?: it| them| that)? to|narrow(?: it| them)? (?:down )?to",
+    ),
+    (
+        "what_about",
+        r"(?:and )?(?:what|how) about|(?:the )?same(?: question)?(?: again)? (?:for|with)",
+        r"(?:and|also|now|then) for|instead",
+    ),
+    (
+        "this",
+        r"of (?:those|these|them)|(?:which|how many|any|some|all) of (?:those|these|them)|those",
+        r"these|them|they|it|(?:the )?(?:former )?ones",
+        r"(?:that|this|the|the last|the previous) (?:layer|results?|selection|answer|hits|tiles)",
+        r"its|their",
+    ),
+    ("both", r"both"),
+    ("either", r"either"),
+    ("neither", r"neither"),
+    ("not", r"not|never|no longer|none of|no|nor|neither|nowhere|but not"),
+    ("that", r"that|which|where|whose|who"),
+    ("and", r"and(?: also| then)?|as well as|plus|also|then|&|\+"),
+    ("or", r"(?:and )?or"),
+)
+
+# Kinds that no tool can use yet, and what the answer says of them.
+WRONG_TO_USE = {
+    "slope": "Slope and aspect cannot be used as a condition in this version",
+    "order": "The order along a slope or flow cannot be tested in this version",
+    "unit": "Geological units are not in this index, so they were not used as a condition",
+    "matter": "The index has no composition or thermal data, so these were not used",
+    "season": "The index is one set of pictures, so seasons and changes were not looked at",
+    "era": "The index has no ages, so the era was not used as a condition",
+    "size": "Sizes are not measured in this version, so they were not used as a condition",
+}
+
+# Words that carry no condition of their own.
+FILLER = words(
+    """
+    summarise summarize describe measure characterise characterize statistics im ive id ill lets r u cover
+    covers share shares
+    a an the this here there please can could would should you we i me my our us show find locate list give
+    tell display displays shows showing shown see look looking search get let want need like know identify
+    detect is are was were be been being am do does did has have had will may might occur occurs occurring
+    lie lies lying located location locations place places site sites area areas region regions situated
+    exist exists existing present seen visible found all any every each some many most several few examples
+    example instances cases occurrences features feature landforms landform landscapes tiles tile images
+    image pictures picture photos photo question answer about such very really actually also too but so if
+    when as than more less much often mostly mainly usually generally typically where what which who how far
+    apart long across around to of up down out off planet world globe index data dataset surface ground kind
+    kinds type types sort true hello hi hey thanks thank ok okay well now again still just even ever whole
+    entire global globally anywhere everywhere somewhere degrees degree latitude latitudes longitude
+    longitudes elevation elevations altitude km kilometres metres miles distance best good nice clear
+    clearly possible possibly probable probably likely potential candidate candidates catalogue catalog
+    entries entry file layer layers result results field fields evidence confirm check whether suggest
+    suggests between and together something anything things thing marked strong strongly own their its it
+    they them these those one ones first second last next other others another same similar hypothesis idea
+    try make made go back wants walls wall floor floors rim rims flank flanks margin margins edge edges
+    patch patches interested interesting research study studying mean means over under case happen happens
+    happening appear appears appearing form forms formed forming total overall number numbers score scores
+    """
+)
+
+RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (kind, re.compile(rf"(?:{'|'.join(patterns)})(?![^\W_])", re.IGNORECASE)) for kind, *patterns in PHRASES
+)
+_WORDS_OF_RULES = frozenset(
+    word
+    for pattern in (*(rule.pattern for _, rule in RULES), *(rule.pattern for _, rule, _ in REGIONS))
+    for word in re.findall(r"[a-z]{3,}", pattern)
+)
+
+GRAMMAR_WORDS = FILLER | _WORDS_OF_RULES

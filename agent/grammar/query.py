@@ -1,0 +1,239 @@
+"""What a question asks, as data: landforms, relations and limits, with the words to say it again.
+
+The grammar makes a `Query`, the planner in `agent.question` turns it into tool calls, and a follow-up
+question changes the one before. Plain values, so that a query survives a checkpoint.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Frozen(BaseModel):
+    """Base of all values here: unchangeable, comparable, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Item(Frozen):
+    """One thing asked for.
+
+    Attributes
+    ----------
+    kind
+        Words to search for, an example to compare with, a catalogue file, or a layer that exists.
+    text
+        What the tool is given.
+    plural
+        How an answer calls several of them.
+    key
+        Key in the glossary, empty for words outside it.
+    """
+
+    kind: Literal["words", "example", "catalogue", "layer"]
+    text: str
+    plural: str
+    key: str = ""
+
+
+class Relation(Frozen):
+    """A condition on what is asked for, by something else.
+
+    Attributes
+    ----------
+    kind
+        Within a distance; farther than a distance; in the same tile or the next.
+    objects
+        The other things; each may have conditions of its own.
+    every
+        Whether each object must meet the condition, or any one of them.
+    distance_km
+        For ``near`` and ``without``.
+    assumed
+        The distance was not given in the question.
+    touching
+        With ``without``: not in the same tile nor in one that touches it.
+    """
+
+    kind: Literal["near", "without", "overlap"]
+    objects: tuple[Operand, ...]
+    every: bool = False
+    distance_km: float = 0.0
+    assumed: bool = False
+    touching: bool = False
+
+
+class Operand(Frozen):
+    """An object of a relation, with conditions of its own ("channels that are near chaos")."""
+
+    item: Item
+    relations: tuple[Relation, ...] = ()
+
+
+class Region(Frozen):
+    """Limits in space or probability; None where there is none.
+
+    Attributes
+    ----------
+    both_hemispheres
+        The latitude band counts in either hemisphere.
+    place, within_km
+        A named place, and how far from its centre; None for its own radius.
+    beyond
+        With ``place``: on its ``north`` or ``south`` side instead of around it.
+    words
+        How the question said it, for the answer.
+    """
+
+    min_lat_deg: float | None = None
+    max_lat_deg: float | None = None
+    both_hemispheres: bool = False
+    west_lon_deg: float | None = None
+    east_lon_deg: float | None = None
+    min_elevation_m: float | None = None
+    max_elevation_m: float | None = None
+    min_probability: float | None = None
+    place: str | None = None
+    within_km: float | None = None
+    beyond: Literal["", "north", "south"] = ""
+    words: str = ""
+
+
+class Group(Frozen):
+    """Things asked for together, with limits of their own."""
+
+    items: tuple[Item, ...]
+    regions: tuple[Region, ...] = ()
+    every: bool = False
+
+
+Reason = Literal[
+    "empty", "off_topic", "help", "other_body", "age", "cause", "measurement", "life", "unknown_words",
+    "unknown_place", "bad_value", "contradiction", "no_context", "no_example", "unsupported", "secret",
+]  # fmt: skip
+
+
+class Refusal(Frozen):
+    """Why a question is not answered.
+
+    Attributes
+    ----------
+    kind
+        The sort of reason.
+    reason
+        One sentence, without a full stop.
+    allowed
+        What can be asked instead, in general.
+    suggestion
+        One question that can be answered, ready to be asked.
+    """
+
+    kind: Reason
+    reason: str
+    allowed: str
+    suggestion: str
+
+
+class Declined(Exception):
+    """Carries a refusal out of the depths of the grammar; caught by `agent.question.parse`."""
+
+    def __init__(self, kind: Reason, reason: str, allowed: str = "", suggestion: str = "") -> None:
+        super().__init__(reason)
+        self.refusal = Refusal(kind=kind, reason=reason, allowed=allowed, suggestion=suggestion)
+
+
+Intent = Literal[
+    "where", "count", "share", "orientation", "association", "latitude", "map", "export", "about"
+]
+
+
+class Query(Frozen):
+    """A whole question.
+
+    Attributes
+    ----------
+    groups
+        The subject. Several groups, or several items in one, mean any of them (``every``: all together).
+    relations, regions
+        Conditions on the subject; they all hold.
+    separate
+        Answer each relation, or without relations each subject, on its own, to compare them.
+    intents
+        What is wanted besides where.
+    export_format
+        With the intent ``export``.
+    """
+
+    groups: tuple[Group, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    regions: tuple[Region, ...] = ()
+    separate: bool = False
+    intents: tuple[Intent, ...] = ()
+    export_format: str = ""
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """The subject's items."""
+        return tuple(item for group in self.groups for item in group.items)
+
+    @property
+    def objects(self) -> tuple[Item, ...]:
+        """All items of all relations, outermost first."""
+        return tuple(item for relation in self.relations for item in _items_of(relation))
+
+
+def describe(query: Query) -> str:
+    """The question as a noun phrase: ``pitted cones within 40 km of outflow channels, north of 20 degrees``.
+
+    Distances that the question did not give are left in words ("near").
+    """
+    subject = " or ".join(
+        _together([item.plural for item in group.items], every=group.every)
+        + "".join(f" {region.words}" for region in group.regions)
+        for group in query.groups
+    )
+    relations = "" if query.separate else " and ".join(_relation(relation) for relation in query.relations)
+    regions = "".join(f", {region.words}" for region in query.regions)
+    return f"{subject} {relations}".strip() + regions
+
+
+def short_number(value: float) -> str:
+    """At most four digits that count, as the tools round their figures: ``40.23``, ``1,250``."""
+    return f"{round(value):,}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def listed(parts: list[str], last: str = "and") -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return f" {last} ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def _together(names: list[str], *, every: bool) -> str:
+    if every and len(names) > 1:
+        return f"{names[0]} together with {listed(names[1:])}"
+    return listed(names, "or")
+
+
+def _relation(relation: Relation) -> str:
+    names = [
+        operand.item.plural + "".join(f" that are {_relation(inner)}" for inner in operand.relations)
+        for operand in relation.objects
+    ]
+    others = listed(names, "and" if relation.every else "or")
+    distance = f"{short_number(relation.distance_km)} km"
+    if relation.kind == "overlap":
+        return f"in or beside tiles with {others}"
+    if relation.kind == "near":
+        return f"near {others}" if relation.assumed else f"within {distance} of {others}"
+    if relation.touching:
+        return f"without {others}"
+    return f"away from {others}" if relation.assumed else f"farther than {distance} from {others}"
+
+
+def _items_of(relation: Relation) -> tuple[Item, ...]:
+    return tuple(
+        item
+        for operand in relation.objects
+        for item in (operand.item, *(i for inner in operand.relations for i in _items_of(inner)))
+    )

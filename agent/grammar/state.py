@@ -1,0 +1,210 @@
+"""What has been read of a question so far, and the moves that change it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from agent.grammar.drafts import GroupDraft, Joint, Kind, OperandDraft, RelationDraft
+from agent.grammar.query import Declined, Intent, Item, Query, Region
+from agent.grammar.tokens import Token
+
+EITHER = "“and” was read as either of them; say “together” for both in the same place"
+_BEFORE_PLACES = ("in", "at", "near", "around", "inside", "within", "of", "close to", "on")
+
+
+@dataclass(frozen=True)
+class Distances:
+    """What relations without a distance mean, km: "near", and the same tile or one that touches it."""
+
+    near_km: float
+    touching_km: float
+
+
+@dataclass
+class Reading:
+    """What was understood of a question, and how.
+
+    Attributes
+    ----------
+    query
+        The parts that stand in the question itself.
+    notes
+        Readings that the answer must state.
+    unparsed
+        Words that were not understood, as written.
+    refers
+        It speaks of earlier results ("those", "it").
+    only, instead
+        It narrows an earlier result; it asks the same of something else ("what about").
+    opens_with_and, asks_afresh
+        Its first word is "and"; it has a question word of its own.
+    like
+        It asks for something similar.
+    like_this
+        It asks for something similar to what it does not name.
+    side_of_it
+        ``north`` or ``south`` of a limit named before.
+    """
+
+    query: Query = field(default_factory=Query)
+    notes: list[str] = field(default_factory=list)
+    unparsed: list[str] = field(default_factory=list)
+    refers: bool = False
+    only: bool = False
+    instead: bool = False
+    opens_with_and: bool = False
+    asks_afresh: bool = False
+    like: bool = False
+    like_this: bool = False
+    side_of_it: str = ""
+
+
+class State:
+    """A question while it is being read.
+
+    Attributes
+    ----------
+    groups, relations, regions, intents
+        What is there so far.
+    pending
+        A relation that waits for its object.
+    last_object
+        What "that" would refer to.
+    nested, negated, both, comparing
+        A "that", a "not", a "both", a "compare" was read and waits for what it belongs to.
+    separate, together
+        Answers are wanted one by one; subjects are wanted in one place.
+    new_sentence, begun
+        Nothing was read since the last full stop; something was read at all.
+    joint
+        The "and" or "or" read last.
+    among_km
+        Distance between the subjects themselves.
+    side
+        ``north`` or ``south`` of a place to come.
+    unknown
+        Words not understood, not yet joined to a phrase.
+    """
+
+    def __init__(self, distances: Distances, body: str, result: Item | None) -> None:
+        self.distances, self.body, self.result = distances, body, result
+        self.reading = Reading()
+        self.groups: list[GroupDraft] = []
+        self.relations: list[RelationDraft] = []
+        self.regions: list[Region] = []
+        self.intents: list[Intent] = []
+        self.export_format = ""
+        self.pending: RelationDraft | None = None
+        self.last_object: OperandDraft | None = None
+        self.nested = self.negated = self.separate = self.together = self.both = False
+        self.comparing = self.new_sentence = self.begun = False
+        self.joint: Joint = ""
+        self.among_km = 0.0
+        self.side = ""
+        self.unknown: list[str] = []
+
+    @property
+    def subjects(self) -> list[Item]:
+        """All subjects so far."""
+        return [item for group in self.groups for item in group.items]
+
+    @property
+    def objects(self) -> list[Item]:
+        """All objects of relations so far."""
+        return [operand.item for relation in self.relations for operand in relation.objects]
+
+    def add_subject(self, item: Item) -> None:
+        """A thing asked for; a new group if the last has limits of its own."""
+        if not self.groups or (self.groups[-1].regions and self.joint):
+            self.groups.append(GroupDraft())
+        group = self.groups[-1]
+        if item not in group.items:
+            group.items.append(item)
+        if len(group.items) > 1:
+            if self.both:
+                group.every = True
+            elif self.joint == "and" and not self.comparing:
+                self.reading.notes = [n for n in self.reading.notes if n != EITHER]
+                self.note(EITHER)
+
+    def add_object(self, item: Item) -> None:
+        """One more object of the last relation."""
+        relation = self.relations[-1]
+        if item not in [operand.item for operand in relation.objects]:
+            relation.objects.append(OperandDraft(item))
+        relation.every = relation.kind != "without" and self.joint == "and"
+        self.last_object = relation.objects[-1]
+
+    def relation(self, kind: Kind, token: Token) -> RelationDraft:
+        """A relation with the distance of a token."""
+        distance, inner = token.value
+        self.check_distance(distance)
+        return RelationDraft(kind, distance, inner_km=inner)
+
+    def expect(self, relation: RelationDraft, token: Token) -> None:
+        """Wait for the object of a relation; a "not" before it turns it round."""
+        if self.negated:
+            relation = self.negative(relation)
+            self.negated = False
+        relation.text = token.text
+        self.pending = relation
+
+    def negative(self, relation: RelationDraft) -> RelationDraft:
+        """The opposite of a relation."""
+        if relation.kind == "without":
+            if relation.objects:  # "not near B, not C": as far from C
+                return RelationDraft("without", relation.distance_km, relation.assumed, relation.touching)
+            return RelationDraft("near", relation.distance_km, relation.assumed)
+        if relation.kind == "near":
+            return RelationDraft("without", relation.distance_km, relation.assumed)
+        return RelationDraft("without", self.distances.touching_km, assumed=True, touching=True)
+
+    def limit(self, region: Region) -> None:
+        """Put a limit on the last subject, or on the whole once there are relations."""
+        self.pending = self.pending if self.pending and not self.pending.weak else None
+        own = self.groups and not self.relations and not self.new_sentence
+        (self.groups[-1].regions if own else self.regions).append(region)
+
+    def close_relation(self) -> None:
+        """Give up waiting for an object: small words meant nothing then, others were meant."""
+        if self.pending and not self.pending.weak and self.pending.kind != "overlap":
+            self.not_known(f"it is not clear what “{self.pending.text}” refers to")
+        self.pending = None
+
+    def close_unknown(self) -> None:
+        """The words not understood so far become one phrase."""
+        if not self.unknown:
+            return
+        phrase, self.unknown = " ".join(self.unknown), []
+        lost = self.pending
+        if lost and phrase[0].isupper() and lost.text.lower() in _BEFORE_PLACES:
+            raise Declined(
+                "unknown_place", f"no place is called “{phrase}” here", "names in the gazetteer of the index"
+            )
+        if lost and lost.weak:
+            self.pending = None
+        elif lost:
+            lost.text += f" {phrase}"
+        self.reading.unparsed.append(phrase)
+
+    def want(self, intent: Intent) -> None:
+        """Something asked for besides where."""
+        self.intents.append(intent)
+
+    def note(self, note: str) -> None:
+        """A reading that the answer must state, once."""
+        if note not in self.reading.notes:
+            self.reading.notes.append(note)
+
+    def not_known(self, reason: str) -> None:
+        """Refuse words that mean nothing here."""
+        raise Declined(
+            "unknown_words",
+            reason,
+            "landforms of the glossary, or any words in double quotes, which are searched for as they are",
+        )
+
+    def check_distance(self, distance: float) -> None:
+        """Refuse a distance that is none."""
+        if not 0 < distance < 1e6:
+            raise Declined("bad_value", f"{distance:g} km is no distance to search within", "more than 0 km")

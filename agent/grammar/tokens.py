@@ -1,0 +1,285 @@
+"""Normalised text -> a list of tokens.
+
+At each position the first rule that fits wins: names (files, tiles, layers), landforms, limits, the table of
+phrases, bodies, places, free phrases, filler words. Misspelled landforms are put right first. What is left
+over becomes a ``word`` token, and an answer says that it was not understood.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from agent.grammar.lexicon import FILE, PICTURES, PROTECTED, TILE, WORD, Lexicon
+from agent.grammar.phrases import FILLER, RULES, WRONG_TO_USE
+from agent.grammar.query import Item
+from agent.grammar.regions import REGIONS
+
+MILE_KM = 1.609344
+FOOT_KM = 0.0003048
+_MOST_CORRECTIONS = 40
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of the question: what it is, as written, its value, and a remark for the answer."""
+
+    kind: str
+    text: str
+    value: Any = None
+    note: str = ""
+
+
+_BODY_OF = {
+    "martian": "mars",
+    "lunar": "moon",
+    "mercurian": "mercury",
+    "venusian": "venus",
+    "terrestrial": "earth",
+}
+_BODIES = (*_BODY_OF, *_BODY_OF.values(), "lowell", "pluto", "ceres", "vesta", "titan", "europa", "ganymede")
+_BODIES += ("callisto", "enceladus", "triton", "charon", "phobos", "deimos", "io")
+_BODIES += ("jupiter", "saturn", "uranus", "neptune")
+_BODY = re.compile(rf"(?:the )?(?:{'|'.join(_BODIES)})\b", re.IGNORECASE)
+_LAYER = re.compile(r"\[?\b(L\d{1,6})\b\]?")
+_QUOTED = re.compile(r'"([^"\n]{1,200})"')
+_FILE = re.compile(FILE, re.IGNORECASE)
+_TILE = re.compile(TILE, re.IGNORECASE)
+_LONLAT = re.compile(r"\(?(-?\d{1,3}(?:\.\d+)?)\s*,\s*(-?\d{1,2}(?:\.\d+)?)\)?(?![\d.])")
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?: (?:km|mi|m|ft|degrees|percent|tiles)\b)?")
+_UNKNOWN = re.compile(r"[^\W_]+")
+_BREAK = re.compile(r"[.?!;:\n]+(?=\s|$)|\n")
+_AFTER_PLACE = re.compile(
+    r"\s*(?:impact )?(?:crater|basin|volcano|region|area|quadrangle|canyon|province)\b"
+    r"(?! (?:walls?|floors?))",
+    re.IGNORECASE,
+)
+_BEFORE_PLACE = {
+    "weak",
+    "near",
+    "near_km",
+    "without_km",
+    "away",
+    "same",
+    "side",
+    "without",
+    "and",
+    "or",
+    "not",
+}
+
+
+def tokenise(text: str, lexicon: Lexicon, tile_km: float) -> list[Token]:
+    """Split normalised text into tokens.
+
+    Parameters
+    ----------
+    tile_km
+        Width of a tile, for distances given in tiles.
+    """
+    text, tokens = _corrected(text, lexicon)
+    position = 0
+    while position < len(text):
+        if text[position] in " \t":
+            position += 1
+        elif found := _read(text, position, tokens, lexicon, tile_km):
+            token, length = found
+            tokens.append(token)
+            position += max(1, length)
+        else:
+            match = _UNKNOWN.match(text, position)
+            unknown = match[0] if match else text[position]
+            tokens.append(Token("word" if unknown[0].isalnum() else "sign", unknown))
+            position += len(unknown)
+    return tokens
+
+
+def _corrected(text: str, lexicon: Lexicon) -> tuple[str, list[Token]]:
+    # Misspelled landforms put right, each with a remark; only so many, as every look-up costs time.
+    notes: list[Token] = []
+    looked_up = 0
+
+    def correct(match: re.Match[str]) -> str:
+        nonlocal looked_up
+        if looked_up >= _MOST_CORRECTIONS or lexicon.is_known(match[0]) or _is_phrase(match[0]):
+            return match[0]
+        looked_up += 1
+        better = lexicon.correct(match[0])
+        if better:
+            notes.append(Token("note", "", note=f"I read “{match[0]}” as “{better}”"))
+        return better or match[0]
+
+    parts = PROTECTED.split(text)
+    return "".join(part if odd % 2 else WORD.sub(correct, part) for odd, part in enumerate(parts)), notes
+
+
+def _is_phrase(word: str) -> bool:
+    return any(pattern.fullmatch(word) for _, pattern in RULES) or _BODY.fullmatch(word) is not None
+
+
+def _read(
+    text: str, position: int, before: list[Token], lexicon: Lexicon, tile_km: float
+) -> tuple[Token, int] | None:
+    # The first rule that fits at the position: a token and how many characters it takes.
+    for reader in (_read_name, _read_full_place, _read_landform, _read_region):
+        if found := reader(text, position, before, lexicon):
+            return found
+    for kind, pattern in RULES:
+        match = pattern.match(text, position)
+        if match and match[0].strip():
+            return _phrase_token(kind, match, tile_km), match.end() - position
+    for reader in (_read_body, _read_place, _read_free_phrase, _read_filler):
+        if found := reader(text, position, before, lexicon):
+            return found
+    return None
+
+
+def _read_landform(
+    text: str, position: int, before: list[Token], lexicon: Lexicon
+) -> tuple[Token, int] | None:
+    words = _words_at(text, position)
+    found = lexicon.landform([word for word, _ in words])
+    if not found:
+        return None
+    length, item = found
+    end = words[length - 1][1]
+    return Token("item", text[position:end], item), end - position
+
+
+def _read_full_place(
+    text: str, position: int, before: list[Token], lexicon: Lexicon
+) -> tuple[Token, int] | None:
+    # "Chasma Australe" is a place, though any chasma is a landform.
+    if not text[position].isupper():
+        return None
+    words = _words_at(text, position)
+    found = lexicon.place([word for word, _ in words])
+    if not found or found[0] < 2 or len(found[1]) > 1:
+        return None
+    return _place_token(text, position, words[found[0] - 1][1], found[1])
+
+
+def _read_body(text: str, position: int, before: list[Token], lexicon: Lexicon) -> tuple[Token, int] | None:
+    match = _BODY.match(text, position)
+    if not match or lexicon.place([match[0]]):
+        return None
+    name = match[0].lower().removeprefix("the ")
+    return Token("body", match[0], _BODY_OF.get(name, name)), len(match[0])
+
+
+def _phrase_token(kind: str, match: re.Match[str], tile_km: float) -> Token:
+    text, groups = match[0].strip(), match.groupdict()
+    if kind in WRONG_TO_USE:
+        return Token("unusable", text, note=WRONG_TO_USE[kind])
+    if groups.get("d"):
+        unit = groups["u"] or ""
+        factors = {"km": 1.0, "": 1.0, "mi": MILE_KM, "m": 0.001, "ft": FOOT_KM, "tiles": tile_km}
+        note = "" if unit else f"A distance without a unit was read as km (“{text}”)"
+        value = float(groups["d"]) * factors[unit]
+        inner = float(groups["inner"]) * factors[unit] if groups.get("inner") else 0.0
+        return Token(kind, text, (round(value, 6), round(inner, 6)), note)
+    return Token(kind, text, groups.get("format"))
+
+
+def _read_name(text: str, position: int, before: list[Token], lexicon: Lexicon) -> tuple[Token, int] | None:
+    if match := _QUOTED.match(text, position):
+        words = " ".join(match[1].split())
+        found = lexicon.landform(words.split())
+        item = Item(kind="words", text=words, plural=words)
+        if found and found[0] == len(words.split()):
+            item = found[1]
+        return (Token("item", match[0], item), len(match[0])) if words else None
+    if match := _FILE.match(text, position):
+        item = Item(kind="catalogue", text=match[0], plural=f"entries of {match[0]}")
+        if match[0].lower().rpartition(".")[2] in PICTURES:
+            item = Item(kind="example", text=match[0], plural="tiles like the picture")
+        return Token("item", match[0], item), len(match[0])
+    if match := _TILE.match(text, position):
+        item = Item(kind="example", text=match[0].lower(), plural=f"tiles like {match[0].lower()}")
+        return Token("item", match[0], item), len(match[0])
+    if match := _LAYER.match(text, position):
+        return Token("item", match[0], Item(kind="layer", text=match[1], plural=match[1])), len(match[0])
+    likes = [token for token in before[-3:] if token.kind == "like"]
+    if likes and (match := _LONLAT.match(text, position)):
+        example = f"{float(match[1]):g},{float(match[2]):g}"
+        return Token(
+            "item", match[0], Item(kind="example", text=example, plural=f"tiles like {example}")
+        ), len(match[0])
+    if match := _BREAK.match(text, position):
+        return Token("break", match[0]), len(match[0])
+    if text[position] == ",":
+        return Token("comma", ","), 1
+    return None
+
+
+def _read_region(text: str, position: int, before: list[Token], lexicon: Lexicon) -> tuple[Token, int] | None:
+    for kind, pattern, build in REGIONS:
+        match = pattern.match(text, position)
+        made = build(match) if match and not _cuts_landform(text, match, lexicon) else None
+        if match and made is not None:
+            value, note = made
+            return Token(kind, match[0].strip(), value, note), match.end() - position
+    return None
+
+
+def _cuts_landform(text: str, match: re.Match[str], lexicon: Lexicon) -> bool:
+    # "the polar layered deposits" is a landform, not a latitude.
+    for word in WORD.finditer(text, match.start(), match.end()):
+        words = _words_at(text, word.start())
+        found = lexicon.landform([name for name, _ in words])
+        if found and words[found[0] - 1][1] > match.end():
+            return True
+    return False
+
+
+def _read_place(text: str, position: int, before: list[Token], lexicon: Lexicon) -> tuple[Token, int] | None:
+    words = _words_at(text, position)
+    found = lexicon.place([word for word, _ in words])
+    if not found:
+        return None
+    length, names = found
+    previous = next((t for t in reversed(before) if t.kind not in ("note", "filler")), Token("break", ""))
+    named = length > 1 or (words[0][0][0].isupper() and bool(before) and before[-1].kind != "break")
+    if not (named or (previous.kind in _BEFORE_PLACE and len(words[0][0]) >= 4)):
+        return None
+    return _place_token(text, position, words[length - 1][1], names)
+
+
+def _place_token(text: str, position: int, end: int, names: list[str]) -> tuple[Token, int]:
+    if after := _AFTER_PLACE.match(text, end):
+        end = after.end()
+    return Token("place", text[position:end], tuple(names)), end - position
+
+
+def _read_free_phrase(
+    text: str, position: int, before: list[Token], lexicon: Lexicon
+) -> tuple[Token, int] | None:
+    words = _words_at(text, position)
+    found = lexicon.free_phrase([word for word, _ in words])
+    if not found:
+        return None
+    length, item = found
+    end = words[length - 1][1]
+    note = f"“{item.text}” is not in the glossary, so these words were searched for as they are"
+    return Token("item", text[position:end], item, note), end - position
+
+
+def _read_filler(text: str, position: int, before: list[Token], lexicon: Lexicon) -> tuple[Token, int] | None:
+    word = WORD.match(text, position)
+    if word and word[0].lower() in FILLER:
+        return Token("filler", word[0]), len(word[0])
+    match = _NUMBER.match(text, position)
+    return (Token("number", match[0]), len(match[0])) if match else None
+
+
+def _words_at(text: str, position: int, most: int = 9) -> list[tuple[str, int]]:
+    # Words from a position on, with their ends, as far as only spaces part them.
+    words: list[tuple[str, int]] = []
+    while len(words) < most and (match := WORD.match(text, position)):
+        words.append((match[0], match.end()))
+        position = match.end()
+        if position >= len(text) or text[position] != " ":
+            break
+        position += 1
+    return words

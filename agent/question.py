@@ -1,0 +1,104 @@
+"""The offline grammar: a question -> a plan of typed tool calls, or a refusal that says what can be asked.
+
+A plan's steps refer to each other by name (`Ref`), because layer ids are only known once tools have run. Pure
+Python: the same question, glossary, places and context always give the same plan, in milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agent.grammar.context import PlanContext, in_context
+from agent.grammar.lexicon import Lexicon, lexicon, normalise
+from agent.grammar.phrases import GRAMMAR_WORDS
+from agent.grammar.plan import build_plan
+from agent.grammar.query import Declined, Query, Refusal
+from agent.grammar.reader import read
+from agent.grammar.refusals import nothing_to_find, refusal_of
+from agent.grammar.state import Distances, Reading
+from agent.grammar.steps import Plan
+from agent.grammar.tokens import tokenise
+from prompts import Term
+from retrieval.errors import QuestionError
+
+NEAR_KM = 40.0
+NEAR_TILES = 2
+TOUCHING_TILES = 1.6  # centres of tiles that touch, corners included, lie no farther apart
+
+
+def check_question(text: str, max_chars: int) -> str:
+    """The question without surrounding space.
+
+    Raises
+    ------
+    QuestionError
+        If nothing is left of it, or it is longer than ``max_chars``.
+    """
+    question = text.strip()
+    if not any(character.isalnum() for character in question):
+        raise QuestionError("the question is empty", next_step="ask where a landform is")
+    if len(question) > max_chars:
+        raise QuestionError(
+            f"the question has {len(question):,} characters",
+            allowed=f"at most {max_chars:,}",
+            next_step="shorten it, or split it into several questions",
+        )
+    return question
+
+
+def parse(
+    question: str,
+    glossary: Sequence[Term],
+    places: Sequence[str],
+    context: PlanContext | None = None,
+    *,
+    body: str = "mars",
+    tile_km: float = 16.0,
+) -> Plan | Refusal:
+    """Turn a question into a plan.
+
+    Parameters
+    ----------
+    glossary
+        The landforms.
+    places
+        Names of places on the body.
+    context
+        What came before in the conversation, for follow-up questions.
+    body
+        Name of the body that the index shows.
+    tile_km
+        Width of a tile: sets what "near" and "without" mean when the question gives no distance.
+    """
+    words = lexicon(tuple(glossary), tuple(places), GRAMMAR_WORDS)
+    context = context or PlanContext()
+    example = _example(glossary)
+    text = normalise(question)
+    try:
+        reading, query = _understand(text, words, context, body.lower(), tile_km)
+        named = tuple(dict.fromkeys(i.plural for i in (*query.items, *query.objects) if i.kind == "words"))
+        if refused := refusal_of(text, named, example):
+            return refused
+        if not (query.groups or query.regions):
+            return nothing_to_find(text, example)
+        return build_plan(question, query, reading.notes, reading.unparsed, words.by_key, context, tile_km)
+    except Declined as declined:
+        # A wording that no data can answer is the better reason than a part that was not understood.
+        refusal = refusal_of(text, (), example) or declined.refusal
+        suggestion = refusal.suggestion or f"Where are {example[0]} near {example[1]}?"
+        return refusal.model_copy(update={"suggestion": suggestion})
+
+
+def _understand(
+    text: str, words: Lexicon, context: PlanContext, body: str, tile_km: float
+) -> tuple[Reading, Query]:
+    distances = Distances(max(NEAR_KM, NEAR_TILES * tile_km), TOUCHING_TILES * tile_km)
+    earlier = context.item(context.result)
+    reading = read(tokenise(text, words, tile_km), distances, body, earlier)
+    return reading, in_context(reading, context)
+
+
+def _example(glossary: Sequence[Term]) -> tuple[str, str]:
+    by_key = {term.key: term.plural for term in glossary}
+    names = [*(by_key[key] for key in ("pitted_cones", "outflow_channel") if key in by_key), *by_key.values()]
+    return (names[0], names[1]) if len(names) > 1 else ("craters", "channels")

@@ -1,0 +1,96 @@
+"""Text that people and models read: the system prompt, the query templates, the landform glossary.
+
+Nothing here thinks; `load_prompts` reads the files beside this module and hands them on as values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+
+@dataclass(frozen=True)
+class Term:
+    """A landform of the glossary.
+
+    Attributes
+    ----------
+    key
+        Stable name, as in truth tables and labels: ``pitted_cones``.
+    term, plural
+        What an encoder is asked for, and how an answer calls several of them.
+    synonyms
+        Other names people type, singular or plural.
+    description, process
+        What it looks like from orbit; how it is usually thought to form.
+    look_alikes
+        Keys of other terms that are easily taken for it.
+    size_km
+        Usual extent of a single one: smallest and largest, km.
+    """
+
+    key: str
+    term: str
+    plural: str
+    synonyms: tuple[str, ...]
+    description: str
+    process: str
+    look_alikes: tuple[str, ...]
+    size_km: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """All shipped text.
+
+    Attributes
+    ----------
+    system
+        System prompt of a language model that drives the tools.
+    templates
+        Sentences with one ``{}`` for the query.
+    glossary
+        The landforms, in the order of the file.
+    background
+        Prompts that describe what a tile shows when it does not show what was asked.
+    """
+
+    system: str
+    templates: tuple[str, ...]
+    glossary: tuple[Term, ...]
+    background: tuple[str, ...]
+
+
+@cache
+def load_prompts() -> Prompts:
+    """Read the shipped text; the same object every time, as it cannot change."""
+    return Prompts(
+        system=_text("system.md").strip(),
+        templates=tuple(_yaml("templates.yaml")),
+        glossary=tuple(_term(key, values) for key, values in _yaml("landforms.yaml").items()),
+        background=tuple(_yaml("background.yaml")),
+    )
+
+
+def _term(key: str, values: dict[str, Any]) -> Term:
+    smallest, largest = values.pop("size_km")
+    synonyms, look_alikes = tuple(values.pop("synonyms")), tuple(values.pop("look_alikes"))
+    return Term(
+        key=key,
+        synonyms=synonyms,
+        look_alikes=look_alikes,
+        size_km=(float(smallest), float(largest)),
+        **values,
+    )
+
+
+def _yaml(name: str) -> Any:
+    return yaml.safe_load(_text(name))
+
+
+def _text(name: str) -> str:
+    return resources.files(__name__).joinpath(name).read_text(encoding="utf-8")
