@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from retrieval.calibrate import Calibrated
 from retrieval.errors import ToolInputError
 from tests.workspaces import a_workspace, assert_keeps_its_word
 from tools.search import rank_words, read_picture, search_example, search_words
@@ -73,6 +74,19 @@ class TestWords:
         loose = ws.layers.get(search_words(ws, "craters", 0.2).layer_ids[0])
         strict = ws.layers.get(search_words(ws, "craters", 0.8).layer_ids[0])
         assert set(strict.table["row_id"]) < set(loose.table["row_id"])
+
+    def test_what_a_stricter_threshold_would_keep_is_said(self, ws, monkeypatch) -> None:
+        n = len(ws.index)
+        made = Calibrated(
+            np.linspace(1, 0, n, dtype=np.float32), 0.5, "by hand", {"0.55": 9, "0.70": 5, "1.00": 1}
+        )
+        monkeypatch.setattr("tools.search.calibrate", lambda *_: made)
+        result = search_words(ws, "gullies")
+        assert result.figures["stricter_threshold"] == 0.7
+        assert "At a threshold of 0.7 there would be 5." in result.summary
+        assert ws.layers.get("L1").provenance.counts_at == {"0.50": n // 2, **made.counts_at}
+        assert_keeps_its_word(result)
+        assert "At a threshold of 1 there would be 1." in search_words(ws, "gullies", 0.8).summary
 
     def test_nothing_found_is_said_with_the_best_candidate(self, ws) -> None:
         result = search_words(ws, "zxqv", min_probability=1.0)

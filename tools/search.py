@@ -100,8 +100,8 @@ def search_words(
     )
     stricter = _stricter(layer.provenance.counts_at, threshold)
     if stricter:
-        figures |= {"stricter_threshold": float(stricter[0]), "stricter_count": stricter[1]}
-        summary += f" At a threshold of {stricter[0].rstrip('0')} there would be {stricter[1]:,}."
+        figures |= {"stricter_threshold": tidy(stricter[0]), "stricter_count": stricter[1]}
+        summary += f" At a threshold of {said(figures['stricter_threshold'])} there would be {stricter[1]:,}."
     return ToolResult(summary, (layer.id,), figures, table=model_rows(ws, layer))
 
 
@@ -292,10 +292,10 @@ def _best_first(
     return rows[np.lexsort((rows, -scores[rows], -probability[rows]))]
 
 
-def _stricter(counts: dict[str, int], threshold: float) -> tuple[str, int] | None:
+def _stricter(counts: dict[str, int], threshold: float) -> tuple[float, int] | None:
     # The count at the next threshold that is clearly stricter: what the choice of threshold is worth.
-    above = [(level, count) for level, count in sorted(counts.items()) if float(level) >= threshold + 0.1]
-    return above[0] if above else None
+    above = sorted((float(level), count) for level, count in counts.items())
+    return next(((level, count) for level, count in above if level >= threshold + 0.1), None)
 
 
 def _nearest_tile(ws: Workspace, lon: float, lat: float) -> str:
