@@ -385,15 +385,15 @@ def test_too_many_tools_are_refused_one_by_one(talk: Ask) -> None:
     assert len(conversation.workspace.layers) == 2
 
 
-def press_stop(
-    conversation: Conversation, events: Iterator[Event], when: Callable[[Event], bool]
-) -> list[Event]:
-    """Draw all events, pressing stop a moment after one."""
-    drawn = []
+def press_stop(conversation: Conversation, events: Iterator[Event], when: type[Event]) -> list[Event]:
+    """Draw all events, pressing stop a moment after the first one of a kind."""
+    drawn: list[Event] = []
+    button = threading.Timer(0.1, conversation.workspace.stop.set)
     for event in events:
+        if isinstance(event, when) and not any(isinstance(earlier, when) for earlier in drawn):
+            button.start()
         drawn.append(event)
-        if when(event):
-            threading.Timer(0.1, conversation.workspace.stop.set).start()
+    button.join()
     return drawn
 
 
@@ -402,10 +402,8 @@ def test_stop_ends_a_tool_and_keeps_what_was_finished(talk: Ask) -> None:
     with openai_server(Call(calls), Say("Done.")) as server:
         conversation = talk(server)
         started = time.perf_counter()
-        events = press_stop(
-            conversation, conversation.ask("Where is everything?"), lambda e: isinstance(e, StepFinished)
-        )
-        assert time.perf_counter() - started < 2
+        events = press_stop(conversation, conversation.ask("Where is everything?"), StepFinished)
+        assert time.perf_counter() - started < 4
         assert last(events).status == "stopped"
         assert last(events).evidence.citations == ("L1",)
         assert last(list(conversation.ask("And now?"))).text == "Done."
@@ -426,10 +424,8 @@ def test_stop_ends_a_model_that_hangs(talk: Ask) -> None:
     with openai_server(*script) as server:
         conversation = talk(server)
         started = time.perf_counter()
-        events = press_stop(
-            conversation, conversation.ask("Where are cones?"), lambda e: isinstance(e, AnswerText)
-        )
-        assert time.perf_counter() - started < 2
+        events = press_stop(conversation, conversation.ask("Where are cones?"), AnswerText)
+        assert time.perf_counter() - started < 4
         assert last(events).status == "stopped"
         assert "[L1]" in last(events).text
         assert last(list(conversation.ask("And now?"))).text == "Done."
