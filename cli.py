@@ -312,9 +312,9 @@ def replay(
 
 def _open_index(name: str, settings: Settings, prompts: Prompts) -> tuple[Encoder, TileIndex]:
     from retrieval.encoder import load_encoder
-    from retrieval.library import open_or_make
+    from retrieval.library import encoder_name, open_or_make
 
-    encoder = load_encoder(settings.encoder)
+    encoder = load_encoder(encoder_name(name, settings))
     with _progress() as progress:
         return encoder, open_or_make(name, settings, encoder, prompts.background, progress)
 

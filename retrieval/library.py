@@ -13,6 +13,7 @@ from retrieval.catalogue import read_catalogue
 from retrieval.errors import IndexFolderError
 from retrieval.grid import Grid
 from retrieval.index import TileIndex, build_index, open_matching
+from retrieval.manifest import read_manifest
 from retrieval.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,6 +56,20 @@ def open_or_make(
         except IndexFolderError:
             _set_aside(folder)
     return _make_lowell(settings, encoder, folder, background_prompts, progress, stop)
+
+
+def encoder_name(name: str, settings: Settings) -> str:
+    """Which encoder an index given by name or folder was made with; the default for one not made yet.
+
+    Raises
+    ------
+    IndexFolderError
+        If there is no such index.
+    """
+    folder = index_folder(name, settings)
+    if name == EMBEDDED or not folder.exists():
+        return settings.encoder
+    return str(read_manifest(folder).encoder["name"])
 
 
 def index_folder(name: str, settings: Settings) -> Path:
