@@ -36,13 +36,18 @@ def filter_layer(
     ----------
     layer
         Id of the layer to filter, for example L1.
-    min_lat_deg, max_lat_deg
-        Latitude bounds, degrees north, -90 to 90; south is negative.
-    west_lon_deg, east_lon_deg
-        Longitude bounds, degrees east, -360 to 360, given together. West greater than east crosses the
-        antimeridian.
-    min_elevation_m, max_elevation_m
-        Elevation bounds, metres above the body's datum.
+    min_lat_deg
+        Southern bound, degrees north, -90 to 90; latitudes south of the equator are negative.
+    max_lat_deg
+        Northern bound, degrees north, -90 to 90; latitudes south of the equator are negative.
+    west_lon_deg
+        Western bound, degrees east, -360 to 360; given together with east_lon_deg.
+    east_lon_deg
+        Eastern bound, degrees east, -360 to 360; less than west_lon_deg to cross the antimeridian.
+    min_elevation_m
+        Lowest elevation, metres above the body's datum.
+    max_elevation_m
+        Highest elevation, metres above the body's datum.
     min_probability
         Smallest probability to keep, 0 to 1.
     place

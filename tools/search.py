@@ -94,7 +94,7 @@ def search_words(
         return ToolResult(summary, (layer.id,), figures)
     figures |= _extent_figures(ws, layer)
     summary = (
-        f"{layer.id}: {counted(layer, figures)} of {len(ws.index):,} reach a probability of "
+        f"{layer.id}: {counted(layer, figures)} of {len(ws.index):,} searched reach a probability of "
         f"{said(figures['threshold'])}; their mean probability is {said(figures['mean_probability'])}. "
         f"They cover {said(figures['area_km2'])} km2."
     )
