@@ -20,6 +20,8 @@ from retrieval.corpus.raster import RasterSource, open_rasters
 from retrieval.corpus.source import TileSource
 from retrieval.errors import BodyMismatchError, RasterError, SettingsError
 from retrieval.grid import Grid
+from retrieval.index import build_index
+from tests.fakes import PatternEncoder
 
 MARS = get_body("mars")
 RADIUS = MARS.radius_m
@@ -440,3 +442,21 @@ def test_real_files_of_two_bodies_are_drawn(real_data: Path) -> None:
     seen = islands.read(coarse, islands.candidates(coarse), 16)
     assert (seen.observed >= 0.5).sum() > 40
     assert np.ptp(seen.pixels.reshape(-1, 3).astype(int), axis=1).max() > 50
+
+
+def test_an_index_of_a_regional_model_knows_its_edges(tmp_path: Path) -> None:
+    source = open_rasters([cone(tmp_path / "hill_dem.tif")], MARS)
+    grid = Grid(MARS, 6.0)
+    index = build_index(source, grid, PatternEncoder(), tmp_path / "index")
+    coverage = index.manifest.coverage
+    assert coverage["looked_at"] > coverage["indexed"] > 60
+    assert index.tiles["elevation_m"].between(-2001, 1000).all()
+    assert (index.tiles["observed"] >= 0.5).all()
+    assert index.manifest.source["files"][0]["file"] == "hill_dem.tif"
+    assert index.observed_share([0]).tolist() == [0.0]
+
+
+def test_an_index_of_a_raster_smaller_than_a_tile_is_refused_with_advice(tmp_path: Path) -> None:
+    source = open_rasters([cone(tmp_path / "hill_dem.tif")], MARS)
+    with pytest.raises(RasterError, match="choose smaller tiles"):
+        build_index(source, Grid(MARS, 1000.0), PatternEncoder(), tmp_path / "index")
