@@ -14,10 +14,10 @@ import os
 import signal
 import threading
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
@@ -136,11 +136,13 @@ def draw_parts(
     done = len(tiles) - sum(len(chunks[number]) for number in missing)
     if progress:
         progress("tiles", done, len(tiles))
-    for number, (batch, thumbnails) in _draw(source, grid, size_px, chunks, missing, workers, stop):
-        _write_part(paths[number], batch, thumbnails, encoder)
-        done += len(batch.tiles)
-        if progress:
-            progress("tiles", done, len(tiles))
+    # Closed here, so that the workers are gone before an error or a Ctrl-C reaches the caller.
+    with closing(_draw(source, grid, size_px, chunks, missing, workers, stop)) as drawn:
+        for number, (batch, thumbnails) in drawn:
+            _write_part(paths[number], batch, thumbnails, encoder)
+            done += len(batch.tiles)
+            if progress:
+                progress("tiles", done, len(tiles))
     return paths
 
 
@@ -259,7 +261,7 @@ def _draw(
     wanted: list[int],
     workers: int,
     stop: threading.Event | None,
-) -> Iterator[tuple[int, Drawn]]:
+) -> Generator[tuple[int, Drawn], None, None]:
     """Chunks as they are drawn, by this process or by several."""
     if workers <= 1 or len(wanted) <= 1:
         for number in wanted:
