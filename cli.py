@@ -349,8 +349,10 @@ def _follow(conversation: Conversation, question: str, *, quiet: bool) -> Answer
         if isinstance(event, StepFinished) and not quiet:
             arguments = ", ".join(f"{name}={value!r}" for name, value in event.arguments.items())
             # Never markup: arguments and summaries may hold text from a catalogue or a file name.
-            console.print(f"{event.tool}({arguments})", style="dim", highlight=False, markup=False)
-            console.print(f"  {event.error or event.summary}", highlight=False, markup=False)
+            console.print(
+                f"{event.tool}({arguments})", style="dim", highlight=False, markup=False, soft_wrap=True
+            )
+            console.print(f"  {event.error or event.summary}", highlight=False, markup=False, soft_wrap=True)
         if isinstance(event, Answered):
             return event
     raise SettingsError("the model ended without an answer", next_step="ask again or choose another model")
