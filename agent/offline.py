@@ -140,10 +140,14 @@ class OfflinePlanner(BaseChatModel):
         context = PlanContext()
         for place, (question, messages) in enumerate(turns):
             query: Query | None = None
+            result: str | None = None
             if place >= len(turns) - REMEMBERED_QUESTIONS:
-                understood = self._parse(question, context)
-                query = remembered(understood.query, context) if isinstance(understood, Plan) else None
-            context = _after(context, query, messages)
+                understood, outcomes = self._parse(question, context), _outcomes(messages)
+                if isinstance(understood, Plan):
+                    query = remembered(understood.query, context)
+                    if understood.results and outcomes.keys() & {step.name for step in understood.steps}:
+                        result = follow(understood, outcomes, context).layer(understood.results[0])
+            context = _after(context, query, result, messages)
         return context
 
 
@@ -208,8 +212,14 @@ def read_outcome(message: ToolMessage) -> Outcome:
     )
 
 
-def _after(context: PlanContext, query: Query | None, messages: Sequence[BaseMessage]) -> PlanContext:
-    """The context once a question has been answered, by whatever model."""
+def _after(
+    context: PlanContext, query: Query | None, answered_by: str | None, messages: Sequence[BaseMessage]
+) -> PlanContext:
+    """The context once a question has been answered, by whatever model.
+
+    ``answered_by`` is the layer that the planner answered with, empty if it held nothing; None if another
+    model answered, whose result must be guessed from its calls.
+    """
     calls = {
         call["id"]: (call["name"], call["args"])
         for message in messages
@@ -234,9 +244,9 @@ def _after(context: PlanContext, query: Query | None, messages: Sequence[BaseMes
             described = described or str(arguments.get("layer", ""))
         elif tool in ("draw_map", "export_layer", "orientation"):
             shown = shown or str(arguments.get("layer") or next(iter(arguments.get("layers") or []), ""))
-    result = described or last or shown
-    if result not in layers:
-        return context
+    result = (described or last or shown) if answered_by is None else answered_by
+    if not layers.keys() & {result} and answered_by != "":  # nothing was answered: the old result stands
+        return context.model_copy(update={"layers": tuple(layers.values())})
     return PlanContext(
         layers=tuple(layers.values()),
         result=result,

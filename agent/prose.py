@@ -108,7 +108,7 @@ class _Writer:
             return []
         terms = [self.terms[item.key] for item in self.query.items if item.key in self.terms]
         return [
-            f"{_capital(term.plural)}: {term.description[0].lower()}{term.description[1:]} "
+            f"{term.plural.capitalize()}: {term.description[0].lower()}{term.description[1:]} "
             f"That is the glossary's description, not a result."
             for term in terms[:1]
         ]
@@ -124,9 +124,7 @@ class _Writer:
             return self.nothing(result, asked)
         layer = self.progress.layer(result)
         figures = self.figures_of(result)
-        count = self.progress.counts.get(layer)
-        if count is None:
-            return [f"The result is {asked} [{layer}]."] if not self.progress.failed else []
+        count = self.progress.counts.get(layer, figures.get("count", 0))
         noun = self.noun(result)
         said = f"{_number(count)} {noun if count != 1 else noun[:-1]}"
         verb = "match" if count != 1 else "matches"
@@ -283,8 +281,6 @@ class _Writer:
                 said.append(
                     f"{layers} {'is' if len(step.layers) == 1 else 'are'} in {listed(names)} ({form})."
                 )
-            elif outcome.summary:
-                said.append(outcome.summary)
         if is_shown_only(self.query):
             said += [self.outcome(step).summary for step in self.steps(DrawMap)]
         return said
@@ -306,7 +302,7 @@ class _Writer:
         notes = [note for note in self.plan.notes if _is_backed(note, self.known)]
         said = [f"{note}." for note in notes]
         if self.plan.unparsed:
-            quoted = listed([f"“{_plain(words)}”" for words in self.plan.unparsed[:5]])
+            quoted = listed([f"“{words[:60]}”" for words in self.plan.unparsed[:5]])
             said.append(f"I did not understand {quoted} and left it out.")
         return said
 
@@ -404,11 +400,3 @@ def _number(value: float) -> str:
 
 def _degrees(value: float) -> str:
     return "the equator" if value == 0 else f"{abs(value):g} degrees {'north' if value > 0 else 'south'}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _plain(words: str) -> str:
-    return words if len(words) <= 60 else words[:59] + "…"

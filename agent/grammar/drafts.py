@@ -68,6 +68,18 @@ def finished(draft: RelationDraft) -> list[Relation]:
     return made
 
 
+def mirrored(region: Region) -> Region:
+    """A latitude band of one hemisphere, in both; any other limit as it is."""
+    low, high = region.min_lat_deg, region.max_lat_deg
+    if low is None or high is None or low * high < 0:
+        return region
+    low, high = sorted((abs(low), abs(high)))
+    words = f"between {low:g} and {high:g} degrees latitude in either hemisphere"
+    return region.model_copy(
+        update={"min_lat_deg": low, "max_lat_deg": high, "both_hemispheres": True, "words": words}
+    )
+
+
 def opposite(region: Region, text: str) -> Region:
     """The other side of a limit with one bound.
 

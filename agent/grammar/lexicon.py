@@ -94,6 +94,7 @@ _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _DASHES = str.maketrans(
     {"−": "-", "‐": "-", "‑": "-", "‒": "-", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'}
 )
+_SINGLE_QUOTED = re.compile(r"(?<!\w)['‘]([^'’\n]{2,100})['’](?!\w)")
 WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -101,7 +102,8 @@ def normalise(text: str) -> str:
     """Canonical form: ASCII dashes and quotes, numbers in digits, one spelling of each unit, spaces for
     hyphens between letters. Case is kept, as are names of files and tiles and quoted phrases.
     """
-    parts = PROTECTED.split(unicodedata.normalize("NFKC", text).translate(_DASHES))
+    ascii_marks = unicodedata.normalize("NFKC", text).translate(_DASHES)
+    parts = PROTECTED.split(_SINGLE_QUOTED.sub(r'"\1"', ascii_marks))
     return "".join(part if odd % 2 else _rewrite(part) for odd, part in enumerate(parts)).strip()
 
 
@@ -153,8 +155,9 @@ class Lexicon:
                 self._phrases.setdefault(_stems(name), term)
         self._longest = max((len(phrase) for phrase in self._phrases), default=0)
         self._landform_words = {word for phrase in self._phrases for word in phrase}
+        written = {word for name in self._names() for word in WORD.findall(normalise(name).lower())}
         self._spellings = sorted(
-            {*_OFTEN_MISTYPED, *(word for word in self._landform_words if len(word) >= 5)}
+            w for w in {*_OFTEN_MISTYPED, *self._landform_words, *written} if len(w) >= 5
         )
         self._places: dict[tuple[str, ...], list[str]] = {}
         for name in places:
@@ -218,11 +221,14 @@ class Lexicon:
 
     def correct(self, word: str) -> str | None:
         """The landform word that an unknown word was meant to be, if it is close and begins alike."""
-        lower = stem(word)
+        lower = word.lower()
         if not 5 <= len(lower) <= 24:
             return None
         found = _closest(lower, tuple(w for w in self._spellings if w[0] == lower[0]))
         return found if found != lower else None
+
+    def _names(self) -> list[str]:
+        return [name for term in self.by_key.values() for name in (term.term, term.plural, *term.synonyms)]
 
     def _phrase(self, words: Sequence[str]) -> tuple[int, Term] | None:
         stems = [stem(word) for word in words[: self._longest]]

@@ -76,7 +76,8 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"correlates? with|track(?:s|ing)? (?=\w)",
         r"cluster(?:s|ed|ing)? (?:around|near|with|along|about)|accompan(?:y|ies|ied by)",
         r"follow(?:s|ed|ing)?|tend to (?:be|lie|occur) (?:near|close to|by)|prefer(?:s|red)?",
-        r"depend(?:s|ing)? on",
+        r"depend(?:s|ing)? on|leads? to|leading to|feeds?(?: into)?|drains? into|emanat\w+ from",
+        r"(?:start|begin|originate)s? (?:at|in|from)",
     ),
     (
         "linked",
@@ -94,7 +95,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"together|side by side|co ?occur(?:s|ring|rence)?|coincid(?:es?|ing)",
         rf"(?:in|on) (?:the|one) (?:same|single|closed) {_SPOT}",
         r"in one (?:basin|crater|tile|place)|next to each other|overlapping each other",
-        r"in the same (?:latitude|elevation) band|at the same (?:places?|time)|in chains",
+        r"in the same latitude band|at the same (?:places?|time)|in chains",
     ),
     (
         "without",
@@ -110,7 +111,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"surround(?:ing|ed by|s)?",
         r"at the (?:edges?|margins?|foot|feet|base|mouths?|ends?|toes?|heads?) of",
         r"on the (?:flanks?|edges?|margins?|slopes?) of|around|along|towards?|neighbou?r(?:ing|s)?",
-        r"abut(?:s|ting)?|distance (?:to|from)|how far (?:are|is|do|does)",
+        r"abut(?:s|ting)?|distance (?:to|from)",
     ),
     (
         "same",
@@ -121,7 +122,9 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"drap(?:es?|ing|ed by)|cover(?:s|ing|ed by)|buried by|contain(?:s|ing)?|bearing",
         r"that (?:have|has)|which (?:have|has)|having|feeding|fed by|bound(?:ed|ing) by?",
     ),
-    ("weak", r"within|in|on|with|at|of|from|by|into|onto|through|across|for|over"),
+    ("how_far", r"how far(?: apart| away)?(?: (?:are|is|do|does))?|distances? between"),
+    ("weak", r"within|in|on|with|at|of|from|by|into|onto|through|across|for|over|to"),
+    ("weak", r"ha(?:ve|s|d)|shows|showing|hosts?|hosting|bears?|carry|carries|carrying"),
     # What is wanted
     ("count", r"how many(?: of)?|(?:the )?(?:total )?number of|count(?:s|ing)?(?: of| up)?|how often"),
     (
@@ -185,9 +188,9 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     # What cannot be used
     (
         "slope",
-        r"(?:north|south|east|west|pole|equator|sun) ?(?:ward)? ?facing|aspects?",
-        r"(?:low|high|gentle|steep|moderate) (?:slopes?)",
-        r"(?:by |with |at )?(?:low |high )?slope (?:angle)?|downhill|on slopes?",
+        r"(?:north|south|east|west|pole|equator|sun) ?(?:ward)? ?facing(?: (?:slope|wall|side|flank)s?)?",
+        r"aspects?|(?:low|high|gentle|steep|moderate) (?:slopes?)",
+        r"(?:by |with |at )?(?:low |high )?slope (?:angle)?|downhill|on slopes?|faces?",
     ),
     (
         "order",
@@ -209,6 +212,12 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"season(?:s|al|ally)?|in (?:summer|winter|spring|autumn)|martian years?|over time|recently",
         r"today|still active|active",
     ),
+    (
+        "height",
+        r"(?:at|in) (?:the|a|one) (?:same|single|common) (?:elevation|height|level)s?(?: band)?",
+        r"(?:at|in) one (?:elevation|height|level)(?: band)?",
+    ),
+    ("top", r"(?:the )?(?:top|best|first) \d+|\d+ (?:best|clearest|most likely|top)"),
     ("era", r"noachian|hesperian|amazonian"),
     # Joints between parts
     (
@@ -246,38 +255,41 @@ WRONG_TO_USE = {
     "matter": "The index has no composition or thermal data, so these were not used",
     "season": "The index is one set of pictures, so seasons and changes were not looked at",
     "era": "The index has no ages, so the era was not used as a condition",
+    "height": "The elevations of two landforms cannot be compared in this version",
+    "top": "A number of best hits cannot be chosen in this version; all above the threshold are shown",
     "size": "Sizes are not measured in this version, so they were not used as a condition",
 }
 
 # Words that carry no condition of their own.
 FILLER = words(
     """
-    summarise summarize describe measure characterise characterize statistics im ive id ill lets r u cover
-    covers share shares
-    a an the this here there please can could would should you we i me my our us show find locate list give
-    tell display displays shows showing shown see look looking search get let want need like know identify
-    detect is are was were be been being am do does did has have had will may might occur occurs occurring
-    lie lies lying located location locations place places site sites area areas region regions situated
-    exist exists existing present seen visible found all any every each some many most several few examples
-    example instances cases occurrences features feature landforms landform landscapes tiles tile images
-    image pictures picture photos photo question answer about such very really actually also too but so if
-    when as than more less much often mostly mainly usually generally typically where what which who how far
-    apart long across around to of up down out off planet world globe index data dataset surface ground kind
-    kinds type types sort true hello hi hey thanks thank ok okay well now again still just even ever whole
-    entire global globally anywhere everywhere somewhere degrees degree latitude latitudes longitude
-    longitudes elevation elevations altitude km kilometres metres miles distance best good nice clear
-    clearly possible possibly probable probably likely potential candidate candidates catalogue catalog
-    entries entry file layer layers result results field fields evidence confirm check whether suggest
-    suggests between and together something anything things thing marked strong strongly own their its it
-    they them these those one ones first second last next other others another same similar hypothesis idea
-    try make made go back wants walls wall floor floors rim rims flank flanks margin margins edge edges
-    patch patches interested interesting research study studying mean means over under case happen happens
-    happening appear appears appearing form forms formed forming total overall number numbers score scores
+    summarise summarize describe measure characterise characterize statistics landing im ive id ill lets r u
+    cover covers share shares a an the this here there please can could would should you we i me my our us
+    show find locate list give tell display displays shows showing shown see look looking search get let
+    want need like know identify detect is are was were be been being am do does did has have had will may
+    might occur occurs occurring lie lies lying located location locations place places site sites area
+    areas region regions situated exist exists existing present seen visible found all any every each some
+    many most several few examples example instances cases occurrences features feature landforms landform
+    landscapes tiles tile images image pictures picture photos photo question answer about such very really
+    actually also too but so if when as than more less much often mostly mainly usually generally typically
+    where what which who how far apart long across around to of up down out off planet world globe index
+    data dataset surface ground kind kinds type types sort true hello hi hey thanks thank ok okay well now
+    again still just even ever whole entire global globally anywhere everywhere somewhere degrees degree
+    latitude latitudes longitude longitudes elevation elevations altitude km kilometres metres miles
+    distance best good nice clear clearly possible possibly probable probably likely potential candidate
+    candidates catalogue catalog entries entry file layer layers result results field fields evidence
+    confirm check whether suggest suggests between and together something anything things thing marked
+    strong strongly own their its it they them these those one ones first second last next other others
+    another same similar hypothesis idea try make made go back wants walls wall floor floors rim rims flank
+    flanks margin margins edge edges patch patches interested interesting research study studying mean means
+    over under case happen happens happening appear appears appearing form forms formed forming total
+    overall number numbers score scores
     """
 )
 
 RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (kind, re.compile(rf"(?:{'|'.join(patterns)})(?![^\W_])", re.IGNORECASE)) for kind, *patterns in PHRASES
+    (kind, re.compile(rf"(?:{'|'.join(patterns)})(?![^\W_]|[-.]\w)", re.IGNORECASE))
+    for kind, *patterns in PHRASES
 )
 _WORDS_OF_RULES = frozenset(
     word

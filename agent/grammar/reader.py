@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.grammar.drafts import GroupDraft, OperandDraft, RelationDraft, finished, opposite
+from agent.grammar.drafts import GroupDraft, OperandDraft, RelationDraft, finished, mirrored, opposite
 from agent.grammar.query import Declined, Group, Intent, Item, Query, Region, short_number
 from agent.grammar.state import EITHER, Distances, Reading, State
 from agent.grammar.tokens import Token
@@ -57,7 +57,8 @@ class _Reader(State):
         """The whole, with what only the end can tell."""
         self.close_unknown()
         self.close_relation()
-        if self.groups and (self.among_km or "association" in self.intents) and not self.relations:
+        related = self.among_km or self.measuring or "association" in self.intents
+        if self.groups and related and not self.relations:
             self._relate_subjects()
         if self.together and len(self.subjects) > 1:
             merged = GroupDraft(
@@ -70,6 +71,8 @@ class _Reader(State):
             self.groups[0].regions = []
         if self.relations and not self.groups and self.reading.unparsed:
             self.not_known(f"“{self.reading.unparsed[0]}” is no landform that I know")
+        if self.either_hemisphere:
+            self.regions = [mirrored(region) for region in self.regions]
         self._check_for_twins()
         self.reading.query = Query(
             groups=tuple(
@@ -152,8 +155,13 @@ class _Reader(State):
     def _on_weak(self, token: Token) -> None:
         if self.comparing:
             self.joint = "and"
+        elif self.measuring and token.text.lower() in ("from", "to") and self.groups:
+            self._on_near(token)
         elif not self.pending:
             self.pending = RelationDraft("overlap", weak=True, text=token.text)
+
+    def _on_how_far(self, token: Token) -> None:
+        self.measuring = True
 
     def _on_linked_to(self, token: Token) -> None:
         self.want("association")
@@ -200,14 +208,7 @@ class _Reader(State):
         self.limit(region)
 
     def _on_all(self, token: Token) -> None:
-        for regions in (self.regions, *(group.regions for group in self.groups)):
-            for place, region in enumerate(regions):
-                if (
-                    region.min_lat_deg is not None
-                    and region.max_lat_deg is not None
-                    and region.min_lat_deg >= 0
-                ):
-                    regions[place] = region.model_copy(update={"both_hemispheres": True})
+        self.either_hemisphere = True
 
     def _on_side(self, token: Token) -> None:
         self.side = token.value
@@ -285,7 +286,7 @@ class _Reader(State):
 
     def _on_that(self, token: Token) -> None:
         self.nested = self.last_object is not None and not self.joint
-        if not self.begun:
+        if not self.groups:
             self.reading.asks_afresh = True
 
     def _on_and(self, token: Token) -> None:

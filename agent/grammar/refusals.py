@@ -67,9 +67,10 @@ _TABLE: tuple[tuple[Reason, tuple[str, ...], str], ...] = (
             r"\bhow (?:deep|tall|high|big|wide|long|thick|fast|hot|cold|warm|heavy|steep)\b",
             r"\bhow large\b(?! an area)|\b(?:depths?|heights?|thickness|diameters?|sizes?|volumes?) of\b",
             r"\b(?:temperatures?|mass|speeds?|lengths?|widths?|slope angles?) of\b",
+            r"(?:which|what) (?:side|way|wall|slope)s?\b[^.?!]*\bfac(?:e|es|ing)\b",
             r"(?:average|mean|typical|largest|smallest|median) (?:size|diameter|depth|height|length|width)",
         ),
-        "sizes, depths and temperatures are not measured by the tools of this version",
+        "sizes, depths, slopes and temperatures are not measured by the tools of this version",
     ),
     (
         "measurement",

@@ -340,6 +340,6 @@ _TABLE: tuple[tuple[str, tuple[str, ...], Build], ...] = (
 )
 
 REGIONS: tuple[tuple[str, re.Pattern[str], Build], ...] = tuple(
-    (kind, re.compile(rf"(?:{''.join(pieces)})(?![^\W_])", re.IGNORECASE), build)
+    (kind, re.compile(rf"(?:{''.join(pieces)})(?![^\W_]|[-.]\w)", re.IGNORECASE), build)
     for kind, pieces, build in _TABLE
 )

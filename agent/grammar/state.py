@@ -80,6 +80,10 @@ class State:
         The "and" or "or" read last.
     among_km
         Distance between the subjects themselves.
+    measuring
+        "How far" was asked: a "from" to come means near.
+    either_hemisphere
+        Latitude bands count in both.
     side
         ``north`` or ``south`` of a place to come.
     unknown
@@ -101,6 +105,7 @@ class State:
         self.joint: Joint = ""
         self.among_km = 0.0
         self.side = ""
+        self.measuring = self.either_hemisphere = False
         self.unknown: list[str] = []
 
     @property
@@ -168,6 +173,12 @@ class State:
     def close_relation(self) -> None:
         """Give up waiting for an object: small words meant nothing then, others were meant."""
         if self.pending and not self.pending.weak and self.pending.kind != "overlap":
+            if any(character.isdigit() for character in self.pending.text):
+                raise Declined(
+                    "unsupported",
+                    f"“{self.pending.text}” cannot be used as a condition in this version",
+                    "a named place, another landform, or limits of latitude and longitude",
+                )
             self.not_known(f"it is not clear what “{self.pending.text}” refers to")
         self.pending = None
 
@@ -176,6 +187,8 @@ class State:
         if not self.unknown:
             return
         phrase, self.unknown = " ".join(self.unknown), []
+        if self.negated and self.groups:
+            self.not_known(f"“not {phrase}” cannot be used as a condition")
         lost = self.pending
         if lost and phrase[0].isupper() and lost.text.lower() in _BEFORE_PLACES:
             raise Declined(

@@ -102,7 +102,7 @@ def _corrected(text: str, lexicon: Lexicon) -> tuple[str, list[Token]]:
 
     def correct(match: re.Match[str]) -> str:
         nonlocal looked_up
-        if looked_up >= _MOST_CORRECTIONS or lexicon.is_known(match[0]) or _is_phrase(match[0]):
+        if looked_up >= _MOST_CORRECTIONS or _is_ordinary(match[0], lexicon):
             return match[0]
         looked_up += 1
         better = lexicon.correct(match[0])
@@ -114,8 +114,9 @@ def _corrected(text: str, lexicon: Lexicon) -> tuple[str, list[Token]]:
     return "".join(part if odd % 2 else WORD.sub(correct, part) for odd, part in enumerate(parts)), notes
 
 
-def _is_phrase(word: str) -> bool:
-    return any(pattern.fullmatch(word) for _, pattern in RULES) or _BODY.fullmatch(word) is not None
+def _is_ordinary(word: str, lexicon: Lexicon) -> bool:
+    phrase = any(pattern.fullmatch(word) for _, pattern in RULES) or _BODY.fullmatch(word)
+    return bool(phrase) or lexicon.is_known(word)
 
 
 def _read(
@@ -144,6 +145,15 @@ def _read_landform(
         return None
     length, item = found
     end = words[length - 1][1]
+    # "Valles Marineris" is a name that the gazetteer lacks, not valleys.
+    named = bool(before) and before[-1].kind != "break" and text[position].isupper()
+    if (
+        named
+        and words[length:]
+        and words[length][0][0].isupper()
+        and not _is_ordinary(words[length][0], lexicon)
+    ):
+        return None
     return Token("item", text[position:end], item), end - position
 
 

@@ -1,0 +1,552 @@
+"""The offline planner, a chat model: alone, in a real agent with toy tools, and over an index."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+from langchain_core.tools import ToolException, tool
+from langgraph.checkpoint.memory import InMemorySaver
+
+from agent.conversations import ConversationStore
+from agent.events import Answered, Step
+from agent.evidence import check
+from agent.grammar.steps import Plan
+from agent.loop import open_conversation
+from agent.offline import OfflinePlanner, read_outcome
+from agent.question import parse
+from prompts import load_prompts
+from retrieval.index import TileIndex
+from retrieval.settings import Settings
+from tests.fakes import PatternEncoder
+from tests.workspaces import a_gazetteer
+
+GLOSSARY = load_prompts().glossary
+QUESTION = "Where are pitted cones within 40 km of outflow channels, north of 20 degrees?"
+
+
+@pytest.fixture
+def planner() -> OfflinePlanner:
+    return OfflinePlanner(glossary=GLOSSARY, places=("Gale", "Hellas Planitia"), body="mars", tile_km=16)
+
+
+class Toys:
+    """Tools that answer at once, with layers of a size that a test chooses."""
+
+    def __init__(
+        self, counts: dict[str, int] | None = None, broken: Sequence[str] = (), spread_deg: float = 10.0
+    ) -> None:
+        self.counts = counts or {}
+        self.spread_deg = spread_deg
+        self.broken = broken
+        self.layers: list[str] = []
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.steps: list[Step] = []
+
+    def tools(self) -> list[Any]:
+        toys = self
+
+        @tool
+        def search_words(text: str) -> str:
+            """Search."""
+            figures = {
+                "threshold": 0.5,
+                "stricter_threshold": 0.6,
+                "stricter_count": 7,
+                "best_probability": 0.31,
+            }
+            return toys.answer("search_words", {"text": text}, text, figures, layer=True)
+
+        @tool
+        def near(layer: str, other: str, distance_km: float) -> str:
+            """Near."""
+            figures = {
+                "of_count": 41,
+                "other_count": 43,
+                "distance_km": distance_km,
+                "median_distance_km": 12.5,
+            }
+            given = {"layer": layer, "other": other, "distance_km": distance_km}
+            return toys.answer("near", given, f"{layer} near {other}", figures, layer=True)
+
+        @tool
+        def without(layer: str, other: str, distance_km: float) -> str:
+            """Without."""
+            figures = {"of_count": 41, "other_count": 43, "distance_km": distance_km, "unsure_count": 3}
+            given = {"layer": layer, "other": other, "distance_km": distance_km}
+            return toys.answer("without", given, f"{layer} without {other}", figures, layer=True)
+
+        @tool
+        def overlap(layer: str, other: str) -> str:
+            """Overlap."""
+            figures = {"of_count": 41, "other_count": 43}
+            return toys.answer("overlap", {"layer": layer, "other": other}, "both", figures, layer=True)
+
+        @tool
+        def union(layers: list[str]) -> str:
+            """Union."""
+            return toys.answer("union", {"layers": layers}, "either", {"layers": len(layers)}, layer=True)
+
+        @tool
+        def filter_layer(
+            layer: str, min_lat_deg: float | None = None, max_lat_deg: float | None = None
+        ) -> str:
+            """Filter."""
+            given = {"layer": layer, "min_lat_deg": min_lat_deg, "max_lat_deg": max_lat_deg}
+            figures = {name: value for name, value in given.items() if isinstance(value, float)}
+            return toys.answer("filter_layer", given, f"{layer} limited", figures, layer=True)
+
+        @tool
+        def find_place(name: str) -> str:
+            """Find."""
+            return toys.answer("find_place", {"name": name}, name, {"lon_deg": 137.4, "lat_deg": -5.4})
+
+        @tool
+        def summarise(layer: str) -> str:
+            """Summarise."""
+            figures = {f"lat_{name}_deg": 30.25 for name in ("q10", "median", "q90")} | {"middle_percent": 80}
+            figures |= {"lat_q10_deg": 30.25 - toys.spread_deg, "lat_q90_deg": 30.25 + toys.spread_deg}
+            figures |= {
+                "count": 41,
+                "features": 9,
+                "north_count": 30,
+                "south_count": 11,
+                "observed_percent": 98.1,
+            }
+            figures |= {"area_km2": 12345, "area_percent": 1.25}
+            return toys.answer("summarise", {"layer": layer}, layer, figures)
+
+        @tool
+        def orientation(layer: str) -> str:
+            """Orient."""
+            return toys.answer("orientation", {"layer": layer}, layer, {"mean_azimuth_deg": 81.5})
+
+        @tool
+        def draw_map(layers: list[str]) -> str:
+            """Draw."""
+            return toys.answer("draw_map", {"layers": layers}, "map", {"layers": len(layers)})
+
+        @tool
+        def export_layer(layers: list[str], format: str) -> str:
+            """Export."""
+            given = {"layers": layers, "format": format}
+            return toys.answer("export_layer", given, "file", {"files": 1}, table=[{"file": "mars_L1.gpkg"}])
+
+        @tool
+        def decline(reason: str, suggestion: str) -> str:
+            """Decline."""
+            return toys.answer("decline", {"reason": reason, "suggestion": suggestion}, reason, {})
+
+        made = [search_words, near, without, overlap, union, filter_layer, find_place]
+        made += [summarise, orientation, draw_map, export_layer, decline]
+        for one in made:
+            one.handle_tool_error = True
+        return made
+
+    def answer(
+        self,
+        name: str,
+        arguments: dict[str, Any],
+        title: str,
+        figures: dict[str, Any],
+        layer: bool = False,
+        table: Sequence[dict[str, Any]] = (),
+    ) -> str:
+        self.calls.append((name, arguments))
+        if name in self.broken:
+            raise ToolFailure(f"{name} cannot do this. Allowed: at most 999 things")
+        said: dict[str, Any] = {"summary": f"{name} of {title}.", "figures": figures, "table": list(table)}
+        made = []
+        if layer:
+            self.layers.append(title)
+            made = [f"L{len(self.layers)}"]
+            count = self.counts.get(title, 41)
+            figures["count"] = count
+            said["layers"] = [{"id": made[0], "title": title, "kind": "tiles", "count": count}]
+        self.steps.append(
+            Step(name, name, arguments, said["summary"], tuple(made), figures, (), 0.0, table=tuple(table))
+        )
+        return json.dumps(said)
+
+
+class ToolFailure(ToolException):
+    """What a toy raises; LangChain hands it to the model as an error."""
+
+
+def run(planner: OfflinePlanner, toys: Toys, *questions: str) -> list[BaseMessage]:
+    """The messages of a conversation in a real agent."""
+    agent = create_agent(planner, toys.tools(), system_prompt="be brief", checkpointer=InMemorySaver())
+    # One call at a time, as in the loop, so that layers are numbered in the order of the calls.
+    config: Any = {"configurable": {"thread_id": "t"}, "max_concurrency": 1}
+    state: dict[str, Any] = {}
+    for question in questions:
+        state = agent.invoke({"messages": [HumanMessage(question)]}, config)
+    return list(state["messages"])
+
+
+def supported(answer: str, toys: Toys, question: str) -> None:
+    evidence = check(answer, toys.steps, question, known=list(toys.counts.values()))
+    assert evidence.unsupported == (), answer
+
+
+def test_the_example_in_a_real_agent(planner: OfflinePlanner) -> None:
+    toys = Toys()
+    messages = run(planner, toys, QUESTION)
+    assert [name for name, _ in toys.calls[:2]] == ["search_words", "search_words"]
+    assert {arguments["text"] for _, arguments in toys.calls[:2]} == {"pitted cones", "outflow channel"}
+    assert [name for name, _ in toys.calls[2:4]] == ["near", "filter_layer"]
+    assert {name for name, _ in toys.calls[4:]} == {"summarise", "draw_map"}
+    limited = toys.calls[3][1]
+    assert limited == {"layer": "L3", "min_lat_deg": 20, "max_lat_deg": None}
+    answer = messages[-1].text
+    assert answer.startswith(
+        "41 tiles, in 9 separate features, match pitted cones within 40 km of outflow channels, north of 20"
+    )
+    for said in ("[L4]", "at a median distance of 12.5 km", "The middle 80 %", "threshold of 0.5", "98.1 %"):
+        assert said in answer
+    assert 3 <= len(re.findall(r"\.(?:\s|$)", answer)) <= 6
+    supported(answer, toys, QUESTION)
+
+
+def test_independent_calls_come_together(planner: OfflinePlanner) -> None:
+    first = planner.invoke([SystemMessage("be brief"), HumanMessage(QUESTION)])
+    assert [call["args"]["text"] for call in first.tool_calls] == ["pitted cones", "outflow channel"]
+    assert len({call["id"] for call in first.tool_calls}) == 2
+    assert first.text == ""
+    assert first.response_metadata["model_name"] == "offline"
+
+
+def test_the_same_messages_give_the_same_reply(planner: OfflinePlanner) -> None:
+    messages = run(planner, Toys(), QUESTION)
+    for end, message in enumerate(messages):
+        if isinstance(message, AIMessage):
+            again = OfflinePlanner(glossary=GLOSSARY, tile_km=16).invoke(messages[:end])
+            assert again.content == message.content
+            assert again.tool_calls == message.tool_calls
+
+
+def test_streams_calls_and_words_in_pieces(planner: OfflinePlanner) -> None:
+    messages = run(planner, Toys(), QUESTION)
+    calls = list(planner.stream(messages[:1]))
+    whole: Any = sum(calls[1:], calls[0])
+    assert whole.tool_calls == planner.invoke(messages[:1]).tool_calls
+    words = list(planner.stream(messages[:-1]))
+    assert len(words) > 20
+    assert "".join(chunk.text for chunk in words) == messages[-1].text
+    assert isinstance(words[-1], AIMessageChunk)
+    assert words[-1].chunk_position == "last"
+    total: Any = sum(words[1:], words[0])
+    assert total.additional_kwargs["suggestions"] == messages[-1].additional_kwargs["suggestions"]
+    seen = [
+        part
+        for part, _ in create_agent(planner, Toys().tools()).stream(
+            {"messages": [HumanMessage(QUESTION)]}, stream_mode="messages"
+        )
+        if isinstance(part, AIMessageChunk) and part.text
+    ]
+    assert len(seen) > 20
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        QUESTION,
+        "Where are gullies?",
+        "gullies without craters south of 30 S",
+        "gullies together with craters",
+        "yardangs or dunes",
+        "compare yardangs and dunes",
+        "Are yardangs aligned?",
+        "How many craters are there?",
+        "What share of the area shows chaos?",
+        "What are yardangs?",
+        "are pitted cones closer to outflow channels than to lava flows?",
+        "do gullies follow craters more than by chance?",
+        "gullies between 30 and 60 degrees, wobble",
+        "gullies north of Gale",
+        "Where is Gale?",
+        "Where are dunes? export as GeoPackage",
+        "where is brain terrain?",
+    ],
+)
+def test_answers_are_short_cited_and_backed(planner: OfflinePlanner, question: str) -> None:
+    toys = Toys()
+    answer = run(planner, toys, question)[-1]
+    supported(answer.text, toys, question)
+    assert 10 < len(answer.text) < 1500
+    if toys.layers:
+        assert f"[L{len(toys.layers)}]" in answer.text
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        QUESTION,
+        "Where are gullies?",
+        "gullies near craters",
+        "Are yardangs aligned?",
+        "compare dunes and yardangs",
+    ],
+)
+def test_suggestions_are_understood(planner: OfflinePlanner, question: str) -> None:
+    messages = run(planner, Toys(), question)
+    suggestions = messages[-1].additional_kwargs["suggestions"]
+    assert 2 <= len(suggestions) <= 3
+    for suggestion in suggestions:
+        reply = planner.invoke([*messages, HumanMessage(suggestion)])
+        assert reply.tool_calls, suggestion
+        assert reply.tool_calls[0]["name"] != "decline", suggestion
+
+
+def test_says_how_it_read_the_question(planner: OfflinePlanner) -> None:
+    answer = run(planner, Toys(), "gullies near craters on pole-facing slopes, wobble")[-1].text
+    assert "“Near” was taken as within 40 km" in answer
+    assert "Slope and aspect cannot be used" in answer
+    assert "I did not understand “wobble” and left it out." in answer
+
+
+def test_an_association_is_not_called_tested(planner: OfflinePlanner) -> None:
+    toys = Toys()
+    answer = run(planner, toys, "do gullies follow craters?")[-1].text
+    assert "A test against chance is not available in this version" in answer
+    measured = [arguments["layer"] for name, arguments in toys.calls if name == "summarise"]
+    assert sorted(measured) == ["L1", "L2", "L3"]
+    run(planner, toys, "do gullies follow craters?", "are they aligned?")
+    assert toys.calls[-2:] == [("orientation", {"layer": "L6"}), ("summarise", {"layer": "L6"})]
+
+
+def test_a_directed_question_gets_the_direction(planner: OfflinePlanner) -> None:
+    answer = run(planner, Toys(), "Are yardangs south of the equator aligned?")[-1].text
+    assert "orientation of L2 [L2]." in answer
+    assert "south of the equator" in answer
+
+
+def test_a_single_latitude_is_no_range(planner: OfflinePlanner) -> None:
+    answer = run(planner, Toys({"gullies": 1}, spread_deg=0), "Where are gullies?")[-1].text
+    assert answer.startswith("1 tile, in 9 separate features, matches gullies [L1].")
+    assert "Their latitude is 30.25 degrees north [L1]." in answer
+
+
+# Nothing found, and things that fail
+
+
+def test_an_empty_search_makes_the_rest_pointless(planner: OfflinePlanner) -> None:
+    toys = Toys({"outflow channel": 0})
+    answer = run(planner, toys, QUESTION)[-1]
+    assert "near" not in [name for name, _ in toys.calls]
+    assert "No tile passes the threshold for “outflow channel”; the best tile has 0.31 [L2]." in answer.text
+    assert "So nothing can be found" in answer.text
+    assert answer.additional_kwargs["suggestions"] == ["Show pitted cones"]
+    supported(answer.text, toys, QUESTION)
+
+
+def test_an_empty_result_says_what_was_observed(planner: OfflinePlanner) -> None:
+    toys = Toys({"gullies": 0})
+    answer = run(planner, toys, "Where are gullies?")[-1].text
+    assert "No tile passes the threshold for “gullies”" in answer
+    assert "The index has observed 98.1 % of Mars [L1]; no hit is not the same as no landform." in answer
+    assert [name for name, _ in toys.calls] == ["search_words", "summarise"]
+
+
+def test_nothing_within_reach(planner: OfflinePlanner) -> None:
+    toys = Toys({"L1 near L2": 0})
+    answer = run(planner, toys, "gullies within 40 km of craters")[-1].text
+    assert answer.startswith("Nothing is found for gullies within 40 km of impact craters [L3].")
+    assert ("draw_map", {"layers": ["L2"]}) in toys.calls
+
+
+def test_without_nothing_is_everything(planner: OfflinePlanner) -> None:
+    toys = Toys({"impact crater": 0})
+    answer = run(planner, toys, "gullies without craters")[-1].text
+    assert "without" not in [name for name, _ in toys.calls]
+    assert "[L1]" in answer
+    assert answer.startswith("41 tiles")
+
+
+def test_either_of_one(planner: OfflinePlanner) -> None:
+    toys = Toys({"impact crater": 0})
+    answer = run(planner, toys, "gullies or craters")[-1].text
+    assert "union" not in [name for name, _ in toys.calls]
+    assert answer.startswith("41 tiles")
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("search_words", "The step search_words failed: search_words cannot do this."),
+        ("near", "The step near failed: near cannot do this."),
+        ("draw_map", "The step draw_map failed: draw_map cannot do this."),
+        ("summarise", "The step summarise failed: summarise cannot do this."),
+    ],
+)
+def test_failures_are_told_and_the_rest_is_kept(planner: OfflinePlanner, broken: str, said: str) -> None:
+    toys = Toys(broken=[broken])
+    messages = run(planner, toys, "gullies within 40 km of craters", "Where are dunes?")
+    first = next(m.text for m in messages if isinstance(m, AIMessage) and not m.tool_calls)
+    assert said in first
+    assert "999" not in first  # no figure backs it
+    supported(first, toys, "gullies within 40 km of craters")
+    if broken in ("draw_map", "summarise"):
+        assert "match gullies within 40 km of impact craters [L3]" in first
+
+
+def test_a_missing_tool_is_told(planner: OfflinePlanner) -> None:
+    toys = Toys()
+    agent = create_agent(planner, [one for one in toys.tools() if one.name != "near"])
+    answer = agent.invoke({"messages": [HumanMessage("gullies near craters")]})["messages"][-1].text
+    assert "The step near is not available here." in answer
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        (
+            "How old are the valley networks?",
+            "The index holds pictures and positions but no ages; I can tell where",
+        ),
+        ("Where are craters on the Moon?", "This index shows Mars, not the Moon; try"),
+        ("gullies within 0 km of craters", "0 km is no distance to search within"),
+        ("Tell me a joke", "This is not a question about the surface of a planet"),
+    ],
+)
+def test_declines_by_the_tool_then_in_one_sentence(planner: OfflinePlanner, question: str, said: str) -> None:
+    toys = Toys()
+    messages = run(planner, toys, question)
+    assert [name for name, _ in toys.calls] == ["decline"]
+    assert toys.calls[0][1]["suggestion"].endswith("?")
+    assert messages[-1].text.startswith(said)
+    assert messages[-1].text.count(". ") == 0
+    assert messages[-1].additional_kwargs["suggestions"] == [toys.calls[0][1]["suggestion"]]
+    supported(messages[-1].text, toys, question)
+
+
+def test_declines_in_words_where_there_is_no_such_tool(planner: OfflinePlanner) -> None:
+    reply = planner.bind_tools([]).invoke([HumanMessage("Tell me a joke")])
+    assert not reply.tool_calls
+    assert reply.text.startswith("This is not a question")
+
+
+def test_no_question_is_no_crash(planner: OfflinePlanner) -> None:
+    assert planner.invoke([SystemMessage("x")]).tool_calls[0]["name"] == "decline"
+
+
+# Follow-up questions
+
+
+def test_follow_ups_rest_on_what_came_before(planner: OfflinePlanner) -> None:
+    toys = Toys()
+    run(
+        planner,
+        toys,
+        QUESTION,
+        "And south of the equator?",
+        "only the ones north of 60 S",
+        "Export them as GeoPackage",
+    )
+    limits = [arguments for name, arguments in toys.calls if name == "filter_layer"]
+    assert limits[1] == {"layer": "L3", "min_lat_deg": None, "max_lat_deg": 0}
+    assert limits[2] == {"layer": "L5", "min_lat_deg": -60, "max_lat_deg": None}
+    assert toys.calls[-1] == ("export_layer", {"layers": ["L6"], "format": "gpkg"})
+
+
+def test_what_about_another_landform(planner: OfflinePlanner) -> None:
+    toys = Toys()
+    run(planner, toys, QUESTION, "And south of the equator?", "what about yardangs?")
+    texts = [arguments["text"] for name, arguments in toys.calls if name == "search_words"]
+    assert texts[2:] == ["yardangs", "outflow channel"]
+    assert toys.calls[-3][1]["max_lat_deg"] == 0
+
+
+def test_an_empty_answer_leaves_nothing_to_refer_to(planner: OfflinePlanner) -> None:
+    toys = Toys({"impact crater": 0})
+    answer = run(planner, toys, "gullies near craters", "are they aligned?")[-1].text
+    assert answer.startswith("There is no earlier result that this could refer to")
+
+
+def test_bands_in_both_hemispheres_are_undone_too(planner: OfflinePlanner) -> None:
+    toys = Toys()
+    run(
+        planner,
+        toys,
+        "gullies poleward of 40 degrees",
+        "and north of 10 N?",
+        "How old are they?",
+        "are they aligned?",
+    )
+    assert toys.calls[-2][0] in ("orientation", "summarise")
+    assert ("filter_layer", {"layer": "L1", "min_lat_deg": 10.0, "max_lat_deg": None}) in toys.calls
+
+
+def test_goes_on_from_another_models_answer(planner: OfflinePlanner) -> None:
+    call = {"name": "search_words", "args": {"text": "cones"}, "id": "call_1", "type": "tool_call"}
+    content = json.dumps({"summary": "found", "layers": [{"id": "L1", "title": "cones", "count": 3}]})
+    messages = [
+        HumanMessage("hm"),
+        AIMessage("", tool_calls=[call]),
+        ToolMessage(content, tool_call_id="call_1"),
+        AIMessage("There are some [L1]."),
+        HumanMessage("which of those are north of 10 degrees?"),
+    ]
+    reply = planner.invoke(messages)
+    assert reply.tool_calls[0]["args"] == {"layer": "L1", "min_lat_deg": 10.0}
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        ("no json", "success"),
+        ("[1]", "success"),
+        ('{"layers": [1, {"x": 2}]}', "success"),
+        ("", "error"),
+        ("{}", "success"),
+    ],
+)
+def test_odd_tool_messages_do_no_harm(planner: OfflinePlanner, content: str, status: Any) -> None:
+    message = ToolMessage(content, tool_call_id="q1-search_words_1", status=status)
+    outcome = read_outcome(message)
+    assert bool(outcome.error) == (status == "error")
+    call = planner.invoke([HumanMessage("gullies")])
+    reply = planner.invoke([HumanMessage("gullies"), call, message])
+    assert isinstance(reply, AIMessage)
+
+
+# Over a real index
+
+
+def test_over_an_index_every_number_is_backed(
+    home: Settings, tiny_index: TileIndex, pattern_encoder: PatternEncoder
+) -> None:
+    store = ConversationStore(home.conversations)
+    gazetteer = a_gazetteer(tiny_index)
+    talk = open_conversation(
+        home, store, tiny_index, pattern_encoder, load_prompts(), "offline", gazetteer=gazetteer
+    )
+    for question, status in (
+        ("Where are pitted cones within 80 km of outflow channels, north of 20 degrees?", "answered"),
+        ("And south of the equator?", "answered"),
+        ("Are they aligned?", "answered"),
+        ("Where are gullies without graben near Lacus Doris?", "answered"),
+        ("How old are they?", "declined"),
+        ("pitted cones within 99999 km of chaos", "answered"),
+    ):
+        *_, last = talk.ask(question)
+        assert isinstance(last, Answered)
+        assert last.status == status, last.text
+        assert last.evidence.unsupported == (), last.text
+        assert last.suggestions or "aligned" in question
+
+
+def test_plans_of_the_fields_survive_json() -> None:
+    plan = parse(QUESTION, GLOSSARY, ())
+    assert isinstance(plan, Plan)
+    assert Plan.model_validate_json(plan.model_dump_json()) == plan

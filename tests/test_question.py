@@ -1,0 +1,393 @@
+"""Questions in, plans out: the grammar through its one door, `agent.question.parse`."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.grammar.context import KnownLayer, PlanContext
+from agent.grammar.lexicon import normalise, number_words
+from agent.grammar.query import Refusal, describe
+from agent.grammar.steps import Plan, Ref
+from agent.question import check_question, parse
+from prompts import load_prompts
+from retrieval.errors import QuestionError
+
+GLOSSARY = load_prompts().glossary
+PLACES = ("Gale", "Hellas Planitia", "Olympus Mons", "Argyre Planitia", "Utopia Planitia", "Say", "Jezero")
+PLACES += ("Ma'adim Vallis", "Chasma Australe", "Lacus Doris", "Lacus Minor")
+
+
+def ask(question: str, context: PlanContext | None = None, **options: Any) -> Plan | Refusal:
+    return parse(question, GLOSSARY, PLACES, context, **options)
+
+
+def planned(question: str, context: PlanContext | None = None, **options: Any) -> Plan:
+    plan = ask(question, context, **options)
+    assert isinstance(plan, Plan), plan
+    return plan
+
+
+def formula(plan: Plan) -> str:
+    """A plan's results as one formula: ``near[40](gullies, impact crater){min_lat_deg=20}``."""
+    steps = {step.name: step for step in plan.steps}
+
+    def value(argument: Any) -> str:
+        if isinstance(argument, Ref):
+            return written(steps[argument.step]) + (f".{argument.figure}" if argument.figure else "")
+        return argument if isinstance(argument, str) else f"{argument:g}"
+
+    def written(step: Any) -> str:
+        simple = {"search_words": "{s.text}", "search_example": "like {s.example}"}
+        simple |= {"load_catalogue": "{s.file}", "find_place": "place {s.place}"}
+        if step.tool in simple:
+            return simple[step.tool].format(s=step)
+        if step.tool in ("near", "without"):
+            return f"{step.tool}[{step.distance_km:g}]({value(step.layer)}, {value(step.other)})"
+        if step.tool == "overlap":
+            return f"overlap({value(step.layer)}, {value(step.other)})"
+        if step.tool == "union":
+            return "(" + " | ".join(map(value, step.layers)) + ")"
+        limits = [f"{k}={value(v)}" for k, v in step if k not in ("name", "tool", "layer") and v is not None]
+        return f"{value(step.layer)}{{{','.join(limits)}}}"
+
+    found = " ; ".join(map(value, plan.results)) or " ; ".join(map(written, plan.steps))
+    extra = dict.fromkeys(step.tool for step in plan.steps if step.tool in ("orientation", "export_layer"))
+    return found + "".join(f" +{tool}" for tool in extra)
+
+
+def _written_down() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    lines = (Path(__file__).parent / "questions.txt").read_text(encoding="utf-8").splitlines()
+    lines = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    pairs = list(zip(lines[::2], lines[1::2], strict=True))
+    refusals = [(question, said[2:]) for question, said in pairs if said.startswith("! ")]
+    return [(question, said) for question, said in pairs if not said.startswith("! ")], refusals
+
+
+PLANS, REFUSALS = _written_down()
+
+# The field's own questions, as the people who compose them write them down.
+FIELD = """
+Do gullies cut viscous lobes? gullies and debris tongues on the same wall; aspect.
+Where has ice vanished? moraine-like arcuate ridges not glacier-like forms, 25-65 degrees.
+Eskers? sinuous ridges downslope of lineated valley fill, not inverted channels.
+Integrated glacial landsystems? debris apron, valley fill, crater fill in chains within 30 km.
+Is brain terrain confined to glacial fill?
+Ground-ice limit? scallops and polygons and expanded craters, by latitude.
+Former ice mantle? the lowest latitude of pedestal craters, against layered ejecta.
+Mud or rootless cones? pitted cones and outflow deposits, not lava margins.
+Fan or delta? a fan at a valley mouth; steep front, outlet, bench.
+Snowmelt-fed fans? fans and alcoves; distance to glacial forms.
+Open-basin lakes? inlet and outlet and fan and layered deposits in one closed basin.
+Ocean margin? deltas and benches in one elevation band.
+Groundwater? theatre-headed valleys and deltas on floors below -4,000 m.
+Flood source to sink? chaos, outflow channel, streamlined islands, cones, ordered downslope.
+Exhumed rivers? inverted channels and yardangs.
+Has the wind changed? azimuths of yardangs, dunes and streaks in the same place.
+Ash outside the mapped unit? yardangs and layering, not the mapped unit.
+Active CO2 processes? dunes and linear gullies, by latitude.
+Do slope streaks avoid bedrock cliffs? aspect, dust.
+Seismic landslides? landslides within N km of grabens and wrinkle ridges against random.
+Ice-lubricated landslides? longitudinal furrows and landslides by latitude, not aprons.
+Lava-ice contact? platy lava and rootless cones and channels.
+Caves? pit chains and rilles on volcano flanks; isolated pits.
+Spiders off the polar layered deposits? araneiforms poleward of 75 S, not the unit.
+Landing analogues? like this tile, delta within 20 km, |lat| < 30, low slope and elevation.
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize(("question", "expected"), PLANS, ids=[question for question, _ in PLANS])
+def test_phrasings(question: str, expected: str) -> None:
+    assert formula(planned(question)) == expected
+
+
+@pytest.mark.parametrize(("question", "kind"), REFUSALS, ids=[question for question, _ in REFUSALS])
+def test_refusals_say_why_and_what_instead(question: str, kind: str) -> None:
+    refusal = ask(question)
+    assert isinstance(refusal, Refusal), formula(refusal)
+    assert refusal.kind == kind
+    assert refusal.reason
+    assert isinstance(ask(refusal.suggestion), Plan)
+
+
+@pytest.mark.parametrize("question", FIELD)
+def test_the_fields_questions_get_a_plan_or_an_honest_refusal(question: str) -> None:
+    answer = ask(question)
+    if "like this tile" in question:
+        assert isinstance(answer, Refusal)
+        assert answer.kind == "no_example"
+        return
+    assert isinstance(answer, Plan)
+    searched = [step for step in answer.steps if step.tool == "search_words"]
+    assert searched
+    assert all(step.text for step in searched)
+    assert {"summarise", "draw_map"} <= {step.tool for step in answer.steps}
+
+
+def test_the_example_works_exactly() -> None:
+    plan = planned("Where are pitted cones within 40 km of outflow channels, north of 20 degrees?")
+    cones, channels, near, limited, measured, drawn = plan.steps
+    assert (cones.tool, cones.text) == ("search_words", "pitted cones")
+    assert (channels.tool, channels.text) == ("search_words", "outflow channel")
+    assert near.tool == "near"
+    assert near.layer == Ref(step=cones.name)
+    assert near.other == Ref(step=channels.name)
+    assert near.distance_km == 40
+    assert limited.arguments({Ref(step=near.name): "L3"}) == {"layer": "L3", "min_lat_deg": 20}
+    assert (measured.tool, measured.layer) == ("summarise", Ref(step=limited.name))
+    assert drawn.arguments({Ref(step=limited.name): "L4", Ref(step=channels.name): "L2"}) == {
+        "layers": ["L4", "L2"]
+    }
+    assert not plan.unparsed
+    assert not plan.notes
+
+
+@pytest.mark.parametrize(("question", "expected"), PLANS, ids=[question for question, _ in PLANS])
+def test_steps_refer_only_to_steps_before(question: str, expected: str) -> None:
+    plan = planned(question)
+    known: set[str] = set()
+    for step in plan.steps:
+        assert {ref.step for ref in step.refs()} <= known, expected
+        assert step.name not in known
+        known.add(step.name)
+    assert describe(plan.query)
+
+
+def test_assumptions_are_stated() -> None:
+    assert planned("gullies near craters").notes == (
+        "“Near” was taken as within 40 km, as the question gives no distance",
+    )
+    assert "neither in the same tile" in planned("gullies without craters").notes[0]
+    assert "within 30 degrees of the equator" in planned("equatorial gullies").notes[0]
+    assert "both hemispheres" in planned("gullies between 30 and 60 degrees").notes[0]
+    assert "either of them" in planned("gullies and craters").notes[0]
+    assert "A test against chance" in " ".join(planned("do gullies follow craters?").notes)
+    assert "finer than a tile" in planned("where is brain terrain?").notes[0]
+    assert "Sizes are not measured" in planned("craters larger than 5 km").notes[0]
+    assert "Slope and aspect" in planned("gullies on pole-facing slopes").notes[0]
+
+
+def test_large_tiles_widen_what_near_means() -> None:
+    assert formula(planned("gullies near craters", tile_km=60)) == "near[120](gullies, impact crater)"
+    assert formula(planned("gullies without craters", tile_km=60)) == "without[96](gullies, impact crater)"
+
+
+def test_spelling_is_corrected_aloud() -> None:
+    plan = planned("whre are the outlfow chanels")
+    assert formula(plan) == "outflow channel"
+    assert "I read “outlfow” as “outflow”" in plan.notes
+    assert plan.unparsed == ("whre",)
+
+
+def test_what_is_not_understood_is_kept() -> None:
+    assert planned("gullies flibber near craters, wobble").unparsed == ("flibber", "wobble")
+
+
+def test_a_definition_is_asked_for_with_a_search() -> None:
+    plan = planned("What are yardangs?")
+    assert plan.query.intents == ("about",)
+    assert formula(plan) == "yardangs"
+
+
+def test_the_body_is_the_indexs() -> None:
+    assert isinstance(ask("craters on the Moon", body="moon"), Plan)
+    assert isinstance(ask("martian craters"), Plan)
+    refusal = ask("craters on Mars", body="lowell")
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "this index shows Lowell, not Mars"
+    assert isinstance(parse("dunes in Lowell crater", GLOSSARY, ("Lowell",)), Plan)
+
+
+def test_a_small_glossary_works() -> None:
+    one = tuple(term for term in GLOSSARY if term.key == "yardangs")
+    assert isinstance(parse("yardangs", one, ()), Plan)
+    refusal = parse("hello", one, ())
+    assert isinstance(refusal, Refusal)
+    assert refusal.suggestion
+
+
+# Follow-up questions
+
+BEFORE = "Where are pitted cones within 40 km of outflow channels, north of 20 degrees?"
+
+
+def context(question: str = BEFORE) -> PlanContext:
+    layers = [
+        ("L1", "pitted cones"),
+        ("L2", "outflow channel"),
+        ("L3", "pitted cones near"),
+        ("L4", "limited"),
+    ]
+    return PlanContext(
+        layers=tuple(KnownLayer(id=name, title=title, count=5) for name, title in layers),
+        result="L4",
+        base="L3",
+        query=planned(question).query,
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("and south of the equator?", "L3{max_lat_deg=0}"),
+        ("And south of it?", "L3{max_lat_deg=20}"),
+        ("south of 30 S?", "L3{max_lat_deg=-30}"),
+        ("only the ones above 0.8", "L4{min_probability=0.8}"),
+        ("only those south of 40 N", "L4{max_lat_deg=40}"),
+        ("how many of those are north of 50 degrees?", "L4{min_lat_deg=50}"),
+        ("which of them are not near lava flows?", "without[40](L4, lava flow)"),
+        ("and near lava flows?", "near[40](L4, lava flow)"),
+        ("are they aligned?", "L4 +orientation"),
+        ("how many are there?", "L4"),
+        ("export them as csv", "L4 +export_layer"),
+        ("map them", "L4"),
+        ("draw a map of L1 and L2", "L1 ; L2"),
+        ("export L1 as GeoPackage", "L1 +export_layer"),
+        ("Which way are the features of L3 oriented?", "L3 +orientation"),
+        ("L1 near L2", "near[40](L1, L2)"),
+        ("gullies near them", "near[40](gullies, L4)"),
+        ("what about yardangs?", "near[40](yardangs, outflow channel){min_lat_deg=20}"),
+        ("and yardangs?", "near[40](yardangs, outflow channel){min_lat_deg=20}"),
+        ("what about yardangs south of 10 S?", "near[40](yardangs, outflow channel){max_lat_deg=-10}"),
+        ("what about outflow channels?", "outflow channel{min_lat_deg=20}"),
+        ("and where are yardangs?", "yardangs"),
+    ],
+)
+def test_follow_ups(question: str, expected: str) -> None:
+    assert formula(planned(question, context())) == expected
+
+
+def test_a_map_or_file_of_existing_layers_is_one_step() -> None:
+    assert [step.tool for step in planned("draw a map of L1 and L2", context()).steps] == ["draw_map"]
+    assert [step.tool for step in planned("export them", context()).steps] == ["export_layer"]
+    assert [step.tool for step in planned("summarise L2", context()).steps] == ["summarise"]
+
+
+def test_layers_are_called_by_their_titles() -> None:
+    assert describe(planned("L1 near L2", context()).query) == "pitted cones near outflow channel"
+
+
+def test_it_may_be_a_place() -> None:
+    after = context("gullies near craters, north of Olympus Mons")
+    assert formula(planned("and south of it?", after)) == "L3{max_lat_deg=place Olympus Mons.lat_deg}"
+
+
+def test_follow_ups_need_something_before() -> None:
+    for question in (
+        "and south of the equator?",
+        "only the ones above 0.8",
+        "and north of it?",
+        "export them",
+    ):
+        refusal = ask(question)
+        assert isinstance(refusal, Refusal), question
+        assert refusal.kind == "no_context"
+
+
+# Laws
+
+
+def spelled(number: int) -> str:
+    ones = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
+    names = [*ones.split(), "sixteen", "seventeen", "eighteen", "nineteen"]
+    tens = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+    if number < 20:
+        return names[number]
+    if number < 100:
+        rest = number % 10
+        return tens[number // 10 - 2] + (f"-{names[rest]}" if rest else "")
+    if number < 1000:
+        rest = number % 100
+        return f"{names[number // 100]} hundred" + (f" and {spelled(rest)}" if rest else "")
+    rest = number % 1000
+    return f"{spelled(number // 1000)} thousand" + (f" {spelled(rest)}" if rest else "")
+
+
+@given(st.integers(2, 999_999))
+def test_spelled_numbers_are_read(number: int) -> None:
+    assert number_words(f"within {spelled(number)} km") == f"within {number} km"
+
+
+def test_one_is_mostly_a_pronoun() -> None:
+    assert number_words("the one within one km") == "the one within 1 km"
+
+
+@given(
+    st.one_of(st.integers(1, 9999), st.floats(0.1, 9999).map(lambda value: round(value, 2))),
+    st.sampled_from(
+        [("km", 1), (" km", 1), (" kilometres", 1), (" miles", 1.609344), (" tiles", 16), ("-mile", 1.609344)]
+    ),
+    st.sampled_from(["within {} of", "up to {} from", "no more than {} away from", "less than {} from"]),
+)
+def test_any_distance_comes_through(number: float, unit: tuple[str, float], wording: str) -> None:
+    question = f"gullies {wording.format(f'{number}{unit[0]}')} craters"
+    near = next(step for step in planned(question).steps if step.tool == "near")
+    assert near.distance_km == pytest.approx(number * unit[1])
+
+
+@given(st.integers(-90, 90), st.sampled_from(["north", "south"]))
+def test_any_latitude_comes_through(latitude: int, side: str) -> None:
+    hemisphere = "N" if latitude > 0 else "S"
+    signed, worded = f"{latitude}", f"{abs(latitude)}°{hemisphere}"
+    for text in (signed, worded):
+        limit = next(s for s in planned(f"gullies {side} of {text}").steps if s.tool == "filter_layer")
+        assert (limit.min_lat_deg if side == "north" else limit.max_lat_deg) == latitude
+
+
+@given(st.text(max_size=300))
+def test_any_text_gets_an_answer(text: str) -> None:
+    answer = ask(text)
+    assert isinstance(answer, Plan | Refusal)
+    assert answer == ask(text)
+
+
+WORDS = sorted(
+    {word for question, _ in PLANS + REFUSALS for word in question.split()} | {"L1", "[L2]", "and", "that"}
+)
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join))
+def test_any_jumble_of_known_words_gets_an_answer(text: str) -> None:
+    answer = ask(text, context())
+    assert isinstance(answer, Plan | Refusal)
+    if isinstance(answer, Plan):
+        assert answer.steps
+
+
+@given(st.text(max_size=120))
+def test_normalising_twice_changes_nothing_more(text: str) -> None:
+    once = normalise(text)
+    assert normalise(once).split() == normalise(normalise(once)).split()
+
+
+@pytest.mark.parametrize(
+    "text", ["near " * 800, "1-" * 2000, "how do " + "a " * 1990, "xqzvw " * 660, '"' * 4000]
+)
+def test_long_nonsense_takes_no_long_time(text: str) -> None:
+    started = time.perf_counter()
+    answer = ask(text[:4000])
+    assert isinstance(answer, Plan | Refusal)
+    assert time.perf_counter() - started < 5
+
+
+def test_planning_takes_milliseconds() -> None:
+    planned(BEFORE)
+    started = time.perf_counter()
+    for _ in range(10):
+        planned(BEFORE)
+    assert (time.perf_counter() - started) / 10 < 0.1
+
+
+# The door
+
+
+def test_questions_are_checked() -> None:
+    assert check_question("  Where?  ", 100) == "Where?"
+    for text in ("", "   ", "?!"):
+        with pytest.raises(QuestionError, match="empty"):
+            check_question(text, 100)
+    with pytest.raises(QuestionError, match="101 characters"):
+        check_question("a" * 101, 100)
