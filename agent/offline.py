@@ -25,7 +25,7 @@ from agent.grammar.context import KnownLayer, PlanContext, remembered
 from agent.grammar.progress import Outcome, follow
 from agent.grammar.query import Query, Refusal
 from agent.grammar.steps import Plan
-from agent.prose import compose, refuse
+from agent.prose import compose, is_backed, numbers_in
 from agent.question import parse
 from prompts import Term
 
@@ -158,7 +158,15 @@ def _declining(
         reason = refusal.reason + (f". What can be asked: {refusal.allowed}" if refusal.allowed else "")
         arguments = {"reason": f"{reason[0].upper()}{reason[1:]}."[:1000], "suggestion": refusal.suggestion}
         return _message(calls=[("decline", arguments, f"{turn}-decline")])
-    return _message(refuse(refusal, question), suggestions=(refusal.suggestion,))
+    return _message(_refuse(refusal, question), suggestions=(refusal.suggestion,))
+
+
+def _refuse(refusal: Refusal, question: str) -> str:
+    """One sentence: why not, and what can be asked instead unless that states numbers of its own."""
+    said = refusal.reason
+    if refusal.allowed and is_backed(refusal.allowed, numbers_in(question)):
+        said += f"; {'I can tell' if refusal.allowed.startswith('where') else 'try'} {refusal.allowed}"
+    return f"{said[0].upper()}{said[1:]}."
 
 
 def _message(

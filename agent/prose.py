@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from agent.grammar.plan import is_shown_only
 from agent.grammar.progress import Outcome, Progress
-from agent.grammar.query import Item, Query, Refusal, describe, listed
+from agent.grammar.query import Item, Query, describe, listed
 from agent.grammar.steps import (
     DrawMap,
     ExportLayer,
@@ -32,9 +32,9 @@ from agent.grammar.steps import (
 from prompts import Term
 
 MOST_SUGGESTIONS = 3
+MOST_OF_INDEX = 0.5  # a search that keeps more than this share has hardly chosen
 _NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 _NAME = re.compile(r"\b\d+(?:\.\d+)?km-r\d+c\d+\b|\bL\d+\b")
-_HINT = "try "
 _FORMATS = {"gpkg": "GeoPackage", "geojson": "GeoJSON", "parquet": "GeoParquet", "csv": "CSV"}
 
 
@@ -47,19 +47,6 @@ class Answer:
 
     text: str
     suggestions: tuple[str, ...] = ()
-
-
-def refuse(refusal: Refusal, question: str) -> str:
-    """One sentence: why not, and what can be asked instead."""
-    known = _numbers_in(question)
-    said = refusal.reason
-    if refusal.allowed and _is_backed(refusal.allowed, known):
-        said += (
-            f"; I can tell {refusal.allowed}"
-            if refusal.allowed.startswith("where")
-            else f"; {_HINT}{refusal.allowed}"
-        )
-    return f"{said[0].upper()}{said[1:]}."
 
 
 def compose(plan: Plan, progress: Progress, body: str, glossary: Sequence[Term]) -> Answer:
@@ -83,7 +70,7 @@ class _Writer:
     known: set[float] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.known = _numbers_in(self.plan.question)
+        self.known = numbers_in(self.plan.question)
         for outcome in self.progress.outcomes.values():
             self.known |= {float(value) for value in outcome.figures.values()}
 
@@ -253,6 +240,13 @@ class _Writer:
         if alike and filled:
             others = listed(alike[:2], "or")
             said.append(f"These are detections by an image-text model, which may take {others} for them.")
+        for step in self.steps(SearchWords):
+            figures = self.outcome(step).figures
+            if figures.get("count", 0) > MOST_OF_INDEX * figures.get("searched", float("inf")):
+                layer = self.progress.layer(_ref(step))
+                said.append(
+                    f"“{step.text}” passes on most tiles of the index, so it separates little [{layer}]."
+                )
         percents = [self.figures_of(result).get("observed_percent") for result in self.plan.results]
         if filled and percents and percents[0] is not None and percents[0] < 99.5:
             layer = self.progress.layer(self.plan.results[0])
@@ -291,7 +285,7 @@ class _Writer:
             error = self.outcome(step).error
             if error:
                 # Numbers that only an error states cannot be traced; the step itself shows them.
-                reasons = [part for part in error.split(". ") if _is_backed(part, self.known)]
+                reasons = [part for part in error.split(". ") if is_backed(part, self.known)]
                 reason = f": {'. '.join(reasons).rstrip('.')}" if reasons else ""
                 said.append(f"The step {step.tool} failed{reason}.")
         if not said and self.progress.failed:
@@ -299,7 +293,7 @@ class _Writer:
         return said
 
     def reading(self) -> list[str]:
-        notes = [note for note in self.plan.notes if _is_backed(note, self.known)]
+        notes = [note for note in self.plan.notes if is_backed(note, self.known)]
         said = [f"{note}." for note in notes]
         if self.plan.unparsed:
             quoted = listed([f"“{words[:60]}”" for words in self.plan.unparsed[:5]])
@@ -386,12 +380,14 @@ def _ref(step: StepBase) -> Ref:
     return Ref(step=step.name)
 
 
-def _numbers_in(text: str) -> set[float]:
+def numbers_in(text: str) -> set[float]:
+    """Numbers as written, without their signs; those in names of tiles and layers are none."""
     return {float(number.replace(",", "")) for number in _NUMBER.findall(_NAME.sub("", text))}
 
 
-def _is_backed(text: str, known: set[float]) -> bool:
-    return _numbers_in(text) <= {abs(value) for value in known}
+def is_backed(text: str, known: set[float]) -> bool:
+    """Whether every number of a text is known."""
+    return numbers_in(text) <= {abs(value) for value in known}
 
 
 def _number(value: float) -> str:

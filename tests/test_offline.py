@@ -64,6 +64,7 @@ class Toys:
                 "stricter_threshold": 0.6,
                 "stricter_count": 7,
                 "best_probability": 0.31,
+                "searched": 1000,
             }
             return toys.answer("search_words", {"text": text}, text, figures, layer=True)
 
@@ -306,6 +307,13 @@ def test_suggestions_are_understood(planner: OfflinePlanner, question: str) -> N
         reply = planner.invoke([*messages, HumanMessage(suggestion)])
         assert reply.tool_calls, suggestion
         assert reply.tool_calls[0]["name"] != "decline", suggestion
+
+
+def test_a_search_that_keeps_most_tiles_is_no_finding(planner: OfflinePlanner) -> None:
+    toys = Toys({"gullies": 600})
+    answer = run(planner, toys, "gullies near craters")[-1].text
+    assert "“gullies” passes on most tiles of the index, so it separates little [L1]." in answer
+    assert "“impact crater” passes" not in answer
 
 
 def test_says_how_it_read_the_question(planner: OfflinePlanner) -> None:

@@ -86,11 +86,13 @@ def in_context(reading: Reading, context: PlanContext) -> Query:
     narrows = reading.refers or reading.only or query.relations or not query.regions
     layer = context.item(context.result if narrows else context.base or context.result)
     if not layer:
-        if not (reading.refers or reading.only or reading.opens_with_and or query.regions or query.relations):
+        shown = {"map", "export"} & set(query.intents)
+        refers = reading.refers or reading.only or reading.opens_with_and or shown
+        if not (refers or query.regions or query.relations):
             return Query()
         said = (
             "there is no earlier result that this could refer to"
-            if reading.refers or reading.only or reading.opens_with_and
+            if refers
             else "the question does not say which landform to look for"
         )
         raise Declined("no_context", said, "a question that names a landform")

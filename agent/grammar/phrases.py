@@ -40,6 +40,11 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         rf"between (?P<inner>\d+(?:\.\d+)?)(?: km)? (?:and|to) {_DISTANCE_WITH_UNIT}(?: away)? (?:from|of)\b",
     ),
     ("among_km", rf"within {_DISTANCE_WITH_UNIT} of (?:{_AMONG})\b"),
+    (
+        "near_km",
+        rf"(?:within|inside|in) {_DISTANCE_WITH_UNIT} "
+        r"(?:radius|buffer|range|distance|zone) (?:of|from|around)\b",
+    ),
     ("near_km", rf"within {_DISTANCE} (?:of|from|to|around)\b"),
     ("near_km", rf"(?:{_NOT_FARTHER}) {_DISTANCE_WITH_UNIT}(?: away)? (?:from|of|to|than)\b"),
     ("near_km", rf"{_DISTANCE_WITH_UNIT}(?: away)? (?:from|of)\b"),
@@ -106,7 +111,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     (
         "near",
         r"within (?:n|x|some|a few|several|a couple of) (?:km|kilomet\w+|miles|tiles) (?:of|from)",
-        r"nearby|(?:very )?(?:near|close)(?:r|st)?(?: to| by)?|next to|beside|besides|adjacent to",
+        r"(?:very )?(?:near(?:er|est)?|close(?:r|st)?)(?: to| by)?|next to|beside|besides|adjacent to",
         r"alongside|bordering|border(?:s|ed by)?|in the (?:vicinity|neighbou?rhood|surroundings) of",
         r"surround(?:ing|ed by|s)?",
         r"at the (?:edges?|margins?|foot|feet|base|mouths?|ends?|toes?|heads?) of",
@@ -122,6 +127,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"drap(?:es?|ing|ed by)|cover(?:s|ing|ed by)|buried by|contain(?:s|ing)?|bearing",
         r"that (?:have|has)|which (?:have|has)|having|feeding|fed by|bound(?:ed|ing) by?",
     ),
+    ("nearby", r"nearby|close by|in (?:the|their|its) (?:vicinity|neighbou?rhood|surroundings)"),
     ("how_far", r"how far(?: apart| away)?(?: (?:are|is|do|does))?|distances? between"),
     ("weak", r"within|in|on|with|at|of|from|by|into|onto|through|across|for|over|to"),
     ("weak", r"ha(?:ve|s|d)|shows|showing|hosts?|hosting|bears?|carry|carries|carrying"),
@@ -148,7 +154,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         "latitude",
         r"(?:lowest|highest|northernmost|southernmost|minimum|maximum) latitudes?(?: of)?",
         r"(?:at|by|with|in) (?:what|which) latitudes?|what latitudes?|by latitudes?",
-        r"latitude (?:range|distribution|limit|band)s?|latitudinal\w*|how far (?:north|south)",
+        r"distribut\w+|latitude (?:range|distribution|limit|band)s?|latitudinal\w*|how far (?:north|south)",
         r"latitudes?|(?:ground )?(?:ice )?limit",
     ),
     (

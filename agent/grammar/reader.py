@@ -140,6 +140,15 @@ class _Reader(State):
             return  # "within 40 km around"
         self.expect(RelationDraft("near", self.distances.near_km, assumed=True), token)
 
+    def _on_nearby(self, token: Token) -> None:
+        if self.relations and self.relations[-1].kind == "overlap":  # "that have cones nearby"
+            last = self.relations[-1]
+            last.kind, last.distance_km, last.assumed = "near", self.distances.near_km, True
+        elif len(self.subjects) > 1 or not self.groups:
+            self.measuring = True
+        else:
+            self._on_near(token)
+
     def _on_away(self, token: Token) -> None:
         self.expect(RelationDraft("without", self.distances.near_km, assumed=True), token)
 
@@ -179,10 +188,14 @@ class _Reader(State):
     def _on_among_km(self, token: Token) -> None:
         distance, _ = token.value
         self.check_distance(distance)
+        limits = self.groups[-1].regions if self.groups else self.regions
         if self.relations and self.relations[-1].objects:
             last = self.relations[-1]
             last.kind = "near" if last.kind == "overlap" else last.kind
             last.distance_km, last.assumed = distance, False
+        elif limits and limits[-1].place and not limits[-1].within_km:
+            words = f"within {short_number(distance)} km of {limits[-1].place}"
+            limits[-1] = limits[-1].model_copy(update={"within_km": distance, "words": words})
         else:
             self.among_km = distance
 
@@ -229,20 +242,27 @@ class _Reader(State):
                 f"leaving out the surroundings of {name} is not possible in this version",
                 "inside a place, or north or south of it",
             )
+        given = relation and relation.kind == "near" and not relation.assumed
+        distance = relation.distance_km if relation and given else 0.0
+        if not relation and self.joint:
+            distance = self._distance_of_place_before()
         if self.side:
             region = Region(place=name, beyond="north" if self.side == "north" else "south")
             region = region.model_copy(update={"words": f"{self.side} of {name}"})
             self.side = ""
-        elif relation and relation.kind == "near" and not relation.assumed:
-            distance = relation.distance_km
-            region = Region(
-                place=name, within_km=distance, words=f"within {short_number(distance)} km of {name}"
-            )
+        elif distance:
+            words = f"within {short_number(distance)} km of {name}"
+            region = Region(place=name, within_km=distance, words=words)
         else:
             region = Region(place=name, words=f"in {name}")
             if relation and relation.kind == "near":
                 self.note(f"“{relation.text} {name}” was read as within its own radius")
         self.limit(region)
+
+    def _distance_of_place_before(self) -> float:
+        # "within 100 km of Gale or Jezero": the distance of the place before.
+        limits = self.groups[-1].regions if self.groups else self.regions
+        return (limits[-1].within_km or 0.0) if limits else 0.0
 
     # What is wanted, and small words
 
