@@ -1,0 +1,474 @@
+"""Pictures and words to unit vectors, by an open_clip model behind a small protocol.
+
+`load_encoder` takes the shipped ``areo-mini``, an open_clip name (``ViT-B-32:openai``), a hub id
+(``hf-hub:ORG/NAME``) or a folder. Importing this module costs nothing: torch and open_clip come in when a
+model is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.errors import EncoderError
+
+if TYPE_CHECKING:
+    import torch
+
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+DEFAULT_ENCODER = "areo-mini"
+CONFIG_FILE = "open_clip_config.json"
+WEIGHTS_FILE = "open_clip_model.safetensors"
+MANIFEST_FILE = "areographer.json"
+MERGES_FILE = "bpe.txt.gz"
+UNTRAINED = "untrained"
+
+_ALLOWED = (
+    "areo-mini, an open_clip MODEL or MODEL:PRETRAINED, hf-hub:ORG/NAME, "
+    f"or a folder with {CONFIG_FILE} and its weights"
+)
+_AGAIN = "copy or train the weights again"
+_REC601 = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601: the grey of a colour picture
+_PIXELS_AT_ONCE = 256 * 96 * 96  # enough to keep two cores busy, small enough for the cache
+
+
+@dataclass(frozen=True)
+class EncoderManifest:
+    """What an index must know about the encoder that made it.
+
+    Attributes
+    ----------
+    name
+        What `load_encoder` takes to load it again.
+    fingerprint
+        SHA-256 over weights, tokenizer and preprocessing: equal fingerprints give equal vectors.
+    architecture
+        The towers, in words.
+    bands
+        ``("grey",)`` or ``("red", "green", "blue")``.
+    image_size
+        Side of the square that the image tower sees, pixels.
+    mean, std
+        Per band, of pixel values scaled to 0..1.
+    dimension
+        Length of a vector.
+    logit_scale
+        Factor from cosine similarity to logit that the model was trained with.
+    context_length
+        Tokens of a text beyond which it is cut.
+    """
+
+    name: str
+    fingerprint: str
+    architecture: str
+    bands: tuple[str, ...]
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    dimension: int
+    logit_scale: float
+    context_length: int
+
+
+class Encoder(Protocol):
+    """Whatever turns tiles and texts into unit vectors of one space."""
+
+    @property
+    def manifest(self) -> EncoderManifest:
+        """What this encoder is."""
+
+    def encode_images(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Encode square RGB pictures, shape (n, s, s, 3), into unit rows, shape (n, dimension)."""
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode texts into unit rows, shape (n, dimension)."""
+
+
+def load_encoder(name: str, *, threads: int | None = None) -> OpenClipEncoder:
+    """Load an encoder.
+
+    Parameters
+    ----------
+    name
+        ``areo-mini``; ``MODEL`` (the first published weights of an open_clip architecture),
+        ``MODEL:PRETRAINED`` (a tag or a weights file) or ``MODEL:untrained`` (seeded random weights, for
+        trials without a network); ``hf-hub:ORG/NAME``; or a folder in open_clip's local layout,
+        optionally with an ``areographer.json``.
+    threads
+        CPU threads for torch, of the whole process; None leaves them as they are.
+
+    Raises
+    ------
+    EncoderError
+        If the name means nothing, or the weights are missing, torn, of another architecture or
+        out of reach.
+    """
+    name = name.strip()
+    folder = encoder_folder(name)
+    if folder is not None:
+        recorded = _check_folder(folder)
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(max(1, threads))
+    if folder is not None:
+        return _encoder_of_folder(name, folder, recorded)
+    if name.startswith("hf-hub:"):
+        model, tokenizer = _create(name, name)
+        return _encoder_of(model, tokenizer, name, name.removeprefix("hf-hub:"))
+    return _encoder_of_builtin(name)
+
+
+def encode_query(encoder: Encoder, text: str, templates: Sequence[str] = ()) -> NDArray[np.float32]:
+    """Encode a query as the unit mean over templates.
+
+    Parameters
+    ----------
+    encoder
+        The encoder.
+    text
+        What is looked for, such as ``"barchan dunes"``.
+    templates
+        Sentences with ``{}`` where the text goes; none means the text alone.
+
+    Returns
+    -------
+    Unit vector, shape (dimension,).
+    """
+    texts = [template.replace("{}", text) for template in templates] or [text]
+    mean = encoder.encode_texts(texts).mean(axis=0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), dtype=np.float32)
+
+
+class OpenClipEncoder:
+    """An open_clip model, its tokenizer and its manifest."""
+
+    def __init__(self, model: torch.nn.Module, tokenizer: Any, manifest: EncoderManifest) -> None:
+        import torch
+
+        self.model: Any = model.eval().to(memory_format=torch.channels_last)
+        self.tokenizer = tokenizer
+        self._manifest = manifest
+        self._bfloat16 = bfloat16_pays()
+
+    @property
+    def manifest(self) -> EncoderManifest:
+        """What this encoder is."""
+        return self._manifest
+
+    def encode_images(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Encode square pictures.
+
+        Parameters
+        ----------
+        pixels
+            RGB, shape (n, s, s, 3); resized if ``s`` is not the model's image size. A grey model sees
+            the Rec. 601 luma.
+
+        Returns
+        -------
+        Unit rows, shape (n, dimension).
+        """
+        if pixels.ndim != 4 or pixels.shape[1] != pixels.shape[2] or pixels.shape[3] != 3:
+            raise ValueError(f"pixels must have shape (n, s, s, 3), not {pixels.shape}")
+        import torch
+
+        rows = np.empty((len(pixels), self._manifest.dimension), dtype=np.float32)
+        at_once = max(1, _PIXELS_AT_ONCE // self._manifest.image_size**2)
+        with torch.inference_mode():
+            for start in range(0, len(pixels), at_once):
+                images = torch.tensor(pixels[start : start + at_once]).permute(0, 3, 1, 2)
+                prepared = prepare_images(images, self._manifest)
+                with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
+                    vectors = self.model.encode_image(prepared)
+                rows[start : start + at_once] = _unit(vectors).numpy()
+        return rows
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode texts, cut at the context length, into unit rows, shape (n, dimension)."""
+        import torch
+
+        rows = np.empty((len(texts), self._manifest.dimension), dtype=np.float32)
+        at_once = 256
+        # Full precision: texts are few, and a query must not depend on the processor at hand.
+        with torch.inference_mode():
+            for start in range(0, len(texts), at_once):
+                tokens = self.tokenizer(list(texts[start : start + at_once]))
+                rows[start : start + at_once] = _unit(self.model.encode_text(tokens)).numpy()
+        return rows
+
+
+def encoder_folder(name: str) -> Path | None:
+    """The folder that an encoder name stands for, or None if it is an open_clip name or a hub id."""
+    if not name:
+        raise EncoderError("the encoder has no name", allowed=_ALLOWED)
+    if name.startswith("hf-hub:"):
+        return None
+    shipped = WEIGHTS_FOLDER / name
+    if name == DEFAULT_ENCODER or (Path(name).name == name and shipped.is_dir()):
+        return shipped
+    path = Path(name.removeprefix("local-dir:")).expanduser()
+    if path.is_dir():
+        return path.resolve()
+    if name.startswith(("local-dir:", "/", ".", "~")):
+        raise EncoderError(f"there is no encoder folder {path}", allowed=_ALLOWED)
+    return None
+
+
+def prepare_images(images: torch.Tensor, manifest: EncoderManifest) -> torch.Tensor:
+    """Turn pixel values into what the image tower takes.
+
+    Parameters
+    ----------
+    images
+        Values 0..255, shape (n, 3, s, s), or (n, 1, s, s) if they are grey already.
+    manifest
+        Bands, size, mean and standard deviation to prepare for.
+
+    Returns
+    -------
+    Shape (n, 3, image_size, image_size), channels last, normalised.
+    """
+    import torch
+
+    values = images.float()
+    if len(manifest.bands) == 1 and values.shape[1] == 3:
+        weights = torch.tensor(_REC601).view(1, 3, 1, 1)
+        values = (values * weights).sum(dim=1, keepdim=True)
+    size = manifest.image_size
+    if values.shape[-1] != size:
+        values = torch.nn.functional.interpolate(
+            values, size=(size, size), mode="bicubic", antialias=True, align_corners=False
+        ).clamp_(0, 255)
+    mean = torch.tensor(manifest.mean).view(1, -1, 1, 1) * 255
+    std = torch.tensor(manifest.std).view(1, -1, 1, 1) * 255
+    values = (values - mean) / std
+    return values.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+
+
+def bfloat16_pays() -> bool:
+    """Whether this processor multiplies bfloat16 natively: about twice the speed, else slower."""
+    import torch
+
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def create_model(
+    name: str, pretrained: str = "", *, untrained: bool = False, seed: int = 0
+) -> tuple[torch.nn.Module, Any]:
+    """Create an open_clip model and its tokenizer, for training or for an encoder.
+
+    Parameters
+    ----------
+    name
+        An open_clip architecture, ``hf-hub:ORG/NAME`` or a folder.
+    pretrained
+        Tag or weights file; only for an architecture.
+    untrained
+        Leave the model at random initial weights, whatever weights there are.
+    seed
+        Of those random weights.
+
+    Raises
+    ------
+    EncoderError
+        If it cannot be created or the weights cannot be had.
+    """
+    folder = encoder_folder(name)
+    if folder is not None:
+        _check_folder(folder)
+        return _create(name, f"local-dir:{folder}", folder=folder, untrained=untrained, seed=seed)
+    return _create(name, name, pretrained=pretrained, untrained=untrained, seed=seed)
+
+
+def manifest_of(
+    model: Any, name: str, architecture: str, bands: tuple[str, ...] = ("red", "green", "blue")
+) -> EncoderManifest:
+    """Describe a model by what open_clip recorded on it; the fingerprint is left empty."""
+    preprocessing = model.visual.preprocess_cfg
+    size = preprocessing["size"]
+    return EncoderManifest(
+        name=name,
+        fingerprint="",
+        architecture=architecture,
+        bands=bands,
+        image_size=int(size if isinstance(size, int) else size[0]),
+        mean=tuple(float(value) for value in preprocessing["mean"])[: len(bands)],
+        std=tuple(float(value) for value in preprocessing["std"])[: len(bands)],
+        dimension=_dimension(model),
+        logit_scale=float(model.logit_scale.detach().exp()),
+        context_length=int(getattr(model, "context_length", 77)),
+    )
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_folder(folder: Path) -> dict[str, Any]:
+    """Read ``areographer.json`` and verify the files it lists, before the slow imports."""
+    if not (folder / CONFIG_FILE).is_file():
+        raise EncoderError(
+            f"{folder} holds no {CONFIG_FILE}", next_step="point to a folder in open_clip's local layout"
+        )
+    path = folder / MANIFEST_FILE
+    if not path.is_file():
+        return {}
+    try:
+        recorded = json.loads(path.read_text(encoding="utf-8"))
+        files = dict(recorded.get("files", {}))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise EncoderError(f"{path} is torn ({error})", next_step=_AGAIN) from error
+    for file, digest in files.items():
+        if Path(file).name != file or not (folder / file).is_file():
+            raise EncoderError(f"{folder} lacks {file}", next_step=_AGAIN)
+        if file_sha256(folder / file) != digest:
+            raise EncoderError(
+                f"{folder / file} is torn: its SHA-256 is not the one in {MANIFEST_FILE}",
+                next_step=_AGAIN,
+            )
+    return dict(recorded)
+
+
+def _encoder_of_folder(name: str, folder: Path, recorded: dict[str, Any]) -> OpenClipEncoder:
+    label = name if folder.parent == WEIGHTS_FOLDER else str(folder)
+    model, tokenizer = _create(label, f"local-dir:{folder}", folder=folder)
+    bands = tuple(recorded.get("bands", ("red", "green", "blue")))
+    found = manifest_of(model, label, str(recorded.get("architecture", folder.name)), bands)
+    stated = {key: recorded[key] for key in ("image_size", "dimension", "context_length") if key in recorded}
+    for key, value in stated.items():
+        if getattr(found, key) != value:
+            raise EncoderError(
+                f"{folder / MANIFEST_FILE} says {key} {value}, the model has {getattr(found, key)}",
+                next_step="use the manifest that belongs to these weights",
+            )
+    exact: dict[str, tuple[float, ...]] = {
+        key: tuple(map(float, recorded[key])) for key in ("mean", "std") if key in recorded
+    }
+    known = bands in (("grey",), ("red", "green", "blue"))
+    if not known or any(len(values) != len(bands) for values in exact.values()):
+        raise EncoderError(
+            f"{folder / MANIFEST_FILE} has bands {bands} that its mean and std do not fit",
+            allowed="grey, or red, green, blue, each with a mean and a std",
+        )
+    return _finish(
+        model, tokenizer, replace(found, mean=exact.get("mean", found.mean), std=exact.get("std", found.std))
+    )
+
+
+def _encoder_of_builtin(name: str) -> OpenClipEncoder:
+    import open_clip
+
+    architecture, _, tag = name.partition(":")
+    if architecture not in open_clip.list_models():
+        raise EncoderError(f"there is no encoder {name!r}", allowed=_ALLOWED)
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    if not tag and not tags:
+        raise EncoderError(
+            f"open_clip knows no published weights for {architecture}",
+            next_step=f"give {architecture}:FILE, or {architecture}:{UNTRAINED} for a trial",
+        )
+    tag = tag or tags[0]
+    untrained = tag == UNTRAINED
+    if not (untrained or tag in tags or Path(tag).is_file()):
+        raise EncoderError(
+            f"{architecture} has no weights {tag!r}", allowed=", ".join([*tags, UNTRAINED, "a weights file"])
+        )
+    model, tokenizer = create_model(architecture, "" if untrained else tag, untrained=untrained)
+    return _encoder_of(model, tokenizer, f"{architecture}:{tag}", architecture)
+
+
+def _encoder_of(model: torch.nn.Module, tokenizer: Any, name: str, architecture: str) -> OpenClipEncoder:
+    return _finish(model, tokenizer, manifest_of(model, name, architecture))
+
+
+def _finish(model: torch.nn.Module, tokenizer: Any, manifest: EncoderManifest) -> OpenClipEncoder:
+    if not math.isfinite(manifest.logit_scale):
+        raise EncoderError(f"the weights of {manifest.name} are not finite", next_step="train them again")
+    return OpenClipEncoder(
+        model, tokenizer, replace(manifest, fingerprint=_fingerprint(model, tokenizer, manifest))
+    )
+
+
+def _create(
+    label: str,
+    open_clip_name: str,
+    *,
+    pretrained: str = "",
+    folder: Path | None = None,
+    untrained: bool = False,
+    seed: int = 0,
+) -> tuple[torch.nn.Module, Any]:
+    import open_clip
+    import torch
+
+    # The folder's own merges, if any: open_clip would look for them in the working directory.
+    merges = folder / MERGES_FILE if folder else None
+    options = {"bpe_path": str(merges)} if merges and merges.is_file() else {}
+    quiet = logging.root.manager.disable
+    logging.disable(logging.ERROR)  # open_clip says on the root logger what is raised here
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            trained = not untrained
+            model = open_clip.create_model(
+                open_clip_name, pretrained or None, load_weights=trained, require_pretrained=trained
+            )
+        tokenizer = open_clip.get_tokenizer(open_clip_name, **options)
+    # Torn configurations, torn weights and unreachable hubs surface as any exception of six libraries.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise EncoderError(
+            f"the encoder {label} cannot be loaded ({reason})", next_step=_advice(label, folder)
+        ) from error
+    finally:
+        logging.disable(quiet)
+    return model, tokenizer
+
+
+def _advice(label: str, folder: Path | None) -> str:
+    if folder is not None:
+        return f"check that {CONFIG_FILE} and the weights in {folder} are whole and belong together"
+    if label.startswith("hf-hub:"):
+        return "check the name and the network, or download the model once and give its folder"
+    return f"check the network, give {label.split(':')[0]}:FILE with downloaded weights, or use areo-mini"
+
+
+def _dimension(model: torch.nn.Module) -> int:
+    """Length of the model's vectors, measured on one text: towers name it differently."""
+    import torch
+
+    tokens = torch.zeros((1, int(getattr(model, "context_length", 77))), dtype=torch.long)
+    with torch.inference_mode():
+        return int(model.eval().encode_text(tokens).shape[-1])  # type: ignore[operator]
+
+
+def _fingerprint(model: torch.nn.Module, tokenizer: Any, manifest: EncoderManifest) -> str:
+    """Hash what decides the vectors: weights, preprocessing, and tokens of a probe text."""
+    digest = hashlib.sha256()
+    described = {key: value for key, value in asdict(manifest).items() if key not in ("name", "fingerprint")}
+    digest.update(json.dumps(described, sort_keys=True).encode())
+    probe = tokenizer(["CTX image of barchan dunes at 47.5° N; café, 火星"])
+    digest.update(probe.numpy().tobytes())
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(np.ascontiguousarray(tensor.float().numpy()).tobytes())
+    return digest.hexdigest()
+
+
+def _unit(vectors: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    return torch.nn.functional.normalize(vectors.float(), dim=-1)

@@ -1,0 +1,97 @@
+"""The model card that every training run writes about itself."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+
+from retrieval.encoder import Encoder
+from retrieval.training.assess import LandformScore, macro
+from retrieval.training.pairs import Pairs
+
+
+def model_card(
+    encoder: Encoder,
+    train_pairs: Pairs,
+    heldout_pairs: Pairs,
+    scores: Mapping[str, LandformScore],
+    run: Mapping[str, str],
+) -> str:
+    """Write the card.
+
+    Parameters
+    ----------
+    encoder
+        The trained encoder, read back from its files.
+    train_pairs, heldout_pairs
+        What it was trained and judged on.
+    scores
+        Held-out scores per landform, of the encoder as it was read back.
+    run
+        What was asked for and what was measured, in the order in which to show it.
+
+    Returns
+    -------
+    Markdown.
+    """
+    manifest = encoder.manifest
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    rows = "\n".join(
+        f"| {key} | {s.prevalence:.4f} | {s.average_precision:.3f} | {s.f1:.3f} | {s.best_f1:.3f} |"
+        for key, s in scores.items()
+    )
+    lines = [
+        "# Model card",
+        "",
+        f"An open_clip image-text model for orbital pictures of planetary surfaces: {manifest.architecture}, "
+        f"{manifest.image_size} px, {', '.join(manifest.bands)}, {manifest.dimension} dimensions. "
+        f"Trained by `areographer train`, {today}.",
+        "",
+        "## Data",
+        "",
+        f"Trained on {_sources(train_pairs)}; judged on {_sources(heldout_pairs)}, of which it saw nothing. "
+        "Tiles, captions and labels are as their makers wrote them; a synthetic source makes a model that "
+        "knows the generator first.",
+        "",
+        "## Run",
+        "",
+        "| | |",
+        "| --- | --- |",
+        *(f"| {name} | {value} |" for name, value in run.items()),
+        "",
+        "## Held-out retrieval, zero-shot",
+        "",
+        "Each landform is asked for by name. AP is the average precision of the ranking (guessing gives the "
+        "prevalence). F1 is at the threshold chosen without labels, best F1 at the threshold that suits "
+        "these labels best.",
+        "",
+        "| landform | prevalence | AP | F1 | best F1 |",
+        "| --- | --- | --- | --- | --- |",
+        rows,
+        f"| **macro** | {macro(scores, 'prevalence'):.4f} | {macro(scores):.3f} | {macro(scores, 'f1'):.3f} "
+        f"| {macro(scores, 'best_f1'):.3f} |",
+        "",
+        "## Limits",
+        "",
+        f"- It knows {len(train_pairs.keys)} landforms and the words of their captions; other words find "
+        "little or the wrong thing.",
+        f"- It sees {manifest.image_size} px: what is smaller than two pixels of a tile is invisible to it.",
+        "- Scores rank tiles; they do not replace a look at the tiles or physical modelling.",
+        "- Real cameras, seasons and lighting differ from the training tiles: judge it on labelled real "
+        "tiles before believing counts.",
+        "",
+        "## Files",
+        "",
+        "`open_clip_config.json` and `open_clip_model.safetensors` load in open_clip as `local-dir:`; "
+        "`areographer.json` adds bands, normalisation and SHA-256 sums; `bpe.txt.gz`, if present, holds "
+        "the first merges of open_clip's byte-pair vocabulary (MIT licence).",
+        "",
+        f"Fingerprint `{manifest.fingerprint}`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _sources(pairs: Pairs) -> str:
+    named = ", ".join(f"{name} ({count:,})" for name, count in pairs.sources)
+    return f"{len(pairs):,} tiles ({named})"

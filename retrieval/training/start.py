@@ -1,0 +1,166 @@
+"""Where a training run starts: a fresh areo-mini, or any model that the encoder can load."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+from numpy.typing import NDArray
+
+from retrieval.encoder import (
+    CONFIG_FILE,
+    DEFAULT_ENCODER,
+    MERGES_FILE,
+    UNTRAINED,
+    EncoderManifest,
+    create_model,
+    encoder_folder,
+    load_encoder,
+    manifest_of,
+)
+from retrieval.training.pairs import Pairs
+from retrieval.training.plan import TrainConfig
+
+AREO_MINI_MERGES = 6000
+AREO_MINI: dict[str, Any] = {
+    "embed_dim": 256,
+    "custom_text": True,
+    "init_logit_scale": math.log(10),  # as Zhai et al. (2023) start the sigmoid loss
+    "init_logit_bias": -4.0,  # theirs, -10, is for one true pair in thousands; here it is one in fifty
+    "vision_cfg": {
+        "timm_model_name": "regnety_002",
+        "timm_model_pretrained": False,
+        "timm_pool": "avg",
+        "timm_proj": "linear",
+        "image_size": 96,
+    },
+    "text_cfg": {
+        "context_length": 32,
+        "vocab_size": 512 + AREO_MINI_MERGES + 2,  # bytes, bytes that end a word, merges, two specials
+        "width": 256,
+        "heads": 4,
+        "layers": 4,
+        "tokenizer_kwargs": {"bpe_path": MERGES_FILE},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Start:
+    """A model about to be trained.
+
+    Attributes
+    ----------
+    model, tokenizer
+        As open_clip made them.
+    model_config
+        open_clip's ``model_cfg``.
+    manifest
+        Without name and fingerprint, which belong to written weights.
+    merges
+        The tokenizer's own merges file, if it does not use open_clip's.
+    origin
+        Where the weights come from, in words.
+    """
+
+    model: Any
+    tokenizer: Any
+    model_config: dict[str, Any]
+    manifest: EncoderManifest
+    merges: Path | None
+    origin: str
+
+
+def starting_model(config: TrainConfig, pairs: Pairs) -> Start:
+    """Make or load the model that a run starts from.
+
+    Raises
+    ------
+    EncoderError
+        If there is no such model, or its weights cannot be had.
+    """
+    if config.architecture == DEFAULT_ENCODER and not config.pretrained:
+        return _fresh(config, pairs)
+    name, origin = config.architecture, "its own weights"
+    if name == DEFAULT_ENCODER:
+        name, origin = config.pretrained, config.pretrained
+    elif encoder_folder(name) is None and not name.startswith("hf-hub:"):
+        origin = config.pretrained or "random weights"
+        name = f"{name}:{config.pretrained or UNTRAINED}"
+    encoder = load_encoder(name)
+    folder = encoder_folder(name)
+    merges = None
+    if folder is None:
+        model_config = open_clip.get_model_config(config.architecture)
+    else:
+        model_config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))["model_cfg"]
+        merges = folder / MERGES_FILE if (folder / MERGES_FILE).is_file() else None
+    return Start(encoder.model, encoder.tokenizer, model_config, encoder.manifest, merges, origin)
+
+
+def write_config(
+    folder: Path, model_config: dict[str, Any], mean: tuple[float, ...], std: tuple[float, ...]
+) -> None:
+    """Write open_clip's configuration file of a model."""
+    config = {
+        "model_cfg": model_config,
+        "preprocess_cfg": {
+            "mean": list(_three(mean)),
+            "std": list(_three(std)),
+            "interpolation": "bicubic",
+            "resize_mode": "squash",
+        },
+    }
+    (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def write_merges(path: Path, count: int) -> int:
+    """Write the first ``count`` merges of open_clip's tokenizer; return the size of its vocabulary.
+
+    The vocabulary is 256 bytes, each also as the end of a word, the merges, and two special tokens.
+    """
+    from open_clip.tokenizer import default_bpe
+
+    with gzip.open(default_bpe(), "rt", encoding="utf-8") as file:
+        lines = [next(file).rstrip("\n") for _ in range(count + 1)]  # the first line is a header
+    # No final newline, which would count as one more merge; no time stamp: the same bytes every time.
+    path.write_bytes(gzip.compress("\n".join(lines).encode("utf-8"), mtime=0))
+    return 512 + count + 2
+
+
+def _fresh(config: TrainConfig, pairs: Pairs) -> Start:
+    """An areo-mini with random weights, normalised to the training tiles."""
+    folder = config.scratch / "model"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_merges(folder / MERGES_FILE, AREO_MINI_MERGES)
+    mean, std = _statistics(pairs.images)
+    model_config = deepcopy(AREO_MINI)
+    write_config(folder, model_config, (mean,), (std,))
+    model, tokenizer = create_model(str(folder), untrained=True, seed=config.seed)
+    text = model_config["text_cfg"]
+    architecture = (
+        f"{model_config['vision_cfg']['timm_model_name']} image tower, "
+        f"text transformer of {text['layers']} layers, width {text['width']}"
+    )
+    manifest = manifest_of(model, "", architecture, bands=("grey",))
+    return Start(model, tokenizer, model_config, manifest, folder / MERGES_FILE, "random weights")
+
+
+def _statistics(images: NDArray[np.uint8]) -> tuple[float, float]:
+    """Mean and standard deviation of observed pixels, scaled to 0..1, from some thousand tiles."""
+    some = images[:: max(1, len(images) // 4000)]
+    observed = some[some > 0]
+    if len(observed) == 0 or observed.std() == 0:
+        return 0.5, 0.25
+    return round(float(observed.mean()) / 255, 4), round(float(observed.std()) / 255, 4)
+
+
+def _three(values: tuple[float, ...]) -> tuple[float, ...]:
+    return values if len(values) == 3 else values * 3

@@ -1,0 +1,121 @@
+"""Texts of a training step: captions of tiles, names of landforms, and words about something else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from retrieval.training.assess import names_of
+from retrieval.training.augment import speaks_of_direction
+from retrieval.training.pairs import Pairs
+
+
+class Texts:
+    """All texts of a run, turned into tokens once.
+
+    Parameters
+    ----------
+    tokenizer
+        open_clip's tokenizer of the model.
+    pairs
+        The training tiles with their captions.
+    words, templates
+        Names per landform key, and sentences with ``{}`` around them.
+    groups
+        Landform keys per name of a group; every tile with one of them shows the group.
+
+    Attributes
+    ----------
+    numbers
+        Which captions each tile has, shape (n, c); repeated where a tile has fewer than c.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        pairs: Pairs,
+        words: Mapping[str, Sequence[str]],
+        templates: Sequence[str],
+        groups: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._templates = ("{}", *templates)
+        number: dict[str, int] = {}
+        most = max(len(captions) for captions in pairs.captions)
+        self.numbers = np.empty((len(pairs), most), dtype=np.int32)
+        for row, captions in enumerate(pairs.captions):
+            own = [number.setdefault(caption, len(number)) for caption in captions]
+            self.numbers[row] = np.resize(own, most)
+        unique = list(number)
+        self._tokens = _tokenize(tokenizer, unique)
+        self._turnable = np.array([not speaks_of_direction(caption) for caption in unique])
+        members = {key: (key,) for key in pairs.keys} | {
+            name: tuple(key for key in keys if key in pairs.keys) for name, keys in (groups or {}).items()
+        }
+        members = {name: keys for name, keys in members.items() if keys}
+        self._shown = np.array([[key in keys for keys in members.values()] for key in pairs.keys])
+        self._names = [
+            _tokenize(tokenizer, [t.replace("{}", n) for n in names_of(key, words) for t in self._templates])
+            for key in members
+        ]
+        named = [name for key in members for name in names_of(key, words)]
+        self._foreign = foreign_words(tokenizer, [*unique, *named])
+
+    def captions(
+        self, rows: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[torch.Tensor, NDArray[np.int32], NDArray[np.bool_]]:
+        """One caption per tile: tokens (m, context), its number (m,), whether the tile may turn (m,)."""
+        chosen = self.numbers[rows, rng.integers(0, self.numbers.shape[1], len(rows))]
+        tokens = self._tokens[torch.from_numpy(chosen.astype(np.int64))].long()
+        return tokens, chosen, self._turnable[chosen]
+
+    @property
+    def names_count(self) -> int:
+        """Number of landforms and groups."""
+        return len(self._names)
+
+    def names(self, rng: np.random.Generator) -> torch.Tensor:
+        """One name per landform and group in some sentence: tokens (names_count, context)."""
+        return torch.stack([texts[int(rng.integers(len(texts)))] for texts in self._names]).long()
+
+    def shown(self, labels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which tiles, of landforms (n, k), show each landform and group: shape (n, names_count)."""
+        return np.asarray((labels[:, :, None] & self._shown).any(axis=1))
+
+    def kinship(self) -> NDArray[np.float32]:
+        """Truth of names about each other, square: the own +1, one that shares a landform 0, others -1."""
+        shared = self._shown.T.astype(int) @ self._shown.astype(int) > 0
+        return np.where(np.eye(len(shared)) > 0, 1, np.where(shared, 0, -1)).astype(np.float32)
+
+    def foreign(self, count: int, rng: np.random.Generator) -> torch.Tensor:
+        """Texts of words that no caption uses, true of no tile: tokens (count, context).
+
+        They teach the text tower that a word it does not know is not a landform it knows, so that a
+        query for something absent finds little.
+        """
+        texts = []
+        for _ in range(count if self._foreign else 0):
+            words = rng.choice(self._foreign, size=int(rng.integers(1, 4)))
+            template = self._templates[int(rng.integers(len(self._templates)))]
+            texts.append(template.replace("{}", " ".join(words)))
+        if not texts:
+            return torch.empty((0, self._tokens.shape[1]), dtype=torch.long)
+        return _tokenize(self._tokenizer, texts).long()
+
+
+def foreign_words(tokenizer: Any, texts: Sequence[str]) -> list[str]:
+    """Whole words of the tokenizer's vocabulary that none of the texts use; none if it has no list."""
+    vocabulary = getattr(tokenizer, "encoder", {})
+    used = set(re.findall(r"[a-z]+", " ".join(texts).lower()))
+    words = {piece.removesuffix("</w>") for piece in vocabulary if piece.endswith("</w>")}
+    return sorted(word for word in words - used if len(word) > 3 and word.isascii() and word.isalpha())
+
+
+def _tokenize(tokenizer: Any, texts: list[str]) -> torch.Tensor:
+    # int32 halves the memory of some hundred thousand captions.
+    return torch.cat([tokenizer(texts[i : i + 4096]).int() for i in range(0, len(texts), 4096)])
