@@ -531,6 +531,7 @@ def test_odd_tool_messages_do_no_harm(planner: OfflinePlanner, content: str, sta
 # Over a real index
 
 
+@pytest.mark.slow
 def test_over_an_index_every_number_is_backed(
     home: Settings, tiny_index: TileIndex, pattern_encoder: PatternEncoder
 ) -> None:
