@@ -142,11 +142,11 @@ def _group_title(progress: Progress) -> str:
 def _found(step: Step) -> str:
     if step.error:
         return "could not be done"
-    found = ", ".join(step.layer_ids)
+    found = [", ".join(step.layer_ids)] if step.layer_ids else []
     count = step.figures.get("count")
-    if isinstance(count, int | float) and found:
-        found += f" · {count:,.0f} {'row' if count == 1 else 'rows'}"
-    return found or "done"
+    if count is not None:
+        found.append(f"{count:,.0f} {'row' if count == 1 else 'rows'}")
+    return " · ".join(found) or "done"
 
 
 def _small_print(answered: Answered, steps: Sequence[Step | StepStarted]) -> str:

@@ -35,6 +35,8 @@ ROUTES = "areographer"
 PICTURE_LIMIT_PX = 50_000_000
 PICTURE_SIDE_PX = 2048
 
+_drawing = threading.Lock()
+
 
 def tiles_base(index: TileIndex) -> str:
     """Address of tile pictures, unique to the index, so that browsers may keep them."""
@@ -51,7 +53,7 @@ def make_routes(settings: Settings, index: TileIndex, sessions: Sessions) -> lis
     making = threading.Lock()
 
     def globe(request: Request) -> Response:
-        return HTMLResponse(_globe_page(globe_payload(index, [], thumbnails=False)))
+        return HTMLResponse(_globe_page(draw_planet(index)))
 
     def tile(request: Request) -> Response:
         row = request.path_params["row"]
@@ -63,7 +65,9 @@ def make_routes(settings: Settings, index: TileIndex, sessions: Sessions) -> lis
     def layers(request: Request) -> Response:
         workspace = _session(request).conversation.workspace
         ids = [name for name in request.query_params.get("ids", "").split(",") if name]
-        payload = globe_payload(workspace, [workspace.layers.get(name) for name in ids], thumbnails=True)
+        shown = [workspace.layers.get(name) for name in ids]
+        draw_planet(index)
+        payload = globe_payload(workspace, shown, thumbnails=True)
         return JSONResponse({name: value for name, value in payload.items() if name != "basemap"})
 
     def file(request: Request) -> Response:
@@ -74,12 +78,15 @@ def make_routes(settings: Settings, index: TileIndex, sessions: Sessions) -> lis
 
     def transcript(request: Request) -> Response:
         session = _session(request)
+        kind = request.path_params["kind"]
+        if kind not in ("zip", "html"):
+            return PlainTextResponse("A transcript is a .zip or an .html.", 404)
         conversation = session.conversation
         with making:
             bundle = write_bundle(
                 session.id, conversation.turns, conversation.workspace, settings.exports / "transcripts"
             )
-        path = bundle.zip if request.path_params["kind"] == "zip" else bundle.html
+        path = bundle.zip if kind == "zip" else bundle.html
         return FileResponse(path, filename=path.name)
 
     def _session(request: Request) -> Session:
@@ -94,6 +101,12 @@ def make_routes(settings: Settings, index: TileIndex, sessions: Sessions) -> lis
         Route(f"{one}/upload/{{name}}", _refusing(upload)),
         Route(f"{one}/transcript.{{kind}}", _refusing(transcript)),
     ]
+
+
+def draw_planet(index: TileIndex) -> dict[str, Json]:
+    """The globe without layers. The first call reads every tile; others wait for it and are quick."""
+    with _drawing:
+        return globe_payload(index, [], thumbnails=False)
 
 
 def keep_picture(path: Path, folder: Path) -> str:

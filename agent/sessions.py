@@ -83,6 +83,10 @@ class Progress:
         else:
             self.answered, self.text = event, event.text
 
+    def refuse(self, error: InputError) -> None:
+        """End with the reason why it cannot be answered."""
+        self.take(Answered(str(error), "failed", Evidence(), (), 0.0))
+
 
 class Run:
     """One question being answered in its own thread."""
@@ -198,8 +202,9 @@ class Session:
             if self.run:
                 self.past.append(self.run.progress)
                 self.run = None
-            answered = Answered(str(error), "failed", Evidence(), (), 0.0)
-            self.past.append(Progress(question, text=str(error), answered=answered))
+            refused = Progress(question)
+            refused.refuse(error)
+            self.past.append(refused)
 
     def stop(self) -> None:
         """Stop the running question, if there is one."""
