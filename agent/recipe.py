@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agent.events import Step, Turn
 from retrieval.errors import BundleError, Cancelled, InputError
 from tools import TOOLS
-from tools.layers import LayerStore, Provenance, make_table
+from tools.layers import Layer, LayerStore, Provenance, make_table
 from tools.workspace import ToolResult, Workspace
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def make_recipe(turns: Sequence[Turn], workspace: Workspace) -> tuple[Recipe, di
     return recipe, inputs
 
 
-def stored(workspace: Workspace, layer_id: str) -> Any:
+def stored(workspace: Workspace, layer_id: str) -> Layer | None:
     """A layer of the conversation, or None if its files are gone or damaged: the rest is still of use."""
     try:
         return workspace.layers.get(layer_id)

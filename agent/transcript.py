@@ -11,7 +11,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,7 +24,7 @@ from agent.events import Turn
 from agent.page import model_label, page_html, render
 from agent.recipe import Recipe, Replay, make_recipe, replay, stored
 from tools.export import write_geopackage
-from tools.layers import Layer
+from tools.layers import Layer, Provenance
 from tools.workspace import Workspace
 
 __all__ = ["Bundle", "BundleContents", "Replay", "read_bundle", "replay", "write_bundle"]
@@ -75,7 +75,8 @@ def write_bundle(
     recipe = Recipe.model_validate(_without_folders(recipe.model_dump(mode="json"), workspace))
     turns = [Turn.from_json(_without_folders(turn.to_json(), workspace)) for turn in turns]
     ids = dict.fromkeys(layer_id for turn in turns for step in turn.steps for layer_id in step.layer_ids)
-    layers = [layer for layer in (stored(workspace, layer_id) for layer_id in ids) if layer is not None]
+    found = [layer for layer in (stored(workspace, layer_id) for layer_id in ids) if layer is not None]
+    layers = [_clean_layer(layer, workspace) for layer in found]
     title = " ".join((title or (turns[0].question if turns else "")).split())[:TITLE_CHARS] or "Conversation"
     record = _record(conversation_id, title, turns, layers, recipe, workspace)
     pictures = _pictures(turns, workspace)
@@ -141,7 +142,7 @@ def _record(
                 "count": len(layer),
                 "hash": layer.hash,
                 "file": f"layers/{layer.id}.parquet",
-                "provenance": _without_folders(asdict(layer.provenance), workspace),
+                "provenance": asdict(layer.provenance),
             }
             for layer in layers
         ],
@@ -180,6 +181,11 @@ def _pictures(turns: Sequence[Turn], workspace: Workspace) -> dict[str, Path]:
     return found
 
 
+def _clean_layer(layer: Layer, workspace: Workspace) -> Layer:
+    made = Provenance(**_without_folders(asdict(layer.provenance), workspace))
+    return replace(layer, title=_without_folders(layer.title, workspace), provenance=made)
+
+
 def _without_folders(value: Json, workspace: Workspace) -> Json:
     """The same values with this machine's folders taken out of their texts."""
     folders = [workspace.output, workspace.layers.folder, *workspace.readable, workspace.settings.home]
@@ -194,7 +200,7 @@ def _without_folders(value: Json, workspace: Workspace) -> Json:
         if isinstance(item, Mapping):
             return {key: clean(child) for key, child in item.items()}
         if isinstance(item, (list, tuple)):
-            return [clean(child) for child in item]
+            return type(item)(clean(child) for child in item)
         return item
 
     return clean(value)

@@ -2,8 +2,8 @@
 
    Tells:    CustomEvent "areographer:tile" {tile_id, layer, lon, lat} on the section (it bubbles); inside
              an iframe also postMessage({type: "areographer:tile", ...}) to the page around it.
-   Listens:  section.areographer.light("L3" | null), .show(["L1", ...]), .fly(lon, lat), .update({layers});
-             inside an iframe
+   Listens:  section.areographer.light("L3" | null), .show(["L1", ...]), .fly(lon, lat), .clear(),
+             .update({layers, thumbnails}); inside an iframe
              postMessage({type: "areographer:light", layer: "L3"}) and
              postMessage({type: "areographer:fly", lon, lat}) from the page around it. */
 (function () {
@@ -205,6 +205,8 @@
         view.fit({ lon, lat, radius: 6 }, true);
         draw();
       },
+      /** Close the card of the chosen tile. */
+      clear() { pick([], false); },
       show(ids) { state.visible = new Set(ids); draw(); },
       /** Other layers on the same planet: {layers, thumbnails} of another payload. */
       update(changes) { return areo.mount(root, { ...payload, layers: changes.layers, thumbnails: changes.thumbnails || {} }); },
@@ -241,6 +243,7 @@
 
     const note = make("div", "areo-note");
     note.hidden = true;
+    side.firstChild.open = stage.clientWidth > 480;
     stage.append(side, tools, scale.element, corner, note);
     poles = areo.polarPanels(stage, state, pick);
     if (areo.hasWebGL()) {
@@ -256,6 +259,7 @@
     } else {
       useCanvas("This browser has no WebGL: flat map instead of the globe.");
     }
+    stage.addEventListener("keydown", (event) => { if (event.key === "Escape") handle.clear(); });
     const resized = new ResizeObserver(() => { if (view.kind === "canvas") view.draw(); poles?.draw(); });
     resized.observe(stage);
     root.areographer = handle;

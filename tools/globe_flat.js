@@ -219,13 +219,17 @@
       return sheet;
     }
 
+    function place(lon, lat) {
+      const x = canvas.clientWidth / 2 + areo.wrap(lon - view.lon) * view.scale;
+      return [x, canvas.clientHeight / 2 - (lat - view.lat) * view.scale];
+    }
+
     function draw() {
       const { context, width, height } = sized(canvas);
       const least = Math.max(width / 360, 0.1);
       view.scale = Math.min(Math.max(view.scale, least), 400);
       const reach = Math.max(0, 90 - height / 2 / view.scale);
       view.lat = Math.min(Math.max(view.lat, -reach), reach);
-      const place = (lon, lat) => [width / 2 + areo.wrap(lon - view.lon) * view.scale, height / 2 - (lat - view.lat) * view.scale];
       const top = height / 2 - (90 - view.lat) * view.scale;
       context.fillStyle = "#14181e"; context.fillRect(0, Math.max(0, top), width, Math.min(height, 180 * view.scale));
       if (ground) {
@@ -241,7 +245,7 @@
       for (let lon = -180; lon < 180; lon += 30) {
         const [x] = place(lon, 0);
         context.beginPath(); context.moveTo(x, Math.max(0, top)); context.lineTo(x, Math.min(height, top + 180 * view.scale)); context.stroke();
-        context.fillText(areo.lonText(state, lon, 0), x + 3, height / 2 - (0 - view.lat) * view.scale - 3);
+        context.fillText(areo.lonText(state, lon, 0), x + 3, place(0, 0)[1] - 3);
       }
       for (let lat = -60; lat <= 60; lat += 30) {
         const [, y] = place(0, lat);
@@ -297,6 +301,8 @@
     return {
       kind: "canvas",
       draw,
+      place,
+      where: () => ({ ...view }),
       fit(extent) {
         Object.assign(view, extent ? { lon: extent.lon, lat: extent.lat } : { lon: 0, lat: 0 });
         view.scale = extent ? (0.4 * Math.min(canvas.clientWidth, canvas.clientHeight)) / Math.max(extent.radius, 3) : 0;

@@ -105,7 +105,7 @@
     const payload = state.payload;
     const map = new maplibregl.Map({
       container: holder, style: style(payload), center: [0, 0], zoom: 0, minZoom: -1, maxZoom: 10, maxPitch: 0,
-      attributionControl: false, fadeDuration: 0, canvasContextAttributes: { antialias: true },
+      attributionControl: false, fadeDuration: 0,
       locale: { "Map.Title": `Map of ${payload.body.name}` },
     });
     map.addControl(new maplibregl.NavigationControl({ showCompass: true, visualizePitch: false }), "top-right");
@@ -161,7 +161,7 @@
       const camera = 1.5 * holder.clientHeight;
       const horizon = (camera * radius) / Math.sqrt(camera * camera + 2 * camera * radius);
       limb.hidden = state.projection !== "globe" || horizon > 2 * Math.max(holder.clientWidth, holder.clientHeight);
-      limb.style.width = limb.style.height = `${2 * horizon}px`;
+      limb.style.width = limb.style.height = `${(2 * horizon) / 0.88}px`;
     }
 
     function draw() {

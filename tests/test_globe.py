@@ -1,0 +1,221 @@
+"""The payload, the fragment and the pictures of the globe; how they look is tested in a browser."""
+
+import json
+from html.parser import HTMLParser
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from retrieval.body import Body, get_body
+from retrieval.index import TileIndex
+from tests.transcripts import HOSTILE
+from tools.globe import (
+    COLOURS,
+    MERCATOR_LIMIT_DEG,
+    globe_document,
+    globe_html,
+    globe_payload,
+    globe_scripts,
+    json_for_script,
+    to_mercator,
+    to_polar,
+    top_rows,
+)
+from tools.layers import Kind, Layer, Provenance, make_table
+
+LOWELL = get_body("lowell")
+
+
+def layer(
+    lonlat: NDArray[np.float64],
+    probability: NDArray[np.float64] | None = None,
+    *,
+    ids: list[str] | None = None,
+    kind: Kind = "tiles",
+    title: str = "pitted cones",
+    body: Body = LOWELL,
+    **columns: object,
+) -> Layer:
+    names = ids or [f"row{i}" for i in range(len(lonlat))]
+    table = make_table(body, names, lonlat, probability, probability, **columns)
+    return Layer("L1", title, kind, table, Provenance("search_words", {}, body.name, threshold=0.5))
+
+
+def spread(n: int, seed: int = 0) -> NDArray[np.float64]:
+    rng = np.random.default_rng(seed)
+    return np.stack([rng.uniform(-180, 180, n), np.degrees(np.arcsin(rng.uniform(-1, 1, n)))], axis=-1)
+
+
+def tile_layer(index: TileIndex, rows: list[int]) -> Layer:
+    tiles = index.tiles.iloc[rows]
+    probability = np.linspace(0.9, 0.5, len(rows))
+    return layer(tiles[["lon", "lat"]].to_numpy(), probability, ids=tiles["tile_id"].tolist())
+
+
+def test_payload_says_what_is_drawn(tiny_index: TileIndex) -> None:
+    made = tile_layer(tiny_index, [3, 30, 300])
+    payload = globe_payload(tiny_index, [made], thumbnails=True, basemap_px=256)
+    (drawn,) = payload["layers"]
+    assert drawn["row_id"] == made.table["row_id"].tolist()
+    assert drawn["probability"] == [0.9, 0.7, 0.5]
+    assert np.allclose(drawn["lon"], made.table["lon"], atol=1e-5)
+    assert (drawn["count"], drawn["threshold"]) == (3, 0.5)
+    assert payload["body"]["radius_km"] == 450.0
+    assert set(payload["thumbnails"]) == set(drawn["row_id"])
+    assert payload["basemap"].keys() == {"mercator", "north", "south"}
+    assert json.loads(json.dumps(payload, allow_nan=False)) == payload
+
+
+def test_thumbnails_only_when_asked_and_only_of_tiles(tiny_index: TileIndex) -> None:
+    tiles, features = tile_layer(tiny_index, list(range(40))), layer(spread(5), kind="features")
+    assert globe_payload(tiny_index, [tiles], thumbnails=False, basemap_px=256)["thumbnails"] == {}
+    payload = globe_payload(tiny_index, [tiles, features], thumbnails=True, basemap_px=256)
+    assert list(payload["thumbnails"]) == tiles.table["row_id"].tolist()[:12]
+
+
+def test_unknown_numbers_and_places_are_null_or_left_out(tiny_index: TileIndex) -> None:
+    lonlat = np.array([[0.0, 1.0], [np.nan, 5.0], [30.0, -10.0]])
+    odd = layer(lonlat, kind="catalogue", diameter_km=[1.5, 2.0, np.nan], name=["A", "B", None])
+    (drawn,) = globe_payload(tiny_index, [odd], thumbnails=True, basemap_px=256)["layers"]
+    assert drawn["row_id"] == ["row0", "row2"]
+    assert drawn["probability"] == [None, None]
+    assert drawn["details"] == [
+        {"label": "name", "unit": "", "values": ["A", None]},
+        {"label": "diameter", "unit": "km", "values": [1.5, None]},
+    ]
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 30), max_size=4), st.integers(0, 80))
+def test_points_are_shared_out_fairly(counts: list[int], most: int) -> None:
+    layers = [layer(spread(n), np.linspace(0, 1, n)) for n in counts]
+    drawn = [len(item["lon"]) for item in payload_layers(layers, most)]
+    assert sum(drawn) == min(sum(counts), most) or most - sum(drawn) < len(counts)
+    assert all(d <= n for d, n in zip(drawn, counts, strict=True))
+    cut = [d for d, n in zip(drawn, counts, strict=True) if d < n]
+    assert not cut or max(drawn) - min(cut) <= 1
+
+
+def payload_layers(layers: list[Layer], most: int) -> list[dict[str, list[float]]]:
+    class Bare:
+        """An index with nothing but what layers need: hypothesis asks hundreds of times."""
+
+        body = LOWELL
+        grid = type("Grid", (), {"tile_km": 60.0})
+
+    with patch("tools.globe._pictures", return_value={}):
+        return list(globe_payload(Bare(), layers, thumbnails=False, max_points=most)["layers"])  # type: ignore[arg-type]
+
+
+def test_a_layer_with_too_many_rows_keeps_its_most_probable() -> None:
+    probability = np.random.default_rng(1).permutation(np.linspace(0, 1, 100))
+    (drawn,) = payload_layers([layer(spread(100), probability)], 10)
+    assert sorted(drawn["probability"]) == sorted(np.round(np.sort(probability)[-10:], 4).tolist())
+    assert drawn["count"] == 100
+    (catalogue,) = payload_layers([layer(spread(100), kind="catalogue")], 3)
+    assert catalogue["row_id"] == ["row0", "row49", "row99"]
+
+
+def test_top_rows_put_unknown_probabilities_last() -> None:
+    made = layer(spread(4), np.array([np.nan, 0.2, 0.9, 0.2]))
+    assert top_rows(made, 3).tolist() == [2, 1, 3]
+
+
+def test_colours_are_told_apart() -> None:
+    assert len(set(COLOURS)) == len(COLOURS) == 7
+
+
+@pytest.mark.parametrize("lat", [-84.0, -60.0, -33.3, 0.0, 12.5, 45.0, 70.0, 84.0])
+def test_mercator_puts_latitudes_where_they_belong(lat: float) -> None:
+    height, size = 360, 512
+    rows = np.linspace(250, 5, height)  # brighter to the north
+    picture = to_mercator(np.repeat(rows[:, None], 2 * height, axis=1).astype(np.uint8), size)
+    y = (1 - np.arcsinh(np.tan(np.radians(lat))) / np.pi) / 2 * size
+    expected = np.interp(90 - lat, np.linspace(0.25, 179.75, height), rows)
+    assert abs(float(picture[min(int(y), size - 1), 100]) - expected) < 2.0
+
+
+def test_mercator_edges_claim_nothing() -> None:
+    noise = np.random.default_rng(0).integers(1, 255, (128, 256)).astype(np.uint8)
+    picture = to_mercator(noise, 256)
+    assert picture.shape == (256, 256)
+    assert np.ptp(picture[:8], axis=1).max() == 0
+    assert np.ptp(picture[-8:], axis=1).max() == 0
+    assert np.ptp(picture[128]) > 0
+    assert pytest.approx(85.0511, abs=1e-3) == MERCATOR_LIMIT_DEG
+
+
+@pytest.mark.parametrize(("pole", "lon", "where"), [
+    (1, 0, "bottom"), (1, 90, "right"), (-1, 0, "top"), (-1, 90, "right"), (1, 180, "top"), (-1, -90, "left"),
+])  # fmt: skip
+def test_polar_maps_are_turned_as_published_ones(pole: int, lon: int, where: str) -> None:
+    sheet = np.zeros((180, 360), dtype=np.uint8)
+    sheet[:, (np.arange(-10, 10) + lon + 180) % 360] = 255
+    picture = to_polar(sheet, 101, pole)
+    edges = {
+        "top": picture[:30, 50], "bottom": picture[71:, 50],
+        "left": picture[50, :30], "right": picture[50, 71:],
+    }  # fmt: skip
+    bright = {name: float(values[values.nonzero()[0][:5]].mean()) if values.any() else 0.0
+              for name, values in edges.items()}  # fmt: skip
+    assert max(bright, key=lambda name: bright[name]) == where
+    assert picture[0, 0] == 0
+
+
+def test_polar_map_has_only_its_own_hemisphere() -> None:
+    sheet = np.full((180, 360), 10, dtype=np.uint8)
+    sheet[:90] = 200
+    assert to_polar(sheet, 51, 1)[25, 25] == 200
+    assert to_polar(sheet, 51, -1)[25, 25] == 10
+
+
+@given(st.text() | st.just(HOSTILE))
+def test_json_in_a_script_cannot_leave_it(text: str) -> None:
+    written = json_for_script({"a": text})
+    assert not set(written) & set("<>&\u2028\u2029")
+    assert json.loads(written) == {"a": text}
+
+
+class Tags(HTMLParser):
+    """Start tags of a page, as a browser would see them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_hostile_titles_stay_text(tiny_index: TileIndex) -> None:
+    made = layer(spread(3), np.ones(3), ids=[HOSTILE] * 3, title=HOSTILE, name=[HOSTILE] * 3)
+    payload = globe_payload(tiny_index, [made], thumbnails=True, basemap_px=256)
+    tags = Tags(globe_html(payload, inline_assets=False)).tags
+    assert [tag for tag, _ in tags] == ["section", "script", "noscript"]
+    assert tags[1][1] == {"type": "application/json"}
+
+
+def test_fragment_brings_its_assets_unless_told_not_to(tiny_index: TileIndex) -> None:
+    payload = globe_payload(tiny_index, [], thumbnails=False, basemap_px=256)
+    whole, bare = globe_html(payload, height_px=333), globe_html(payload, inline_assets=False)
+    assert 'data-height="333"' in whole
+    assert "maplibregl" in whole
+    assert "maplibregl" not in bare
+
+
+def test_document_allows_its_own_scripts_and_no_network(tiny_index: TileIndex) -> None:
+    document = globe_document(globe_payload(tiny_index, [], thumbnails=False, basemap_px=256))
+    tags = Tags(document).tags
+    policy = next(attrs["content"] for tag, attrs in tags if tag == "meta" and "http-equiv" in attrs)
+    assert policy is not None
+    assert "default-src 'none'" in policy
+    assert policy.count("'sha256-") == len(globe_scripts()) + 1
+    assert "http:" not in policy
+    assert "https:" not in policy
+    assert not [attrs for _, attrs in tags if "src" in attrs or "href" in attrs]
+    assert "sourceMappingURL" not in document
