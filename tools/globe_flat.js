@@ -152,6 +152,7 @@
 
     function drawPanel(panel) {
       const { context, width } = sized(panel.canvas);
+      if (width < 2) return; // folded away, or taken off the page while its picture was loading
       const middle = width / 2, edge = middle - 1;
       const scale = edge / Math.tan(((90 - POLAR_LIMIT) / 2) * RAD);
       const radius = (lat) => scale * Math.tan(((90 - Math.abs(lat)) / 2) * RAD);
