@@ -19,26 +19,23 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.encoder_folder import (
+    ALLOWED,
+    CONFIG_FILE,
+    MANIFEST_FILE,
+    MERGES_FILE,
+    WEIGHTS_FOLDER,
+    encoder_folder,
+    read_folder,
+)
 from retrieval.errors import EncoderError
 
 if TYPE_CHECKING:
     import torch
 
-WEIGHTS_FOLDER = Path(__file__).parent / "weights"
-DEFAULT_ENCODER = "areo-mini"
-CONFIG_FILE = "open_clip_config.json"
-WEIGHTS_FILE = "open_clip_model.safetensors"
-MANIFEST_FILE = "areographer.json"
-MERGES_FILE = "bpe.txt.gz"
 UNTRAINED = "untrained"
-
-_ALLOWED = (
-    "areo-mini, an open_clip MODEL or MODEL:PRETRAINED, hf-hub:ORG/NAME, "
-    f"or a folder with {CONFIG_FILE} and its weights"
-)
-_AGAIN = "copy or train the weights again"
 _REC601 = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601: the grey of a colour picture
-_PIXELS_AT_ONCE = 256 * 96 * 96  # enough to keep two cores busy, small enough for the cache
+_PIXELS_AT_ONCE = 128 * 96 * 96  # enough to keep two cores busy, small enough for the cache
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,7 @@ def load_encoder(name: str, *, threads: int | None = None) -> OpenClipEncoder:
     name = name.strip()
     folder = encoder_folder(name)
     if folder is not None:
-        recorded = _check_folder(folder)
+        recorded = read_folder(folder)
     import torch
 
     if threads is not None:
@@ -207,23 +204,6 @@ class OpenClipEncoder:
         return rows
 
 
-def encoder_folder(name: str) -> Path | None:
-    """The folder that an encoder name stands for, or None if it is an open_clip name or a hub id."""
-    if not name:
-        raise EncoderError("the encoder has no name", allowed=_ALLOWED)
-    if name.startswith("hf-hub:"):
-        return None
-    shipped = WEIGHTS_FOLDER / name
-    if name == DEFAULT_ENCODER or (Path(name).name == name and shipped.is_dir()):
-        return shipped
-    path = Path(name.removeprefix("local-dir:")).expanduser()
-    if path.is_dir():
-        return path.resolve()
-    if name.startswith(("local-dir:", "/", ".", "~")):
-        raise EncoderError(f"there is no encoder folder {path}", allowed=_ALLOWED)
-    return None
-
-
 def prepare_images(images: torch.Tensor, manifest: EncoderManifest) -> torch.Tensor:
     """Turn pixel values into what the image tower takes.
 
@@ -286,7 +266,7 @@ def create_model(
     """
     folder = encoder_folder(name)
     if folder is not None:
-        _check_folder(folder)
+        read_folder(folder)
         return _create(name, f"local-dir:{folder}", folder=folder, untrained=untrained, seed=seed)
     return _create(name, name, pretrained=pretrained, untrained=untrained, seed=seed)
 
@@ -309,37 +289,6 @@ def manifest_of(
         logit_scale=float(model.logit_scale.detach().exp()),
         context_length=int(getattr(model, "context_length", 77)),
     )
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _check_folder(folder: Path) -> dict[str, Any]:
-    """Read ``areographer.json`` and verify the files it lists, before the slow imports."""
-    if not (folder / CONFIG_FILE).is_file():
-        raise EncoderError(
-            f"{folder} holds no {CONFIG_FILE}", next_step="point to a folder in open_clip's local layout"
-        )
-    path = folder / MANIFEST_FILE
-    if not path.is_file():
-        return {}
-    try:
-        recorded = json.loads(path.read_text(encoding="utf-8"))
-        files = dict(recorded.get("files", {}))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise EncoderError(f"{path} is torn ({error})", next_step=_AGAIN) from error
-    for file, digest in files.items():
-        if Path(file).name != file or not (folder / file).is_file():
-            raise EncoderError(f"{folder} lacks {file}", next_step=_AGAIN)
-        if file_sha256(folder / file) != digest:
-            raise EncoderError(
-                f"{folder / file} is torn: its SHA-256 is not the one in {MANIFEST_FILE}",
-                next_step=_AGAIN,
-            )
-    return dict(recorded)
 
 
 def _encoder_of_folder(name: str, folder: Path, recorded: dict[str, Any]) -> OpenClipEncoder:
@@ -373,7 +322,7 @@ def _encoder_of_builtin(name: str) -> OpenClipEncoder:
 
     architecture, _, tag = name.partition(":")
     if architecture not in open_clip.list_models():
-        raise EncoderError(f"there is no encoder {name!r}", allowed=_ALLOWED)
+        raise EncoderError(f"there is no encoder {name!r}", allowed=ALLOWED)
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if not tag and not tags:
         raise EncoderError(

@@ -16,9 +16,6 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from retrieval.encoder import (
-    CONFIG_FILE,
-    MANIFEST_FILE,
-    WEIGHTS_FILE,
     OpenClipEncoder,
     create_model,
     encode_query,
@@ -26,6 +23,7 @@ from retrieval.encoder import (
     manifest_of,
     prepare_images,
 )
+from retrieval.encoder_folder import CONFIG_FILE, MANIFEST_FILE, WEIGHTS_FILE
 from retrieval.errors import EncoderError
 from retrieval.training.export import write_weights
 from retrieval.training.start import Start, write_config, write_merges

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from retrieval.encoder import DEFAULT_ENCODER, load_encoder
+from retrieval.encoder import load_encoder
+from retrieval.encoder_folder import DEFAULT_ENCODER
 from retrieval.errors import EncoderError, SettingsError
 from retrieval.training import train as training
 from retrieval.training.assess import assess, f1_score, precision_recall

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from retrieval.encoder import MANIFEST_FILE, MERGES_FILE, WEIGHTS_FILE, Encoder, file_sha256, load_encoder
+from retrieval.encoder import Encoder, load_encoder
+from retrieval.encoder_folder import MANIFEST_FILE, MERGES_FILE, WEIGHTS_FILE, file_sha256
 from retrieval.training.start import Start, write_config
 
 CARD_FILE = "README.md"

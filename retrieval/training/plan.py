@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from retrieval.encoder import DEFAULT_ENCODER
+from retrieval.encoder_folder import DEFAULT_ENCODER
 from retrieval.errors import SettingsError
 from retrieval.training.assess import LandformScore
 

@@ -14,17 +14,8 @@ import numpy as np
 import open_clip
 from numpy.typing import NDArray
 
-from retrieval.encoder import (
-    CONFIG_FILE,
-    DEFAULT_ENCODER,
-    MERGES_FILE,
-    UNTRAINED,
-    EncoderManifest,
-    create_model,
-    encoder_folder,
-    load_encoder,
-    manifest_of,
-)
+from retrieval.encoder import UNTRAINED, EncoderManifest, create_model, load_encoder, manifest_of
+from retrieval.encoder_folder import CONFIG_FILE, DEFAULT_ENCODER, MERGES_FILE, encoder_folder
 from retrieval.training.pairs import Pairs
 from retrieval.training.plan import TrainConfig
 
