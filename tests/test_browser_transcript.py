@@ -221,7 +221,7 @@ def test_a_click_shows_the_tile_and_tells_the_page(read: Opened) -> None:
     shown = read.page.locator(f"button img[data-tile='{spot['id']}']").first
     assert card.locator("img").get_attribute("src") == shown.get_attribute("src")
     assert "score" in card.inner_text()
-    assert read.ask("globe.view.map.querySourceFeatures('selected').length") > 0
+    read.wait("globe.view.map.querySourceFeatures('selected').length > 0")
     read.page.keyboard.press("Escape")
     assert card.count() == 0
 

@@ -67,6 +67,7 @@ def test_payload_says_what_is_drawn(tiny_index: TileIndex) -> None:
     assert payload["body"]["radius_km"] == 450.0
     assert set(payload["thumbnails"]) == set(drawn["row_id"])
     assert payload["basemap"].keys() == {"mercator", "north", "south"}
+    assert payload["has_gaps"], "longitudes 100 to 130 were never observed"
     assert json.loads(json.dumps(payload, allow_nan=False)) == payload
 
 
@@ -107,7 +108,7 @@ def payload_layers(layers: list[Layer], most: int) -> list[dict[str, list[float]
         body = LOWELL
         grid = type("Grid", (), {"tile_km": 60.0})
 
-    with patch("tools.globe._pictures", return_value={}):
+    with patch("tools.globe._pictures", return_value=({}, False)):
         return list(globe_payload(Bare(), layers, thumbnails=False, max_points=most)["layers"])  # type: ignore[arg-type]
 
 

@@ -72,6 +72,7 @@
       list.append(item);
     });
     if (!state.payload.layers.length) list.append(make("li", "areo-none", "no layers yet"));
+    if (state.payload.has_gaps) list.append(make("li", "areo-none", "black ground: not observed"));
     box.append(list);
     return box;
   }

@@ -90,6 +90,7 @@ def globe_payload(
         index, cache_folder = workspace_or_index, None
     body = index.body
     shares = _shares([len(layer) for layer in layers], max_points)
+    pictures, has_gaps = _pictures(index, basemap_px, cache_folder)
     return {
         "format": 1,
         "body": {
@@ -99,7 +100,8 @@ def globe_payload(
             "longitude_domain": body.longitude_domain,
         },
         "tile_km": index.grid.tile_km,
-        "basemap": dict(_pictures(index, basemap_px, cache_folder)),
+        "basemap": dict(pictures),
+        "has_gaps": has_gaps,
         "layers": [
             _layer_json(layer, share, COLOURS[i % len(COLOURS)])
             for i, (layer, share) in enumerate(zip(layers, shares, strict=True))
@@ -221,7 +223,7 @@ def _sample(grey: Grey, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> G
 
 
 @lru_cache(maxsize=4)
-def _pictures(index: TileIndex, width_px: int, cache_folder: Path | None) -> Mapping[str, str]:
+def _pictures(index: TileIndex, width_px: int, cache_folder: Path | None) -> tuple[Mapping[str, str], bool]:
     # Drawing a basemap reads every thumbnail of the index, which never changes while it is open.
     grey = basemap(index, width_px, cache_folder)
     pictures = {"mercator": _jpeg_uri(to_mercator(grey, width_px))}
@@ -229,7 +231,7 @@ def _pictures(index: TileIndex, width_px: int, cache_folder: Path | None) -> Map
         polar = to_polar(grey, POLAR_PX, pole)
         if polar.any():
             pictures[name] = _jpeg_uri(polar)
-    return pictures
+    return pictures, bool((grey == 0).any())
 
 
 def _jpeg_uri(grey: Grey) -> str:
