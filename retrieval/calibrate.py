@@ -2,9 +2,14 @@
 
 A score means little by itself: some tiles score high with every query, and some queries with every tile.
 So a tile's score is compared with its *background*, what a bank of prompts of everything else scores on the
-same tile. The difference, the margin, is the logarithm of a likelihood ratio as a contrastive model sees it.
-A query is taken to be shown where its margin beats a fixed bar (nothing may be found) and stands out from
-the bulk of tiles (a query that all tiles like a little finds none of them).
+same tile. The difference, the margin, is a log likelihood ratio as a contrastive model sees it: at 1 the
+query explains the tile e times better than the bank does on average.
+
+A tile counts as a hit if its margin is at least 1, so that a query for something absent finds little, and
+comes close to the margin of the best tiles, so that a query that many tiles like a little finds few of
+them. Close means within a factor e of their likelihood ratio or, where ratios are large, within 30 % of
+their margin. On a held-out synthetic planet this found more than any fixed bar, and far more than
+a mixture of two Gaussians fitted to the margins, which rare landforms and skewed bulks lead astray.
 """
 
 from __future__ import annotations
@@ -15,7 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 THRESHOLD = 0.5
-_FACTORS = (0.8, 1.2)
+LEAST_MARGIN = 1.0  # nats
+CLOSE_NATS = 1.0
+CLOSE_SHARE = 0.3
+_BEST = 0.999  # quantile that stands for the best tiles: one odd tile in a thousand must not set the bar
+_STEEPNESS = 2.0  # the best tiles get a probability of 1 / (1 + exp(-2)) = 0.88
+_LEVELS = (0.4, 0.5, 0.6)  # the threshold and a fifth to either side
 
 
 @dataclass(frozen=True)
@@ -61,11 +71,13 @@ def background(
     if len(bank) == 0:
         return np.zeros(len(vectors), dtype=np.float32)
     logits = logit_scale * (vectors @ bank.T)
-    top = logits.max(axis=1, initial=-np.inf, keepdims=True)
+    top = logits.max(axis=1, keepdims=True)
     return np.asarray(top[:, 0] + np.log(np.exp(logits - top).mean(axis=1)), dtype=np.float32)
 
 
-def calibrate(scores: NDArray[np.float32], background: NDArray[np.float32], logit_scale: float) -> Calibrated:
+def calibrate(
+    scores: NDArray[np.floating], background: NDArray[np.floating], logit_scale: float
+) -> Calibrated:
     """Turn the scores of one query on all tiles of an index into probabilities.
 
     Parameters
@@ -73,24 +85,23 @@ def calibrate(scores: NDArray[np.float32], background: NDArray[np.float32], logi
     scores
         Cosine similarities, shape (n,).
     background
-        What `background` gave for the same tiles, shape (n,).
+        What the function `background` gave for the same tiles, shape (n,).
     logit_scale
         Factor from cosine to logit.
 
     Returns
     -------
-    Probabilities of shape (n,), a threshold of 0.5, and counts around it.
+    Probabilities of shape (n,) that rise with the margin, and 0.5 as the threshold.
     """
-    margin = logit_scale * np.asarray(scores, dtype=np.float64) - background
-    probability = (1 / (1 + np.exp(-np.clip(margin - 1.0, -60, 60)))).astype(np.float32)
+    margin = logit_scale * np.asarray(scores, dtype=np.float64) - np.asarray(background, dtype=np.float64)
+    best = float(np.quantile(margin, _BEST)) if len(margin) else LEAST_MARGIN
+    bar = max(LEAST_MARGIN, best - max(CLOSE_NATS, CLOSE_SHARE * best))
+    unit = max(CLOSE_NATS, best - bar)
+    logit = np.clip(_STEEPNESS * (margin - bar) / unit, -60, 60)
+    probability = (1 / (1 + np.exp(-logit))).astype(np.float32)
     return Calibrated(
         probability=probability,
         threshold=THRESHOLD,
-        method="margin over background",
-        counts_at=_counts(probability),
+        method=f"margin over the background of at least {bar:.2f}, from the best margins ({best:.2f})",
+        counts_at={f"{level:.2f}": int((probability >= level).sum()) for level in _LEVELS},
     )
-
-
-def _counts(probability: NDArray[np.float32]) -> dict[str, int]:
-    levels = sorted({THRESHOLD, *(factor * THRESHOLD for factor in _FACTORS)})
-    return {f"{level:.2f}": int((probability >= level).sum()) for level in levels}
