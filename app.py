@@ -291,27 +291,27 @@ def _connect(app: Chat, desk: Desk, widgets: _Widgets) -> None:
         "concurrency_limit": None,
     }
 
-    def from_box(value: dict[str, Json] | None, conversation_id: str) -> Iterator[list[Json]]:
+    def from_box(value: dict[str, Json] | None, known: str, request: gr.Request) -> Iterator[list[Json]]:
         text, pictures = (value or {}).get("text") or "", (value or {}).get("files") or []
         taken = False
-        for view in desk.ask(text, pictures, conversation_id):
+        for view in desk.ask(text, pictures, known or _named(request)):
             # The box is emptied once, and only when its question was taken.
             empty = not taken and view.dialogue is not None
             taken = taken or empty
             yield _values(view, empty_box=empty)
 
-    def from_choice(choice: gr.SelectData, conversation_id: str) -> Iterator[list[Json]]:
+    def from_choice(choice: gr.SelectData, known: str, request: gr.Request) -> Iterator[list[Json]]:
         text = choice.value["text"] if isinstance(choice.value, dict) else str(choice.value)
-        yield from map(_values, desk.ask(text, [], conversation_id))
+        yield from map(_values, desk.ask(text, [], known or _named(request)))
 
-    def from_tile(event: gr.EventData, conversation_id: str) -> Iterator[list[Json]]:
-        yield from map(_values, desk.ask(f"Show tiles like {event.tile}", [], conversation_id))
+    def from_tile(event: gr.EventData, known: str, request: gr.Request) -> Iterator[list[Json]]:
+        yield from map(_values, desk.ask(f"Show tiles like {event.tile}", [], known or _named(request)))
 
-    def from_layer(event: gr.EventData, conversation_id: str) -> list[Json]:
-        return _values(desk.show_layer(str(event.layer), conversation_id))
+    def from_layer(event: gr.EventData, known: str, request: gr.Request) -> list[Json]:
+        return _values(desk.show_layer(str(event.layer), known or _named(request)))
 
     def from_address(request: gr.Request) -> Iterator[list[Json]]:
-        yield from map(_values, desk.restore(str(request.query_params.get("c", ""))[:80]))
+        yield from map(_values, desk.restore(_named(request)))
 
     asking = [
         app.load(from_address, None, page, **options),
@@ -324,6 +324,11 @@ def _connect(app: Chat, desk: Desk, widgets: _Widgets) -> None:
     w.new.click(lambda: _values(desk.empty()), None, page, cancels=asking, **options)
     for panel in (w.tiles, w.layers):
         panel.layer(from_layer, [w.state], page, **options)
+
+
+def _named(request: gr.Request) -> str:
+    """The conversation in the page's address; all that is left of it in a page that outlived its server."""
+    return str(request.query_params.get("c", ""))[:80]
 
 
 def _values(view: View, empty_box: bool = False) -> list[Json]:

@@ -8,8 +8,10 @@ window.areographerChat = (() => {
   const tell = (message) => frame()?.postMessage(message, "*");
 
   /** Fill the globe's frame. By srcdoc, because MapLibre refuses its own workers in a sandboxed frame with an
-      address: page and worker then disagree about their origin. */
+      address: page and worker then disagree about their origin. A little later than the rest, because a
+      browser without a graphics card is busy with it for a while. */
   async function mount(element) {
+    await new Promise((done) => setTimeout(done, 500));
     const answer = await fetch(`${ROUTES}/globe`);
     if (answer.ok) element.querySelector("iframe").srcdoc = await answer.text();
   }

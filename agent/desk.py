@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.dialogue import Message, messages
+from agent.dialogue import Message, messages, plain
 from agent.exchange import conversation_base, keep_picture, tiles_base
 from agent.panels import files_panel, layers_panel, tiles_panel
-from agent.sessions import Progress, Session, Sessions
+from agent.sessions import Progress, Session, Sessions, as_sentence
 from retrieval.errors import InputError, QuestionError
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
@@ -135,7 +135,8 @@ class Desk:
             session = self._sessions.get(conversation_id)
         except InputError as error:
             empty = self.empty()
-            said: Message = {"role": "assistant", "content": f"{error} Ask a question to begin a new one."}
+            text = f"{as_sentence(error)} Ask a question to begin a new conversation."
+            said: Message = {"role": "assistant", "content": plain(text)}
             yield View("", [said], working=False, panels=empty.panels)
             return
         yield from self.follow(session)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from agent.events import Answered, Step, StepStarted
+from agent.events import Answered, Step
 from agent.sessions import Progress
 
 Json = Any
@@ -20,6 +20,9 @@ Message = dict[str, Json]
 
 # Names of uploaded pictures, as `app.keep_picture` makes them; the only pictures a question may show.
 PICTURE_NAME = re.compile(r"\bpicture-[0-9a-f]{12}\.png\b")
+
+# A question longer than this is cut off where it is shown.
+QUESTION_CHARS = 1200
 
 # What a step does, in words; arguments that a call lacks are left out by `step_title`.
 TITLES = {
@@ -36,7 +39,7 @@ TITLES = {
     "orientation": "Measure directions in {layer}",
     "draw_map": "Draw a map of {layers}",
     "export_layer": "Write {layers} as {format}",
-    "decline": "Say what the data cannot tell",
+    "decline": "Decline, with a reason",
 }
 
 
@@ -63,7 +66,9 @@ def messages(progress: Progress, number: int, base: str, latest: bool) -> list[M
         for name in pictures:
             address = f"{base}/file/{quote(name)}"
             made.append({"role": "assistant", "content": f"[![Map of the result]({address})]({address})"})
-        made.append({"role": "assistant", "content": _small_print(answered, progress.steps)})
+        small_print = _small_print(answered)
+        if small_print:
+            made.append({"role": "assistant", "content": small_print})
         if latest and answered.suggestions:
             made[-1]["options"] = [{"value": text, "label": text} for text in answered.suggestions]
     return made
@@ -95,7 +100,8 @@ def call_text(tool: str, arguments: Mapping[str, Json]) -> str:
 
 
 def _question(question: str, base: str) -> Message:
-    content = plain(question)
+    shown = question if len(question) <= QUESTION_CHARS else f"{question[:QUESTION_CHARS]}…"
+    content = plain(shown)
     for name in dict.fromkeys(PICTURE_NAME.findall(question)):
         content += f"\n\n![Uploaded picture]({base}/upload/{name})"
     return {"role": "user", "content": content}
@@ -149,7 +155,7 @@ def _found(step: Step) -> str:
     return " · ".join(found) or "done"
 
 
-def _small_print(answered: Answered, steps: Sequence[Step | StepStarted]) -> str:
+def _small_print(answered: Answered) -> str:
     evidence = answered.evidence
     lines = []
     if evidence.unsupported:
@@ -157,14 +163,16 @@ def _small_print(answered: Answered, steps: Sequence[Step | StepStarted]) -> str
         lines.append(f"**Not backed by any tool result:** {listed}")
     status = {
         "answered": "",
-        "declined": "The data cannot tell this.",
-        "failed": "This question was not answered.",
-        "stopped": "Stopped. What was finished before is kept.",
+        "declined": "declined",
+        "failed": "not answered",
+        "stopped": "stopped; what was finished before is kept",
     }[answered.status]
     backed = evidence.checked - len(evidence.unsupported)
     traced = f"{backed} of {evidence.checked} numbers traced to tool results" if evidence.checked else ""
-    facts = [part for part in (status, traced, f"{answered.seconds:.1f} s") if part]
-    lines.append(f"<small>{' · '.join(facts)}</small>")
+    took = f"{answered.seconds:.1f} s" if answered.seconds >= 0.05 else ""
+    facts = [part for part in (status, traced, took) if part]
+    if facts:
+        lines.append(f"<small>{' · '.join(facts)}</small>")
     return "\n\n".join(lines)
 
 

@@ -6,6 +6,7 @@ happens in the browser in ``chat.js``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -116,10 +117,15 @@ def _tiles(index: TileIndex, layer: Layer, tiles_base: str) -> list[dict[str, Js
                 "lon": round(float(record["lon"]), 4),
                 "lat": round(float(record["lat"]), 4),
                 "where": _position(float(record["lat"]), float(record["lon"])),
-                "scores": f"p {record['probability']:.2f} · score {record['score']:.2f}",
+                "scores": _scores(float(record["probability"]), float(record["score"])),
             }
         )
     return tiles
+
+
+def _scores(probability: float, score: float) -> str:
+    given = ((name, value) for name, value in (("p", probability), ("score", score)) if math.isfinite(value))
+    return " · ".join(f"{name} {value:.2f}" for name, value in given)
 
 
 def _position(lat: float, lon: float) -> str:

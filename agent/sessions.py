@@ -85,7 +85,13 @@ class Progress:
 
     def refuse(self, error: InputError) -> None:
         """End with the reason why it cannot be answered."""
-        self.take(Answered(str(error), "failed", Evidence(), (), 0.0))
+        self.take(Answered(as_sentence(error), "failed", Evidence(), (), 0.0))
+
+
+def as_sentence(error: InputError) -> str:
+    """An error's words, as they stand in a dialogue."""
+    text = str(error)
+    return text[:1].upper() + text[1:]
 
 
 class Run:
@@ -136,7 +142,7 @@ class Run:
             for event in self._conversation.ask(self.progress.question):
                 self._take(event)
         except InputError as error:
-            text = str(error)
+            text = as_sentence(error)
         except Exception:
             # The thread's last line: whatever broke, the page must get an end, and the log the reason.
             log.exception("a question could not be answered")

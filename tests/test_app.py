@@ -154,11 +154,22 @@ def test_a_reload_brings_the_dialogue_back_with_its_steps(chat: app.Chat, page: 
         assert texts(again.ask("And south?"))[-1].startswith("<small>")
 
 
+def test_a_page_that_outlived_its_server_goes_on_where_it_was(chat: app.Chat, page: GradioPage) -> None:
+    conversation = page.ask(QUESTION)["globe-state"]["conversation"]
+    with GradioPage(str(chat.local_url), f"c={conversation}") as orphan:
+        # The new server knows nothing of this page but its address.
+        assert orphan.last("layers", "layer", detail={"layer": "L2"})["globe-state"]["layers"] == ["L2"]
+        after = orphan.ask("And south of the equator?")
+    assert after["globe-state"]["conversation"] == conversation
+    assert texts(after)[0] == QUESTION
+    assert "And south of the equator?" in texts(after)
+
+
 def test_a_wrong_address_opens_an_empty_page_that_says_why(chat: app.Chat) -> None:
     for name in ("0" * 32, "../../etc/passwd", "<script>"):
         with GradioPage(str(chat.local_url), f"c={name}") as wrong:
             shown = wrong.last("page", "load")
-            assert "Ask a question to begin a new one" in texts(shown)[0]
+            assert "Ask a question to begin a new conversation" in texts(shown)[0]
             assert shown["globe-state"]["conversation"] == ""
             assert len(texts(wrong.ask(QUESTION))) > 5
 
@@ -171,7 +182,7 @@ def test_stop_ends_the_work_and_the_next_question_is_answered(page: GradioPage) 
             page.press("ask", "stop")
     assert pressed_at
     assert time.monotonic() - pressed_at < 5
-    assert "Stopped. What was finished before is kept." in texts(last)[-1]
+    assert "stopped; what was finished before is kept" in texts(last)[-1]
     assert "L1 · 40 rows" in " ".join(texts(last))
     assert last["ask"]["submit_btn"] is True
     assert "traced" in texts(page.ask(QUESTION))[-1]
@@ -188,13 +199,13 @@ def test_a_second_question_waits_for_the_first(page: GradioPage) -> None:
             page.press("dialogue", "option_select", detail={"index": 0, "value": "Another"})
     assert "still being answered" in notices[0]["notice"]
     assert "Another" not in texts(views[-1])
-    assert "Stopped" in texts(views[-1])[-1]
+    assert "stopped" in texts(views[-1])[-1]
 
 
 @pytest.mark.parametrize(
     ("question", "said"),
     [
-        ("refuse this", "the question is refused. Allowed: other questions. Next: ask another."),
+        ("refuse this", "The question is refused. Allowed: other questions. Next: ask another."),
         ("break this", "Something went wrong on our side"),
         ("none of this", "minerals cannot be told apart"),
     ],

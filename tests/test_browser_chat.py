@@ -174,7 +174,7 @@ def test_stop_stops_and_what_was_typed_meanwhile_stays(page: sync_api.Page) -> N
     page.get_by_text("Search for “outflow channel”").wait_for()
     page.locator("#ask textarea").fill("my next question")
     page.locator("#ask .stop-button").click()
-    page.get_by_text("What was finished before is kept").wait_for()
+    page.get_by_text("what was finished before is kept").wait_for()
     page.locator("#ask .submit-button").wait_for()
     assert page.locator("#ask textarea").input_value() == "my next question"
     page.locator("#ask textarea").press("Enter")

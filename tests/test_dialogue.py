@@ -71,7 +71,7 @@ def test_a_failed_and_an_unfinished_step_say_so() -> None:
     assert found[2]["metadata"]["log"] == "could not be done"  # type: ignore[index]
     assert "there is no layer 'L9'." in str(found[2]["content"])
     assert found[3]["metadata"]["log"] == "not finished"  # type: ignore[index]
-    assert "Stopped. What was finished before is kept." in str(found[-1]["content"])
+    assert "stopped; what was finished before is kept · 0.5 s" in str(found[-1]["content"])
 
 
 def test_stopping_shows_until_the_step_in_hand_ends() -> None:
@@ -83,7 +83,20 @@ def test_an_answer_without_steps_has_no_group() -> None:
     declined = Answered("There is no infrared.", "declined", Evidence(), (), 0.1)
     found = shown(Progress("Minerals?", [], declined.text, declined))
     assert [message["role"] for message in found] == ["user", "assistant", "assistant"]
-    assert "The data cannot tell this." in str(found[-1]["content"])
+    assert "declined · 0.1 s" in str(found[-1]["content"])
+
+
+def test_nothing_is_said_where_nothing_is_known() -> None:
+    refused = Progress("q")
+    refused.take(Answered("Bad.", "answered", Evidence(), ("Try this?",), 0.0))
+    found = shown(refused)
+    assert found[-1]["content"] == "Bad."
+    assert found[-1]["options"] == [{"value": "Try this?", "label": "Try this?"}]
+
+
+def test_an_endless_question_is_cut_where_it_is_shown() -> None:
+    question = shown(Progress("gullies " * 700))[0]
+    assert len(str(question["content"])) == 1201
 
 
 def test_numbers_that_no_tool_gave_are_named() -> None:

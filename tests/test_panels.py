@@ -57,6 +57,14 @@ def test_a_layer_without_tiles_says_why(tiny_index: TileIndex, kind: Kind, count
     assert f"L1 has no tiles to show: {why}." in html
 
 
+def test_a_search_by_example_has_scores_and_no_probabilities(tiny_index: TileIndex) -> None:
+    layer = layer_of(tiny_index, 2)
+    layer.table["probability"] = float("nan")
+    html = tiles_panel(tiny_index, [layer], "L1", "tiles/")
+    assert "<span>score 0.50</span>" in html
+    assert "nan" not in html
+
+
 def test_an_empty_conversation_says_what_will_appear(tiny_index: TileIndex) -> None:
     for html in (tiles_panel(tiny_index, [], "", ""), layers_panel([], []), files_panel("", None)):
         assert 'class="nothing"' in html

@@ -87,7 +87,7 @@ def test_several_pages_follow_one_run_and_a_late_one_sees_all() -> None:
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ((STARTED, QuestionError("no such thing", next_step="ask again")), "no such thing. Next: ask again."),
+        ((STARTED, QuestionError("no such thing", next_step="ask again")), "No such thing. Next: ask again."),
         ((STARTED, FINISHED, ZeroDivisionError("oops")), OUR_FAULT),
         ((STARTED,), OUR_FAULT),
     ],
@@ -114,7 +114,7 @@ def test_one_question_at_a_time() -> None:
     assert list(run.follow())[-1].answered == DONE
     session.refuse("Second", QuestionError("bad picture"))
     assert [p.question for p in session.all()] == ["First", "Second"]
-    assert session.all()[1].text == "bad picture."
+    assert session.all()[1].text == "Bad picture."
 
 
 def test_stop_reaches_the_work_and_shows_at_once() -> None:
