@@ -1,15 +1,19 @@
 """Scores to probabilities and a threshold, without labels.
 
 A score means little by itself: some tiles score high with every query, and some queries with every tile.
-So a tile's score is compared with its *background*, what a bank of prompts of everything else scores on the
-same tile. The difference, the margin, is a log likelihood ratio as a contrastive model sees it: at 1 the
-query explains the tile e times better than the bank does on average.
+Two comparisons make it mean something, and a hit must pass both.
 
-A tile counts as a hit if its margin is at least 1, so that a query for something absent finds little, and
-comes close to the margin of the best tiles, so that a query that many tiles like a little finds few of
-them. Close means within a factor e of their likelihood ratio or, where ratios are large, within 30 % of
-their margin. On a held-out synthetic planet this found more than any fixed bar, and far more than
-a mixture of two Gaussians fitted to the margins, which rare landforms and skewed bulks lead astray.
+*Across tiles.* The bar lies 30 % of the way down from the best tiles of the query to its low ones: tiles that
+show a landform score close to each other and far from the rest.
+
+*Across texts.* The margin of a tile is its scaled score less its *background*, what a bank of prompts of
+everything else scores on it: a log likelihood ratio, as a contrastive model sees it. It must be at least 1
+(e times the average of the bank), so that a query for something absent, which has best tiles too, finds
+little.
+
+On a held-out synthetic planet this came within 0.04 of the F1 of the best thresholds for its labels. A bar
+on the margin alone lost 0.03 of F1 and 0.06 of average precision, because tiles with several landforms share
+their likelihood among them; two Gaussians fitted to the margins lost more than half of the F1.
 """
 
 from __future__ import annotations
@@ -21,11 +25,10 @@ from numpy.typing import NDArray
 
 THRESHOLD = 0.5
 LEAST_MARGIN = 1.0  # nats
-CLOSE_NATS = 1.0
 CLOSE_SHARE = 0.3
-_BEST = 0.999  # quantile that stands for the best tiles: one odd tile in a thousand must not set the bar
+_BEST, _LOW = 0.999, 0.1  # quantiles: one odd tile in a thousand must not set the bar
 _STEEPNESS = 2.0  # the best tiles get a probability of 1 / (1 + exp(-2)) = 0.88
-_LEVELS = (0.4, 0.5, 0.6)  # the threshold and a fifth to either side
+_LEVELS = {"0.40": 0.4, "0.50": 0.5, "0.60": 0.6}  # the threshold and a fifth to either side
 
 
 @dataclass(frozen=True)
@@ -91,17 +94,24 @@ def calibrate(
 
     Returns
     -------
-    Probabilities of shape (n,) that rise with the margin, and 0.5 as the threshold.
+    Probabilities of shape (n,) that rise with the score and fall with the background; 0.5 as the threshold.
     """
-    margin = logit_scale * np.asarray(scores, dtype=np.float64) - np.asarray(background, dtype=np.float64)
-    best = float(np.quantile(margin, _BEST)) if len(margin) else LEAST_MARGIN
-    bar = max(LEAST_MARGIN, best - max(CLOSE_NATS, CLOSE_SHARE * best))
-    unit = max(CLOSE_NATS, best - bar)
-    logit = np.clip(_STEEPNESS * (margin - bar) / unit, -60, 60)
+    logits = logit_scale * np.asarray(scores, dtype=np.float64)
+    if not len(logits):
+        return Calibrated(np.zeros(0, dtype=np.float32), THRESHOLD, "no tiles", dict.fromkeys(_LEVELS, 0))
+    low, best = np.quantile(logits, [_LOW, _BEST])
+    reach = max(CLOSE_SHARE * float(best - low), 1e-6)
+    bar = float(best) - reach
+    above_bar = (logits - bar) / reach
+    above_background = logits - np.asarray(background, dtype=np.float64) - LEAST_MARGIN
+    logit = np.clip(_STEEPNESS * np.minimum(above_bar, above_background), -60, 60)
     probability = (1 / (1 + np.exp(-logit))).astype(np.float32)
     return Calibrated(
         probability=probability,
         threshold=THRESHOLD,
-        method=f"margin over the background of at least {bar:.2f}, from the best margins ({best:.2f})",
-        counts_at={f"{level:.2f}": int((probability >= level).sum()) for level in _LEVELS},
+        method=(
+            f"score above {bar / logit_scale:.3f}, {CLOSE_SHARE:.0%} of the way from the best tiles to the "
+            f"low ones, and {LEAST_MARGIN:g} above the background"
+        ),
+        counts_at={name: int((probability >= level).sum()) for name, level in _LEVELS.items()},
     )
