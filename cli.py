@@ -123,7 +123,7 @@ def ask(
         report = _answer_report(conversation, answered, bundle, time.perf_counter() - started)
     if as_json:
         _print_json(report)
-    else:
+    elif answered.status != "declined":
         _print_answer(report)
     if answered.status == "stopped":
         raise Cancelled("stopped")
@@ -346,7 +346,7 @@ def _follow(conversation: Conversation, question: str, *, quiet: bool) -> Answer
     from agent.events import Answered, StepFinished
 
     for event in conversation.ask(question):
-        if isinstance(event, StepFinished) and not quiet:
+        if isinstance(event, StepFinished) and not quiet and event.tool != "decline":
             arguments = ", ".join(f"{name}={value!r}" for name, value in event.arguments.items())
             # Never markup: arguments and summaries may hold text from a catalogue or a file name.
             console.print(
@@ -409,8 +409,7 @@ def _step_report(step: Step) -> dict[str, Any]:
 
 
 def _print_answer(report: dict[str, Any]) -> None:
-    if report["status"] != "declined":
-        print(report["answer"])
+    print(report["answer"])
     print(f"\nmodel: {report['model']}   {report['seconds']:.1f} s")
     print(f"transcript: {report['transcript_html']}\n            {report['transcript']}")
 
