@@ -42,6 +42,7 @@ def write_weights(out: Path, model: torch.nn.Module, start: Start, card: Callabl
     staged.mkdir(parents=True)
     tensors = {key: _half(tensor) for key, tensor in model.state_dict().items()}
     save_file(tensors, staged / WEIGHTS_FILE, metadata={"format": "pt"})
+    (staged / WEIGHTS_FILE).chmod(0o644)  # safetensors keeps it to its owner, but a package is for all users
     write_config(staged, start.model_config, start.manifest.mean, start.manifest.std)
     if start.merges is not None:
         shutil.copyfile(start.merges, staged / MERGES_FILE)
