@@ -13,8 +13,8 @@ little.
 
 On a held-out synthetic planet this came within 0.04 of the F1 of the best thresholds for its labels. A bar
 on the margin alone lost 0.03 of F1 and 0.06 of average precision, because tiles with several landforms share
-their likelihood among them; on half-trained weights, two Gaussians fitted to the margins lost more than half of
-the F1.
+their likelihood among them; on half-trained weights, two Gaussians fitted to the margins lost more than
+half of the F1.
 """
 
 from __future__ import annotations
