@@ -240,7 +240,7 @@ def train(
     pretrained: Annotated[str, typer.Option(help="open_clip tag or local weights to start from.")] = "",
     epochs: Annotated[float, typer.Option(help="Draws of as many tiles as there are.")] = 20.0,
     minutes: Annotated[float | None, typer.Option(help="Budget of time, if shorter.")] = None,
-    batch: Annotated[int, typer.Option(min=2)] = 512,
+    batch: Annotated[int, typer.Option(min=2)] = 64,
     seed: Annotated[int, typer.Option()] = 0,
     resume: Annotated[bool, typer.Option(help="Go on with an unfinished run.")] = False,
     as_json: AsJson = False,
