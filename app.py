@@ -1,8 +1,8 @@
 """The chat: Gradio widgets <-> agent events. No science here.
 
-A page holds the id of its conversation and nothing else; conversations live in `agent.sessions.Sessions`;
-tiles, pictures and transcripts are fetched over routes of their own; the globe is a sandboxed frame that
-gets its layers by message. Nothing is ever asked of another machine.
+A page holds the id of its conversation and nothing else; conversations live in
+`agent.chat.sessions.Sessions`; tiles, pictures and transcripts are fetched over routes of their own; the
+globe is a sandboxed frame that gets its layers by message. Nothing is ever asked of another machine.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import gradio as gr
 from gradio.themes.utils.fonts import Font, LocalFont
 from starlette.routing import Route
 
+from agent.chat.desk import Desk, View
+from agent.chat.exchange import draw_planet, make_routes
+from agent.chat.panels import asset, masthead, welcome
+from agent.chat.sessions import Sessions
 from agent.conversations import ConversationStore, delete_conversation
-from agent.desk import Desk, View
-from agent.exchange import draw_planet, make_routes
 from agent.loop import Conversation, open_conversation
 from agent.models import OFFLINE, label_of
-from agent.panels import asset, masthead, welcome
-from agent.sessions import Sessions
 from prompts import Prompts
 from retrieval.encoder import Encoder
 from retrieval.errors import InputError, SettingsError
@@ -181,8 +181,8 @@ def start(app: Chat, settings: Settings, host: str = "127.0.0.1", port: int = 78
             max_file_size="30mb",
             app_kwargs={"routes": app.routes, "docs_url": None, "redoc_url": None},
             theme=_theme(),
-            css=asset("chat.css"),
-            head=f"<script>{asset('chat.js')}</script>",
+            css=asset("style.css"),
+            head=f"<script>{asset('page.js')}</script>",
         )
     except OSError as error:
         raise SettingsError(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.dialogue import answer_markdown, call_text, messages, plain, step_title
+from agent.chat.dialogue import answer_markdown, call_text, messages, plain, step_title
+from agent.chat.sessions import Progress
 from agent.events import Answered, Evidence, Step, StepStarted
-from agent.sessions import Progress
 
 STEP = Step(
     "1",

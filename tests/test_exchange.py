@@ -14,11 +14,11 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from agent import exchange
+from agent.chat import exchange
+from agent.chat.dialogue import PICTURE_NAME
+from agent.chat.exchange import keep_picture, make_routes, tiles_base
+from agent.chat.sessions import Sessions
 from agent.conversations import ConversationStore
-from agent.dialogue import PICTURE_NAME
-from agent.exchange import keep_picture, make_routes, tiles_base
-from agent.sessions import Sessions
 from retrieval.errors import QuestionError
 from retrieval.index import TileIndex
 from retrieval.settings import Settings

@@ -29,6 +29,7 @@ ONLY_IN = {
     "langgraph": ("agent/",),
     "openai": ("agent/",),
     "gradio": ("app.py",),
+    "agent.chat": ("app.py", "agent/chat/"),
     "sqlite3": ("agent/conversations.py",),
     "matplotlib": ("tools/maps.py",),
     "torch": ("retrieval/encoder.py", "retrieval/training/"),

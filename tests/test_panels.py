@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.panels import asset, files_panel, layers_panel, masthead, tiles_panel, welcome
+from agent.chat.panels import asset, files_panel, layers_panel, masthead, tiles_panel, welcome
 from retrieval.index import TileIndex
 from tools.layers import Kind, Layer, Provenance, make_table
 
@@ -107,5 +107,5 @@ def test_nobodys_title_becomes_html(tiny_index: TileIndex) -> None:
 
 
 def test_looks_and_scripts_ask_no_other_machine() -> None:
-    for name in ("chat.css", "chat.js", "chat_globe.js", "chat.html.j2"):
+    for name in ("style.css", "page.js", "globe.js", "panels.html.j2"):
         assert not re.search(r"(?:https?:)?//[a-z]", asset(name)), name

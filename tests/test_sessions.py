@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from agent.chat.sessions import OUR_FAULT, Progress, Session, Sessions
 from agent.events import Answered, AnswerText, Event, Evidence, StepFinished, StepStarted, Turn
-from agent.sessions import OUR_FAULT, Progress, Session, Sessions
 from retrieval.errors import QuestionError, SettingsError
 
 DONE = Answered("All done [L1].", "answered", Evidence(1, (), ("L1",)), ("More?",), 0.2)

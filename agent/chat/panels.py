@@ -1,7 +1,7 @@
 """What the chat shows beside the dialogue, as HTML: the masthead, evidence tiles, layers and files.
 
-The HTML itself stands in ``chat.html.j2`` (autoescaped), its looks in ``chat.css``, and the little that
-happens in the browser in ``chat.js``.
+The HTML itself stands in ``panels.html.j2`` (autoescaped), its looks in ``style.css``, and the little that
+happens in the browser in ``page.js``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup
 
-from agent.dialogue import call_text
+from agent.chat.dialogue import call_text
 from retrieval.errors import InputError
 from retrieval.index import TileIndex
 from tools.globe import COLOURS, top_rows
@@ -97,8 +97,8 @@ def files_panel(base: str, folder: Path | None) -> str:
 
 @cache
 def asset(name: str) -> str:
-    """Text of a file of this package: ``chat.css``, ``chat.js``."""
-    return files("agent").joinpath(name).read_text(encoding="utf-8")
+    """Text of a file of this package: ``style.css``, ``page.js``."""
+    return files("agent.chat").joinpath(name).read_text(encoding="utf-8")
 
 
 def _tiles(index: TileIndex, layer: Layer, tiles_base: str) -> list[dict[str, Json]]:
@@ -142,7 +142,7 @@ def _template() -> jinja2.environment.TemplateModule:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["urlencode"] = lambda text: quote(str(text), safe="")
-    return environment.from_string(asset("chat.html.j2")).module
+    return environment.from_string(asset("panels.html.j2")).module
 
 
 def _render(macro: str, **values: Json) -> str:

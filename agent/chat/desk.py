@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.dialogue import Message, messages, plain
-from agent.exchange import conversation_base, keep_picture, tiles_base
-from agent.panels import files_panel, layers_panel, tiles_panel
-from agent.sessions import Progress, Session, Sessions, as_sentence
+from agent.chat.dialogue import Message, messages, plain
+from agent.chat.exchange import conversation_base, keep_picture, tiles_base
+from agent.chat.panels import files_panel, layers_panel, tiles_panel
+from agent.chat.sessions import Progress, Session, Sessions, as_sentence
 from retrieval.errors import InputError, QuestionError
 from retrieval.index import TileIndex
 from retrieval.settings import Settings

@@ -20,8 +20,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from agent.panels import asset
-from agent.sessions import Session, Sessions
+from agent.chat.panels import asset
+from agent.chat.sessions import Session, Sessions
 from agent.transcript import write_bundle
 from retrieval.errors import InputError, QuestionError
 from retrieval.index import TileIndex
@@ -182,7 +182,7 @@ def _file_in(folder: Path, name: str) -> Response:
 
 def _globe_page(payload: dict[str, Json]) -> str:
     """The globe as a page for the frame, which takes its layers by message."""
-    scripts = (*globe_scripts(), asset("chat_globe.js"))
+    scripts = (*globe_scripts(), asset("globe.js"))
     style = globe_style() + "html,body{margin:0;height:100%;background:#0b0e13}.areo-globe{height:100%}"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Globe</title>'

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from agent.chat.sessions import Progress
 from agent.events import Answered, Step
-from agent.sessions import Progress
 
 Json = Any
 Message = dict[str, Json]
 
-# Names of uploaded pictures, as `app.keep_picture` makes them; the only pictures a question may show.
+# Names of uploaded pictures, as `exchange.keep_picture` makes them; the only pictures a question may show.
 PICTURE_NAME = re.compile(r"\bpicture-[0-9a-f]{12}\.png\b")
 
 # A question longer than this is cut off where it is shown.
