@@ -28,13 +28,13 @@ from retrieval.encoder_folder import (
     encoder_folder,
     read_folder,
 )
+from retrieval.encoder_torch import bfloat16_pays, prepare_images, unit_rows
 from retrieval.errors import EncoderError
 
 if TYPE_CHECKING:
     import torch
 
 UNTRAINED = "untrained"
-_REC601 = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601: the grey of a colour picture
 _PIXELS_AT_ONCE = 128 * 96 * 96  # enough to keep two cores busy, small enough for the cache
 
 
@@ -187,7 +187,7 @@ class OpenClipEncoder:
                 prepared = prepare_images(images, self._manifest)
                 with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
                     vectors = self.model.encode_image(prepared)
-                rows[start : start + at_once] = _unit(vectors).numpy()
+                rows[start : start + at_once] = unit_rows(vectors).numpy()
         return rows
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -200,47 +200,8 @@ class OpenClipEncoder:
         with torch.inference_mode():
             for start in range(0, len(texts), at_once):
                 tokens = self.tokenizer(list(texts[start : start + at_once]))
-                rows[start : start + at_once] = _unit(self.model.encode_text(tokens)).numpy()
+                rows[start : start + at_once] = unit_rows(self.model.encode_text(tokens)).numpy()
         return rows
-
-
-def prepare_images(images: torch.Tensor, manifest: EncoderManifest) -> torch.Tensor:
-    """Turn pixel values into what the image tower takes.
-
-    Parameters
-    ----------
-    images
-        Values 0..255, shape (n, 3, s, s), or (n, 1, s, s) if they are grey already.
-    manifest
-        Bands, size, mean and standard deviation to prepare for.
-
-    Returns
-    -------
-    Shape (n, 3, image_size, image_size), channels last, normalised.
-    """
-    import torch
-
-    values = images.float()
-    if len(manifest.bands) == 1 and values.shape[1] == 3:
-        weights = torch.tensor(_REC601).view(1, 3, 1, 1)
-        values = (values * weights).sum(dim=1, keepdim=True)
-    size = manifest.image_size
-    if values.shape[-1] != size:
-        values = torch.nn.functional.interpolate(
-            values, size=(size, size), mode="bicubic", antialias=True, align_corners=False
-        ).clamp_(0, 255)
-    mean = torch.tensor(manifest.mean).view(1, -1, 1, 1) * 255
-    std = torch.tensor(manifest.std).view(1, -1, 1, 1) * 255
-    values = (values - mean) / std
-    return values.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
-
-
-def bfloat16_pays() -> bool:
-    """Whether this processor multiplies bfloat16 natively: about twice the speed, else slower."""
-    import torch
-
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def create_model(
@@ -415,9 +376,3 @@ def _fingerprint(model: torch.nn.Module, tokenizer: Any, manifest: EncoderManife
         digest.update(key.encode())
         digest.update(np.ascontiguousarray(tensor.float().numpy()).tobytes())
     return digest.hexdigest()
-
-
-def _unit(vectors: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    return torch.nn.functional.normalize(vectors.float(), dim=-1)

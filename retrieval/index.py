@@ -242,7 +242,7 @@ def build_index(
     tiles
         Grid numbers to look at; all that may have data if None.
     workers
-        Processes that draw tiles.
+        Processes that draw tiles; beside two or more, torch is held to the cores they leave.
     progress
         Called with the stage (``tiles``, then ``index``), the count done and the total.
     stop
@@ -256,72 +256,24 @@ def build_index(
         If the source is torn, or no tile has data.
     """
     out = Path(out)
-    if storage not in get_args(Storage):
-        raise SettingsError(f"no storage is called {storage!r}", allowed=", ".join(get_args(Storage)))
-    if source.body != grid.body:
-        raise BodyMismatchError(f"{source.name} is of {source.body.name} and the grid of {grid.body.name}")
+    _refuse_nonsense(source, grid, storage)
     _refuse_existing(out)
-    wanted = _wanted_tiles(source, grid, tiles)
-    size_px = max(THUMBNAIL_PX, encoder.manifest.image_size)
-    recipe = {
-        "format": FORMAT,
-        "body": grid.body.name,
-        "tile_km": grid.tile_km,
-        "tile_px": size_px,
-        "storage": storage,
-        "source": source.fingerprint(),
-        "encoder": encoder.manifest.fingerprint,
-        "background": list(background_prompts),
-        "tiles": hashlib.sha256(wanted.astype("<i8").tobytes()).hexdigest(),
-    }
-    fingerprint = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+    plan = _Plan(source, grid, encoder, _wanted_tiles(source, grid, tiles), storage, background_prompts)
     try:
-        with building_folder(out, recipe, fingerprint) as folder:
-            _refuse_existing(out)  # another process may have finished it while this one waited
-            paths = draw_parts(
-                source,
-                grid,
-                encoder,
-                wanted,
-                folder,
-                size_px=size_px,
-                workers=workers,
-                progress=progress,
-                stop=stop,
-            )
-            staged = folder / "index"
-            shutil.rmtree(staged, ignore_errors=True)
-            staged.mkdir()
-            coverage = assemble(staged, grid, encoder, paths, storage, background_prompts, progress)
-            manifest = IndexManifest(
-                format=FORMAT,
-                name=out.name,
-                fingerprint=fingerprint,
-                body=grid.body.name,
-                tile_km=grid.tile_km,
-                tile_px=size_px,
-                storage=storage,
-                count=coverage["indexed"],
-                dimension=encoder.manifest.dimension,
-                encoder=asdict(encoder.manifest),
-                source={**source.describe(), "name": source.name, "fingerprint": recipe["source"]},
-                coverage={**coverage, "min_observed": MIN_OBSERVED},
-                background_prompts=len(background_prompts),
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
-                versions=versions(),
-                files={name: size_and_hash(staged / name) for name in FILES},
-            )
-            text = json.dumps(asdict(manifest), indent=1)
-            (staged / "manifest.json").write_text(text, encoding="utf-8")
-            TileIndex.open(staged).verify()
-            os.rename(staged, out)
-        shutil.rmtree(folder.parent, ignore_errors=True)
+        _build(plan, out, workers, progress, stop)
     except OSError as error:
         raise IndexFolderError(
             f"{out} cannot be written ({error.strerror or error})",
             next_step="free some space or choose another folder; finished tiles are kept",
         ) from error
     return TileIndex.open(out)
+
+
+def _refuse_nonsense(source: TileSource, grid: Grid, storage: str) -> None:
+    if storage not in get_args(Storage):
+        raise SettingsError(f"no storage is called {storage!r}", allowed=", ".join(get_args(Storage)))
+    if source.body != grid.body:
+        raise BodyMismatchError(f"{source.name} is of {source.body.name} and the grid of {grid.body.name}")
 
 
 def _refuse_existing(out: Path) -> None:
@@ -349,3 +301,87 @@ def _wanted_tiles(source: TileSource, grid: Grid, tiles: ArrayLike | None) -> ND
             next_step="choose smaller tiles",
         )
     return wanted
+
+
+class _Plan:
+    """What an index is made from. Parts are shared by builds of equal recipes only."""
+
+    def __init__(
+        self,
+        source: TileSource,
+        grid: Grid,
+        encoder: Encoder,
+        tiles: NDArray[np.int64],
+        storage: Storage,
+        background_prompts: Sequence[str],
+    ) -> None:
+        self.source, self.grid, self.encoder, self.tiles = source, grid, encoder, tiles
+        self.storage: Storage = storage
+        self.background_prompts = list(background_prompts)
+        self.size_px = max(THUMBNAIL_PX, encoder.manifest.image_size)
+        self.recipe: dict[str, Json] = {
+            "format": FORMAT,
+            "body": grid.body.name,
+            "tile_km": grid.tile_km,
+            "tile_px": self.size_px,
+            "storage": storage,
+            "source": source.fingerprint(),
+            "encoder": encoder.manifest.fingerprint,
+            "background": self.background_prompts,
+            "tiles": hashlib.sha256(tiles.astype("<i8").tobytes()).hexdigest(),
+        }
+        text = json.dumps(self.recipe, sort_keys=True)
+        self.fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _build(
+    plan: _Plan, out: Path, workers: int, progress: Progress | None, stop: threading.Event | None
+) -> None:
+    """Make the files beside their place, describe and verify them, and rename the folder."""
+    with building_folder(out, plan.recipe, plan.fingerprint) as folder:
+        _refuse_existing(out)  # another process may have finished it while this one waited
+        paths = draw_parts(
+            plan.source,
+            plan.grid,
+            plan.encoder,
+            plan.tiles,
+            folder,
+            size_px=plan.size_px,
+            workers=workers,
+            progress=progress,
+            stop=stop,
+        )
+        staged = folder / "index"
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir()
+        coverage = assemble(
+            staged, plan.grid, plan.encoder, paths, plan.storage, plan.background_prompts, progress
+        )
+        manifest = _describe(plan, out.name, staged, coverage)
+        text = json.dumps(asdict(manifest), indent=1)
+        (staged / "manifest.json").write_text(text, encoding="utf-8")
+        TileIndex.open(staged).verify()
+        os.rename(staged, out)
+    shutil.rmtree(folder.parent, ignore_errors=True)
+
+
+def _describe(plan: _Plan, name: str, staged: Path, coverage: dict[str, int]) -> IndexManifest:
+    source = plan.source
+    return IndexManifest(
+        format=FORMAT,
+        name=name,
+        fingerprint=plan.fingerprint,
+        body=plan.grid.body.name,
+        tile_km=plan.grid.tile_km,
+        tile_px=plan.size_px,
+        storage=plan.storage,
+        count=coverage["indexed"],
+        dimension=plan.encoder.manifest.dimension,
+        encoder=asdict(plan.encoder.manifest),
+        source={**source.describe(), "name": source.name, "fingerprint": plan.recipe["source"]},
+        coverage={**coverage, "min_observed": MIN_OBSERVED},
+        background_prompts=len(plan.background_prompts),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+        files={file: size_and_hash(staged / file) for file in FILES},
+    )

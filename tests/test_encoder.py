@@ -21,9 +21,9 @@ from retrieval.encoder import (
     encode_query,
     load_encoder,
     manifest_of,
-    prepare_images,
 )
 from retrieval.encoder_folder import CONFIG_FILE, MANIFEST_FILE, WEIGHTS_FILE
+from retrieval.encoder_torch import at_most_threads, prepare_images, threads_beside
 from retrieval.errors import EncoderError
 from retrieval.training.export import write_weights
 from retrieval.training.start import Start, write_config, write_merges
@@ -289,6 +289,43 @@ def test_threads_are_set(folder: Path) -> None:
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("cores", "processes", "threads"), [(2, 1, 1), (2, 2, 1), (1, 4, 1), (16, 4, 12), (None, 2, 1)]
+)
+def test_busy_processes_leave_the_other_cores(
+    monkeypatch: pytest.MonkeyPatch, cores: int | None, processes: int, threads: int
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert threads_beside(processes) == threads
+
+
+def test_threads_are_held_and_given_back() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with at_most_threads(64):
+            assert torch.get_num_threads() == 2
+        with at_most_threads(1):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+        with pytest.raises(EncoderError), at_most_threads(1):
+            raise EncoderError("torn")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_holding_threads_loads_no_torch() -> None:
+    code = (
+        "import sys; from retrieval.encoder_torch import at_most_threads\n"
+        "with at_most_threads(1): print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1]
+    )
+    assert done.stdout.strip() == "False"
 
 
 def test_the_protocol_costs_no_torch() -> None:

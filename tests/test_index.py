@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from filelock import FileLock
 from PIL import Image
 
@@ -162,6 +163,28 @@ def test_several_processes_make_the_same_index(tmp_path: Path) -> None:
     alone = build_index(PatternSource(), TWO_CHUNKS, PatternEncoder(), tmp_path / "alone")
     shared = build_index(PatternSource(), TWO_CHUNKS, PatternEncoder(), tmp_path / "shared", workers=2)
     assert alone.manifest.files == shared.manifest.files
+
+
+@pytest.mark.parametrize(("workers", "threads"), [(1, 2), (2, 1)])
+def test_the_encoder_is_held_to_the_cores_that_drawing_processes_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, threads: int
+) -> None:
+    seen: set[int] = set()
+
+    class Watched(PatternEncoder):
+        def encode_images(self, pixels: np.ndarray) -> np.ndarray:
+            seen.add(torch.get_num_threads())
+            return super().encode_images(pixels)
+
+    before = torch.get_num_threads()
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    try:
+        torch.set_num_threads(2)
+        build_index(PatternSource(), TWO_CHUNKS, Watched(), tmp_path / "index", workers=workers)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == {threads}
 
 
 def test_a_subset_of_tiles_can_be_indexed(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ ONLY_IN = {
     "agent.chat": ("app.py", "agent/chat/"),
     "sqlite3": ("agent/conversations.py",),
     "matplotlib": ("tools/maps.py",),
-    "torch": ("retrieval/encoder.py", "retrieval/training/"),
+    "torch": ("retrieval/encoder.py", "retrieval/encoder_torch.py", "retrieval/training/"),
     "open_clip": ("retrieval/encoder.py", "retrieval/training/"),
     "rasterio": ("retrieval/corpus/",),
     "faiss": ("retrieval/index.py", "retrieval/build.py"),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,68 +60,71 @@ def filter_layer(
         Distance from the centre of ``place``, km. Without it, the place's own radius.
     """
     source = ws.layers.get(layer)
-    table = source.table
-    keep = np.ones(len(table), dtype=bool)
+    given: dict[str, Any] = {
+        "min_lat_deg": min_lat_deg,
+        "max_lat_deg": max_lat_deg,
+        "west_lon_deg": west_lon_deg,
+        "east_lon_deg": east_lon_deg,
+        "min_elevation_m": min_elevation_m,
+        "max_elevation_m": max_elevation_m,
+        "min_probability": min_probability,
+        "place": place,
+        "within_km": within_km,
+    }
     words: list[str] = []
     figures: Figures = {}
-    notes: tuple[str, ...] = ()
-
-    if min_lat_deg is not None or max_lat_deg is not None:
-        keep &= _in_latitudes(source, min_lat_deg, max_lat_deg, words, figures)
-    if west_lon_deg is not None or east_lon_deg is not None:
-        keep &= _in_longitudes(source, west_lon_deg, east_lon_deg, words, figures)
-    if min_elevation_m is not None or max_elevation_m is not None:
-        elevation = _elevation_m(ws, source)
-        keep &= _in_elevations(elevation, min_elevation_m, max_elevation_m, words, figures)
-        figures["unknown_elevation"] = int(np.isnan(elevation).sum())
-        notes += ("rows without a known elevation are left out",)
-        table = table.assign(elevation_m=elevation)
-    if min_probability is not None:
-        bound = check_number("min_probability", min_probability, 0, 1, "")
-        if table["probability"].isna().all() and len(table):
-            raise ToolInputError(
-                f"layer {source.id} has no probabilities", allowed="layers made by search_words"
-            )
-        keep &= table["probability"].to_numpy(dtype=float) >= bound
-        words.append(f"with probability of at least {said(tidy(bound))}")
-        figures["min_probability"] = tidy(bound)
-    if place is not None or within_km is not None:
-        keep &= _near_place(ws, source, place, within_km, words, figures)
-    if not words:
-        raise ToolInputError(
-            "no condition was given",
-            allowed="a latitude, longitude, elevation or probability bound, or a place",
-        )
-
-    kept = table[keep]
+    kept, notes = _kept(ws, source, given, words, figures)
     made = add_layer(
         ws,
         "filter_layer",
-        {
-            "layer": source.id,
-            "min_lat_deg": min_lat_deg,
-            "max_lat_deg": max_lat_deg,
-            "west_lon_deg": west_lon_deg,
-            "east_lon_deg": east_lon_deg,
-            "min_elevation_m": min_elevation_m,
-            "max_elevation_m": max_elevation_m,
-            "min_probability": min_probability,
-            "place": place,
-            "within_km": within_km,
-        },
+        {"layer": source.id, **given},
         title=shorten(f"{source.title} {' '.join(words)}"),
         table=kept,
         parents=(source,),
         threshold=min_probability,
         notes=notes,
     )
-    figures |= {"count": len(kept), "of_count": len(table), **feature_figures(ws, made)}
+    figures |= {"count": len(kept), "of_count": len(source.table), **feature_figures(ws, made)}
     summary = (
         f"{made.id}: {counted(made, figures)} of the {rows_of(source)} of {source.id} lie {', '.join(words)}."
     )
     if figures.get("unknown_elevation"):
         summary += f" {plural(int(figures['unknown_elevation']), 'row')} had no known elevation."
     return ToolResult(summary, (made.id,), figures, table=model_rows(ws, made))
+
+
+def _kept(
+    ws: Workspace, source: Layer, given: Mapping[str, Any], words: list[str], figures: Figures
+) -> tuple[gpd.GeoDataFrame, tuple[str, ...]]:
+    """Rows for which all conditions given hold, and caveats; the conditions are put into words."""
+    table = source.table
+    keep = np.ones(len(table), dtype=bool)
+    notes: tuple[str, ...] = ()
+
+    def bounds(one: str, other: str) -> tuple[Any, Any] | None:
+        pair = given[one], given[other]
+        return None if pair == (None, None) else pair
+
+    if latitudes := bounds("min_lat_deg", "max_lat_deg"):
+        keep &= _in_latitudes(source, *latitudes, words, figures)
+    if longitudes := bounds("west_lon_deg", "east_lon_deg"):
+        keep &= _in_longitudes(source, *longitudes, words, figures)
+    if elevations := bounds("min_elevation_m", "max_elevation_m"):
+        elevation = _elevation_m(ws, source)
+        keep &= _in_elevations(elevation, *elevations, words, figures)
+        figures["unknown_elevation"] = int(np.isnan(elevation).sum())
+        notes += ("rows without a known elevation are left out",)
+        table = table.assign(elevation_m=elevation)
+    if given["min_probability"] is not None:
+        keep &= _probable(source, given["min_probability"], words, figures)
+    if surroundings := bounds("place", "within_km"):
+        keep &= _near_place(ws, source, *surroundings, words, figures)
+    if not words:
+        raise ToolInputError(
+            "no condition was given",
+            allowed="a latitude, longitude, elevation or probability bound, or a place",
+        )
+    return table[keep], notes
 
 
 def _in_latitudes(
@@ -183,6 +190,16 @@ def _in_elevations(
             f"min_elevation_m {low:g} is greater than max_elevation_m {high:g}", next_step="swap them"
         )
     return np.asarray(keep)
+
+
+def _probable(source: Layer, bound: float, words: list[str], figures: Figures) -> NDArray[np.bool_]:
+    bound = check_number("min_probability", bound, 0, 1, "")
+    probability = source.table["probability"]
+    if probability.isna().all() and len(probability):
+        raise ToolInputError(f"layer {source.id} has no probabilities", allowed="layers made by search_words")
+    words.append(f"with probability of at least {said(tidy(bound))}")
+    figures["min_probability"] = tidy(bound)
+    return np.asarray(probability.to_numpy(dtype=float) >= bound)
 
 
 def _near_place(

@@ -23,7 +23,8 @@ import torch
 from numpy.typing import NDArray
 from open_clip_train.scheduler import assign_learning_rate, cosine_lr
 
-from retrieval.encoder import Encoder, OpenClipEncoder, bfloat16_pays, prepare_images
+from retrieval.encoder import Encoder, OpenClipEncoder
+from retrieval.encoder_torch import bfloat16_pays, prepare_images
 from retrieval.errors import SettingsError
 from retrieval.training.assess import LandformScore, assess, macro
 from retrieval.training.augment import augment
