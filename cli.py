@@ -8,11 +8,14 @@ Heavy libraries are imported inside the verbs, so that ``--help`` and a typing e
 
 from __future__ import annotations
 
+import gc
 import json
+import logging
+import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -26,7 +29,7 @@ from retrieval.errors import AreographerError, Cancelled, InputError, QuestionEr
 from retrieval.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from agent.events import Answered, Step
+    from agent.events import Answered
     from agent.loop import Conversation
     from retrieval.encoder import Encoder
     from retrieval.index import TileIndex
@@ -51,7 +54,23 @@ Gazetteer = Annotated[
 
 
 def main() -> None:
-    """Entry point: runs the verb and turns every outcome into an exit status."""
+    """Entry point of the script.
+
+    Importing torch and its kin makes millions of objects that all stay: with Python's usual threshold the
+    collector walks them over and over (a fifth of a start), and taking them apart one by one at the end costs
+    another second. So it runs less often, and a process whose files are all closed simply ends.
+    """
+    gc.set_threshold(200_000, 20, 20)
+    status = run()
+    logging.shutdown()
+    with suppress(BrokenPipeError):  # a reader such as `head` may have gone
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def run() -> int:
+    """Run the verb on the command line and turn every outcome into an exit status."""
     try:
         status = app(standalone_mode=False)
     except TyperException as error:
@@ -66,7 +85,7 @@ def main() -> None:
     except AreographerError as error:
         _complain(str(error))
         status = 1
-    sys.exit(status if isinstance(status, int) else 0)
+    return status if isinstance(status, int) else 0
 
 
 @app.command()
@@ -106,6 +125,8 @@ def ask(
     check_question(question, settings.max_question_chars)
     from agent.conversations import ConversationStore
     from agent.loop import open_conversation
+    from agent.report import answer_report
+    from agent.transcript import write_bundle
 
     encoder, opened = _open_index(index, settings, prompts)
     with ConversationStore(settings.conversations) as store:
@@ -119,12 +140,16 @@ def ask(
             gazetteer=_places(opened, settings, gazetteer),
         )
         answered = _follow(conversation, question, quiet=as_json)
-        bundle = _write_transcript(conversation, out or settings.exports / "transcripts")
-        report = _answer_report(conversation, answered, bundle, time.perf_counter() - started)
-    if as_json:
-        _print_json(report)
-    elif answered.status != "declined":
-        _print_answer(report)
+        answer_s = time.perf_counter() - started
+        if not as_json and answered.status != "declined":
+            print(f"{answered.text}\n\nmodel: {conversation.model}   {answer_s:.1f} s", flush=True)
+        folder = out or settings.exports / "transcripts"
+        bundle = write_bundle(conversation.id, conversation.turns, conversation.workspace, folder)
+        if as_json:
+            seconds = time.perf_counter() - started
+            _print_json(answer_report(conversation, answered, bundle, answer_s, seconds))
+        elif answered.status != "declined":
+            print(f"transcript: {bundle.html}\n            {bundle.zip}")
     if answered.status == "stopped":
         raise Cancelled("stopped")
     if answered.status == "declined":
@@ -357,62 +382,6 @@ def _follow(conversation: Conversation, question: str, *, quiet: bool) -> Answer
         if isinstance(event, Answered):
             return event
     raise SettingsError("the model ended without an answer", next_step="ask again or choose another model")
-
-
-def _write_transcript(conversation: Conversation, out: Path) -> Any:
-    from agent.transcript import write_bundle
-
-    out.mkdir(parents=True, exist_ok=True)
-    return write_bundle(conversation.id, conversation.turns, conversation.workspace, out)
-
-
-def _answer_report(
-    conversation: Conversation, answered: Answered, bundle: Any, seconds: float
-) -> dict[str, Any]:
-    turn = conversation.turns[-1]
-    layers = conversation.workspace.layers
-    return {
-        "status": answered.status,
-        "answer": answered.text,
-        "model": conversation.model,
-        "index": conversation.workspace.index.manifest.name,
-        "steps": [_step_report(step) for step in turn.steps],
-        "layers": [
-            {
-                "id": layer.id,
-                "title": layer.title,
-                "count": len(layer),
-                "path": str(layers.folder / f"{layer.id}.parquet"),
-            }
-            for layer in layers
-        ],
-        "figures": {f"{n}.{key}": v for n, s in enumerate(turn.steps, 1) for key, v in s.figures.items()},
-        "evidence": {
-            "checked": answered.evidence.checked,
-            "unsupported": list(answered.evidence.unsupported),
-        },
-        "transcript": str(bundle.zip),
-        "transcript_html": str(bundle.html),
-        "suggestions": list(answered.suggestions),
-        "seconds": round(seconds, 3),
-    }
-
-
-def _step_report(step: Step) -> dict[str, Any]:
-    return {
-        "tool": step.tool,
-        "arguments": step.arguments,
-        "summary": step.summary,
-        "error": step.error,
-        "figures": step.figures,
-        "seconds": round(step.seconds, 3),
-    }
-
-
-def _print_answer(report: dict[str, Any]) -> None:
-    print(report["answer"])
-    print(f"\nmodel: {report['model']}   {report['seconds']:.1f} s")
-    print(f"transcript: {report['transcript_html']}\n            {report['transcript']}")
 
 
 def _report_index(index: TileIndex, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,9 +38,7 @@ def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("AREOGRAPHER_HOME", str(home))
         argv = ["index", "build", "lowell", "--out", str(home / "indexes/small"), "--tile-km", "60"]
         patch.setattr(sys, "argv", ["areographer", *argv, "--workers", "1"])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        assert ended.value.code == 0
+        assert cli.run() == 0
     return home
 
 
@@ -54,10 +53,9 @@ def run(
     def call(*argv: str) -> Ran:
         monkeypatch.setattr(sys, "argv", ["areographer", *argv])
         capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
+        status = cli.run()
         out, err = capfd.readouterr()
-        return Ran(int(ended.value.code or 0), out, err)
+        return Ran(status, out, err)
 
     return call
 
@@ -177,6 +175,20 @@ def test_rasters_that_cannot_be_used(run: Callable[..., Ran], tmp_path: Path) ->
     before = sorted((p.name, p.stat().st_mtime_ns) for p in Path(out).iterdir())
     assert "already holds an index" in refused(run("index", "build", str(picture), "--out", out, *whole))
     assert before == sorted((p.name, p.stat().st_mtime_ns) for p in Path(out).iterdir())
+
+
+def test_a_process_of_its_own_ends_with_its_whole_output_and_status(small_home: Path) -> None:
+    def areographer(*argv: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "import cli; cli.main()", *argv]
+        env = {**os.environ, "AREOGRAPHER_HOME": str(small_home)}
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+
+    good = areographer("index", "info", "small", "--json")
+    assert (good.returncode, good.stderr) == (0, "")
+    assert json.loads(good.stdout)["count"] > 600
+    bad = areographer("index", "info", "nowhere")
+    assert (bad.returncode, bad.stdout) == (2, "")
+    assert len(bad.stderr.strip().splitlines()) == 1
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
