@@ -339,8 +339,7 @@ def _open_index(name: str, settings: Settings, prompts: Prompts) -> tuple[Encode
     from retrieval.encoder import load_encoder
     from retrieval.library import encoder_name, open_or_make
 
-    # One thread: on two cores more of them fight with the processes that draw tiles, and lose.
-    encoder = load_encoder(encoder_name(name, settings), threads=1)
+    encoder = load_encoder(encoder_name(name, settings))
     with _progress() as progress:
         return encoder, open_or_make(name, settings, encoder, prompts.background, progress)
 

@@ -90,7 +90,7 @@ class Encoder(Protocol):
         """Encode texts into unit rows, shape (n, dimension)."""
 
 
-def load_encoder(name: str, *, threads: int | None = None) -> OpenClipEncoder:
+def load_encoder(name: str) -> OpenClipEncoder:
     """Load an encoder.
 
     Parameters
@@ -100,8 +100,6 @@ def load_encoder(name: str, *, threads: int | None = None) -> OpenClipEncoder:
         ``MODEL:PRETRAINED`` (a tag or a weights file) or ``MODEL:untrained`` (seeded random weights, for
         trials without a network); ``hf-hub:ORG/NAME``; or a folder in open_clip's local layout,
         optionally with an ``areographer.json``.
-    threads
-        CPU threads for torch, of the whole process; None leaves them as they are.
 
     Raises
     ------
@@ -112,13 +110,7 @@ def load_encoder(name: str, *, threads: int | None = None) -> OpenClipEncoder:
     name = name.strip()
     folder = encoder_folder(name)
     if folder is not None:
-        recorded = read_folder(folder)
-    import torch
-
-    if threads is not None:
-        torch.set_num_threads(max(1, threads))
-    if folder is not None:
-        return _encoder_of_folder(name, folder, recorded)
+        return _encoder_of_folder(name, folder, read_folder(folder))
     if name.startswith("hf-hub:"):
         model, tokenizer = _create(name, name)
         return _encoder_of(model, tokenizer, name, name.removeprefix("hf-hub:"))

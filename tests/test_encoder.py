@@ -282,15 +282,6 @@ def test_a_colour_model_sees_colours(tiny_builtin: str) -> None:
     assert np.abs(encoder.encode_images(red) - encoder.encode_images(blue)).max() > 1e-3
 
 
-def test_threads_are_set(folder: Path) -> None:
-    before = torch.get_num_threads()
-    try:
-        load_encoder(str(folder), threads=1)
-        assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize(
     ("cores", "processes", "threads"), [(2, 1, 1), (2, 2, 1), (1, 4, 1), (16, 4, 12), (None, 2, 1)]
 )
