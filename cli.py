@@ -42,8 +42,11 @@ app = typer.Typer(
 )
 index_app = typer.Typer(no_args_is_help=True, help="Build and inspect image indexes.")
 app.add_typer(index_app, name="index")
+evaluate_app = typer.Typer(no_args_is_help=True, help="Measure how well an encoder finds what is known.")
+app.add_typer(evaluate_app, name="evaluate")
 
 console = Console(stderr=True)
+QUERIES = Path(__file__).parent / "benchmarks" / "queries"
 
 IndexName = Annotated[str, typer.Option("--index", help="Name of an index, or its folder.")]
 ModelName = Annotated[str, typer.Option("--model", help="offline, or openai:NAME.")]
@@ -296,6 +299,84 @@ def train(
         _print_json(asdict(report))
     else:
         print(f"macro average precision {report.macro_average_precision:.3f} on held-out pairs; see {out}")
+
+
+@evaluate_app.command("landforms")
+def evaluate_landforms(
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the planet; default: the embedded one's.")
+    ] = None,
+    index: Annotated[str, typer.Option("--index", help="Another index of Lowell.")] = "",
+    encoder: Annotated[str, typer.Option(help="areo-mini, an open_clip name, hf-hub:..., or a folder.")] = "",
+    queries: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Folder of paraphrases.yaml and absent.txt."),
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=1, max=100_000, help="Of the block bootstrap.")] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Search a synthetic planet for each of its landforms and hold the hits against the truth."""
+    from retrieval.encoder import load_encoder
+    from retrieval.evaluate.landforms import evaluate_landforms as run
+    from retrieval.evaluate.landforms import lowell_labels, read_queries
+    from retrieval.evaluate.report import landforms_text
+    from retrieval.index import open_matching
+    from retrieval.library import encoder_name, index_folder, open_planet
+
+    settings, prompts = load_settings(), load_prompts()
+    paraphrases, absent = read_queries(queries or QUERIES)
+    loaded = load_encoder(encoder or (encoder_name(index, settings) if index else settings.encoder))
+    if index:
+        opened = open_matching(index_folder(index, settings), loaded)
+    else:
+        planet = settings.lowell_seed if seed is None else seed
+        with _progress() as progress:
+            opened = open_planet(planet, settings, loaded, prompts.background, progress)
+    report = run(
+        opened,
+        loaded,
+        lowell_labels(opened, seed),
+        {term.key: term.term for term in prompts.glossary},
+        prompts.templates,
+        paraphrases=paraphrases,
+        absent=absent,
+        resamples=resamples,
+    )
+    report = {"seed": opened.manifest.source["seed"], **report}
+    if as_json:
+        _print_json(report)
+    else:
+        print(landforms_text(report))
+
+
+@evaluate_app.command("marsretrieval")
+def evaluate_marsretrieval(
+    data: Annotated[
+        list[Path],
+        typer.Argument(help="Folder with a CSV of file,caption; folder per class; index and catalogues."),
+    ],
+    index: Annotated[str, typer.Option("--index", help="Index for catalogues: a name or a folder.")] = "",
+    encoder: Annotated[str, typer.Option(help="areo-mini, an open_clip name, hf-hub:..., or a folder.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Run the tasks of MarsRetrieval on data in their layouts, as published and more strictly."""
+    from retrieval.encoder import load_encoder
+    from retrieval.evaluate.marsretrieval import evaluate_marsretrieval as run
+    from retrieval.evaluate.marsretrieval import read_tasks
+    from retrieval.evaluate.report import marsretrieval_text
+    from retrieval.index import open_matching
+    from retrieval.library import encoder_name, index_folder
+
+    settings, prompts = load_settings(), load_prompts()
+    tasks = read_tasks(data)
+    place = index or (str(tasks.index) if tasks.index else "")
+    loaded = load_encoder(encoder or (encoder_name(place, settings) if place else settings.encoder))
+    opened = open_matching(index_folder(place, settings), loaded) if place else None
+    report = run(tasks, loaded, prompts.templates, opened)
+    if as_json:
+        _print_json(report)
+    else:
+        print(marsretrieval_text(report))
 
 
 @app.command()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
+import numpy as np
 
+from retrieval.calibrate import background
 from retrieval.catalogue import read_catalogue
 from retrieval.errors import IndexFolderError
 from retrieval.grid import Grid
@@ -55,7 +58,39 @@ def open_or_make(
             return open_matching(folder, encoder)
         except IndexFolderError:
             _set_aside(folder)
-    return _make_lowell(settings, encoder, folder, background_prompts, progress, stop)
+    return _make_lowell(
+        settings, encoder, folder, background_prompts, progress, stop, seed=settings.lowell_seed
+    )
+
+
+def open_planet(
+    seed: int,
+    settings: Settings,
+    encoder: Encoder,
+    background_prompts: Sequence[str],
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+) -> TileIndex:
+    """Open the index of Lowell of any seed, or make it: what is judged is what would be made today.
+
+    The embedded planet with the default encoder is the index of that name; another is kept as
+    ``lowell-SEED``, with another encoder as ``lowell-SEED-FINGERPRINT``. One that an earlier encoder, planet
+    generator or bank of background prompts made is moved aside and made again.
+    """
+    from retrieval.corpus.lowell import LowellSource
+
+    name = EMBEDDED if seed == settings.lowell_seed else f"{EMBEDDED}-{seed}"
+    if encoder.manifest.name != settings.encoder:
+        name = f"{EMBEDDED}-{seed}-{encoder.manifest.fingerprint[:8]}"
+    folder = settings.indexes / name
+    if folder.exists():
+        with suppress(IndexFolderError):
+            index = open_matching(folder, encoder)
+            drawn = index.manifest.source["fingerprint"] == LowellSource(seed).fingerprint()
+            if drawn and _same_background(index, encoder, background_prompts):
+                return index
+        _set_aside(folder)
+    return _make_lowell(settings, encoder, folder, background_prompts, progress, stop, seed=seed)
 
 
 def encoder_name(name: str, settings: Settings) -> str:
@@ -108,13 +143,15 @@ def _make_lowell(
     background_prompts: Sequence[str],
     progress: Progress | None,
     stop: threading.Event | None,
+    *,
+    seed: int,
 ) -> TileIndex:
     # Only here, because drawing a planet needs modules that a later start has no use for.
     from retrieval.corpus.lowell import GRID_TILE_KM, LowellSource, make_planet
 
-    planet = make_planet(settings.lowell_seed)
-    planet.save_truth(settings.planets / f"{EMBEDDED}-{settings.lowell_seed}")
-    source = LowellSource(settings.lowell_seed)
+    planet = make_planet(seed)
+    planet.save_truth(settings.planets / f"{EMBEDDED}-{seed}")
+    source = LowellSource(seed)
     folder.parent.mkdir(parents=True, exist_ok=True)
     return build_index(
         source,
@@ -126,6 +163,14 @@ def _make_lowell(
         progress=progress,
         stop=stop,
     )
+
+
+def _same_background(index: TileIndex, encoder: Encoder, prompts: Sequence[str]) -> bool:
+    # The manifest holds the number of prompts only; a few tiles tell whether the words are the same.
+    rows = np.arange(min(64, len(index)))
+    bank = encoder.encode_texts(list(prompts))
+    fresh = background(index.vectors(rows), bank, encoder.manifest.logit_scale)
+    return bool(np.allclose(fresh, index.background[rows], atol=0.02))
 
 
 def _lowell_seed(index: TileIndex) -> int:
