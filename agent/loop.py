@@ -109,6 +109,7 @@ def open_conversation(
         prompts.templates,
         gazetteer=gazetteer,
         readable=tuple(readable) or None,
+        glossary=prompts.descriptions,
     )
     return Conversation(conversation_id, workspace, model, chat, prompts.system, store)
 

@@ -64,6 +64,14 @@ class Prompts:
     glossary: tuple[Term, ...]
     background: tuple[str, ...]
 
+    @property
+    def descriptions(self) -> dict[str, str]:
+        """Per term, everything the glossary says of it in words: names, looks and process."""
+        return {
+            term.term: " ".join((term.plural, *term.synonyms, term.description, term.process))
+            for term in self.glossary
+        }
+
 
 @cache
 def load_prompts() -> Prompts:

@@ -1,20 +1,15 @@
 """Scores to probabilities and a threshold, without labels.
 
-A score means little by itself: some tiles score high with every query, and some queries with every tile.
-Two comparisons make it mean something, and a hit must pass both.
+An encoder trained with the sigmoid loss (Zhai et al. 2023) was taught the probability that a text is true of
+a picture: sigmoid(scale * cosine + bias). That is used as it is, with half as the threshold. Nothing is
+fitted, neither to a query nor to an index.
 
-*Across tiles.* The bar lies 30 % of the way down from the best tiles of the query to its low ones: tiles that
-show a landform score close to each other and far from the rest.
+An encoder trained with the softmax loss has no bias: its score means something only beside other scores. Two
+comparisons make it mean something, and a hit must pass both. *Across tiles* the bar lies 30 % of the way
+down from the best tiles of the query to its low ones. *Across texts* the scaled score must be 1 nat above
+the tile's background, what a bank of prompts of everything else scores on it.
 
-*Across texts.* The margin of a tile is its scaled score less its *background*, what a bank of prompts of
-everything else scores on it: a log likelihood ratio, as a contrastive model sees it. It must be at least 1
-(e times the average of the bank), so that a query for something absent, which has best tiles too, finds
-little.
-
-On a held-out synthetic planet this came within 0.04 of the F1 of the best thresholds for its labels. A bar
-on the margin alone lost 0.03 of F1 and 0.06 of average precision, because tiles with several landforms share
-their likelihood among them; on half-trained weights, two Gaussians fitted to the margins lost more than
-half of the F1.
+``benchmarks/calibration.py`` holds both against mixtures, margins and competition between texts.
 """
 
 from __future__ import annotations
@@ -29,7 +24,7 @@ LEAST_MARGIN = 1.0  # nats
 CLOSE_SHARE = 0.3
 _BEST, _LOW = 0.999, 0.1  # quantiles: one odd tile in a thousand must not set the bar
 _STEEPNESS = 2.0  # the best tiles get a probability of 1 / (1 + exp(-2)) = 0.88
-_LEVELS = {"0.40": 0.4, "0.50": 0.5, "0.60": 0.6}  # the threshold and a fifth to either side
+_SENSITIVITY = 0.2  # counts are also given at thresholds a fifth lower and higher
 
 
 @dataclass(frozen=True)
@@ -46,12 +41,15 @@ class Calibrated:
         How both were found, in words.
     counts_at
         Hits at the threshold and at thresholds a fifth lower and higher.
+    empty
+        Why nothing was found, in words; empty if something was.
     """
 
     probability: NDArray[np.float32]
     threshold: float
     method: str
     counts_at: dict[str, int]
+    empty: str = ""
 
 
 def background(
@@ -80,7 +78,10 @@ def background(
 
 
 def calibrate(
-    scores: NDArray[np.floating], background: NDArray[np.floating], logit_scale: float
+    scores: NDArray[np.floating],
+    background: NDArray[np.floating],
+    logit_scale: float,
+    logit_bias: float | None = None,
 ) -> Calibrated:
     """Turn the scores of one query on all tiles of an index into probabilities.
 
@@ -89,30 +90,71 @@ def calibrate(
     scores
         Cosine similarities, shape (n,).
     background
-        What the function `background` gave for the same tiles, shape (n,).
-    logit_scale
-        Factor from cosine to logit.
+        What the function `background` gave for the same tiles, shape (n,); of use without a bias only.
+    logit_scale, logit_bias
+        From cosine to log odds, as `EncoderManifest` has them; no bias for a model of the softmax loss.
 
     Returns
     -------
-    Probabilities of shape (n,) that rise with the score and fall with the background; 0.5 as the threshold.
+    Probabilities of shape (n,) that rise with the score; 0.5 as the threshold.
     """
-    logits = logit_scale * np.asarray(scores, dtype=np.float64)
+    logits = log_odds(scores, background, logit_scale, logit_bias)
     if not len(logits):
-        return Calibrated(np.zeros(0, dtype=np.float32), THRESHOLD, "no tiles", dict.fromkeys(_LEVELS, 0))
+        return Calibrated(np.zeros(0, np.float32), THRESHOLD, "no tiles", counts_around(logits), "no tiles")
+    if logit_bias is None:
+        method = (
+            f"score no more than {CLOSE_SHARE:.0%} of the way from the best tiles down to the low ones, and "
+            f"{LEAST_MARGIN:g} above the background"
+        )
+    else:
+        bar = -logit_bias / logit_scale
+        method = f"the encoder's own probability that the words are true; 0.5 is a score of {bar:.3f}"
+    return calibrated(sigmoid(logits), method)
+
+
+def calibrated(probability: NDArray[np.floating], method: str, threshold: float = THRESHOLD) -> Calibrated:
+    """Probabilities with their threshold, its method, and the counts around it."""
+    values = np.asarray(probability, dtype=np.float32)
+    best = float(values.max(initial=0.0))
+    empty = (
+        ""
+        if best >= threshold
+        else f"no tile reaches a probability of {threshold:g}; the best has {best:.2g}"
+    )
+    return Calibrated(values, threshold, method, counts_around(values, threshold), empty)
+
+
+def nothing(count: int, why: str) -> Calibrated:
+    """What a query gives that the encoder cannot answer: no tile has any probability, and why."""
+    zeros = np.zeros(count, dtype=np.float32)
+    return Calibrated(zeros, THRESHOLD, why, counts_around(zeros), why)
+
+
+def counts_around(probability: NDArray[np.floating], threshold: float = THRESHOLD) -> dict[str, int]:
+    """Hits at a threshold and at thresholds a fifth lower and higher, the highest at most 1."""
+    levels = (threshold * (1 - _SENSITIVITY), threshold, min(1.0, threshold * (1 + _SENSITIVITY)))
+    return {f"{level:.2f}": int((probability >= level).sum()) for level in levels}
+
+
+def log_odds(
+    scores: NDArray[np.floating],
+    background: NDArray[np.floating],
+    logit_scale: float,
+    logit_bias: float | None = None,
+) -> NDArray[np.float64]:
+    """The log odds behind the probabilities of `calibrate`, shape (n,)."""
+    logits = logit_scale * np.asarray(scores, dtype=np.float64)
+    if logit_bias is not None:
+        return logits + logit_bias
+    if not len(logits):
+        return logits
     low, best = np.quantile(logits, [_LOW, _BEST])
     reach = max(CLOSE_SHARE * float(best - low), 1e-6)
-    bar = float(best) - reach
-    above_bar = (logits - bar) / reach
+    above_bar = (logits - float(best)) / reach + 1.0
     above_background = logits - np.asarray(background, dtype=np.float64) - LEAST_MARGIN
-    logit = np.clip(_STEEPNESS * np.minimum(above_bar, above_background), -60, 60)
-    probability = (1 / (1 + np.exp(-logit))).astype(np.float32)
-    return Calibrated(
-        probability=probability,
-        threshold=THRESHOLD,
-        method=(
-            f"score above {bar / logit_scale:.3f}, {CLOSE_SHARE:.0%} of the way from the best tiles to the "
-            f"low ones, and {LEAST_MARGIN:g} above the background"
-        ),
-        counts_at={name: int((probability >= level).sum()) for name, level in _LEVELS.items()},
-    )
+    return np.asarray(_STEEPNESS * np.minimum(above_bar, above_background))
+
+
+def sigmoid(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """1 / (1 + exp(-x)), without overflow."""
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -60.0, 60.0))), dtype=np.float64)

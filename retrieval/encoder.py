@@ -62,6 +62,12 @@ class EncoderManifest:
         Factor from cosine similarity to logit that the model was trained with.
     context_length
         Tokens of a text beyond which it is cut.
+    logit_bias
+        Added to the scaled cosine: a model trained with the sigmoid loss then gives log odds. None for one
+        trained with the softmax loss.
+    words
+        Words that the text tower was trained on, in lower case, if they are so few that others mean nothing
+        to it; None for a tower of general language.
     """
 
     name: str
@@ -74,6 +80,8 @@ class EncoderManifest:
     dimension: int
     logit_scale: float
     context_length: int
+    logit_bias: float | None = None
+    words: tuple[str, ...] | None = None
 
 
 class Encoder(Protocol):
@@ -229,6 +237,7 @@ def manifest_of(
 ) -> EncoderManifest:
     """Describe a model by what open_clip recorded on it; the fingerprint is left empty."""
     preprocessing = model.visual.preprocess_cfg
+    bias = getattr(model, "logit_bias", None)
     size = preprocessing["size"]
     return EncoderManifest(
         name=name,
@@ -241,6 +250,7 @@ def manifest_of(
         dimension=_dimension(model),
         logit_scale=float(model.logit_scale.detach().exp()),
         context_length=int(getattr(model, "context_length", 77)),
+        logit_bias=None if bias is None else float(bias.detach()),
     )
 
 
@@ -265,8 +275,18 @@ def _encoder_of_folder(name: str, folder: Path, recorded: dict[str, Any]) -> Ope
             f"{folder / MANIFEST_FILE} has bands {bands} that its mean and std do not fit",
             allowed="grey, or red, green, blue, each with a mean and a std",
         )
+    words = recorded.get("words")
+    bias = found.logit_bias
     return _finish(
-        model, tokenizer, replace(found, mean=exact.get("mean", found.mean), std=exact.get("std", found.std))
+        model,
+        tokenizer,
+        replace(
+            found,
+            mean=exact.get("mean", found.mean),
+            std=exact.get("std", found.std),
+            logit_bias=None if bias is None else bias + float(recorded.get("logit_shift") or 0.0),
+            words=None if words is None else tuple(map(str, words)),
+        ),
     )
 
 
@@ -297,7 +317,7 @@ def _encoder_of(model: torch.nn.Module, tokenizer: Any, name: str, architecture:
 
 
 def _finish(model: torch.nn.Module, tokenizer: Any, manifest: EncoderManifest) -> OpenClipEncoder:
-    if not math.isfinite(manifest.logit_scale):
+    if not (math.isfinite(manifest.logit_scale) and math.isfinite(manifest.logit_bias or 0.0)):
         raise EncoderError(f"the weights of {manifest.name} are not finite", next_step="train them again")
     return OpenClipEncoder(
         model, tokenizer, replace(manifest, fingerprint=_fingerprint(model, tokenizer, manifest))
@@ -360,7 +380,8 @@ def _dimension(model: torch.nn.Module) -> int:
 def _fingerprint(model: torch.nn.Module, tokenizer: Any, manifest: EncoderManifest) -> str:
     """Hash what decides the vectors: weights, preprocessing, and tokens of a probe text."""
     digest = hashlib.sha256()
-    described = {key: value for key, value in asdict(manifest).items() if key not in ("name", "fingerprint")}
+    undecisive = ("name", "fingerprint", "logit_bias", "words")  # the bias lies among the weights
+    described = {key: value for key, value in asdict(manifest).items() if key not in undecisive}
     digest.update(json.dumps(described, sort_keys=True).encode())
     probe = tokenizer(["CTX image of barchan dunes at 47.5° N; café, 火星"])
     digest.update(probe.numpy().tobytes())

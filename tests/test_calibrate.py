@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from retrieval.calibrate import THRESHOLD, background, calibrate
+from retrieval.calibrate import THRESHOLD, background, calibrate, counts_around, nothing
 
 SCALE = 10.0
 
@@ -112,3 +112,26 @@ def test_an_empty_index_has_no_hits() -> None:
     found = calibrate(np.empty(0), np.empty(0), SCALE)
     assert found.probability.shape == (0,)
     assert set(found.counts_at.values()) == {0}
+
+
+@given(arrays(np.float64, st.integers(0, 60), elements=st.floats(-1, 1)), st.floats(1, 50), st.floats(-10, 0))
+def test_with_a_bias_the_probability_is_the_encoders_own(
+    scores: NDArray[np.float64], scale: float, bias: float
+) -> None:
+    found = calibrate(scores, np.full(len(scores), 99.0), scale, bias)
+    np.testing.assert_allclose(found.probability, 1 / (1 + np.exp(-scale * scores - bias)), rtol=1e-5)
+    assert bool(found.empty) == (not (found.probability >= found.threshold).any())
+
+
+def test_why_nothing_was_found_is_said() -> None:
+    found = calibrate(np.array([-0.2, 0.1]), np.zeros(2), SCALE, -4.0)
+    assert found.empty == "no tile reaches a probability of 0.5; the best has 0.047"
+    told = nothing(3, "words unknown")
+    assert told.empty == told.method == "words unknown"
+    assert not told.probability.any()
+
+
+@given(arrays(np.float32, 20, elements=st.floats(0, 1, width=32)), st.floats(0.01, 1))
+def test_counts_fall_with_the_threshold(probability: NDArray[np.float32], threshold: float) -> None:
+    counts = list(counts_around(probability, threshold).values())
+    assert counts == sorted(counts, reverse=True)

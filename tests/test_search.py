@@ -3,16 +3,23 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from retrieval.calibrate import Calibrated
+from prompts import load_prompts
 from retrieval.errors import ToolInputError
+from retrieval.words import vocabulary
+from tests.fakes import LANDFORMS, PatternEncoder
 from tests.workspaces import a_workspace, assert_keeps_its_word
-from tools.search import rank_words, read_picture, search_example, search_words
+from tools.pictures import read_picture
+from tools.search import rank_words, search_example, search_words
+
+GLOSSARY = load_prompts().descriptions
+RAVINES = "an alcove and a narrow channel cut into a steep wall"
 
 
 @pytest.fixture
@@ -75,18 +82,21 @@ class TestWords:
         strict = ws.layers.get(search_words(ws, "craters", 0.8).layer_ids[0])
         assert set(strict.table["row_id"]) < set(loose.table["row_id"])
 
-    def test_what_a_stricter_threshold_would_keep_is_said(self, ws, monkeypatch) -> None:
-        n = len(ws.index)
-        made = Calibrated(
-            np.linspace(1, 0, n, dtype=np.float32), 0.5, "by hand", {"0.55": 9, "0.70": 5, "1.00": 1}
-        )
-        monkeypatch.setattr("tools.search.calibrate", lambda *_: made)
-        result = search_words(ws, "gullies")
-        assert result.figures["stricter_threshold"] == 0.7
-        assert "At a threshold of 0.7 there would be 5." in result.summary
-        assert ws.layers.get("L1").provenance.counts_at == {"0.50": n // 2, **made.counts_at}
+    @pytest.mark.parametrize("given", [None, 0.2, 0.7, 0.9, 1.0])
+    def test_counts_a_fifth_to_either_side_are_on_record(self, ws, given) -> None:
+        layer = ws.layers.get(search_words(ws, "gullies", given).layer_ids[0])
+        counts, used = layer.provenance.counts_at, layer.provenance.threshold
+        assert counts[f"{used:.2f}"] == len(layer)
+        assert counts[f"{0.8 * used:.2f}"] >= len(layer)
+        assert counts[f"{min(1.0, 1.2 * used):.2f}"] <= len(layer)
+
+    def test_what_a_stricter_threshold_would_keep_is_said(self, ws) -> None:
+        result = search_words(ws, "craters", 0.3)
+        counts = ws.layers.get("L1").provenance.counts_at
+        assert result.figures["stricter_threshold"] == 0.36
+        assert result.figures["stricter_count"] == counts["0.36"]
+        assert f"At a threshold of 0.36 there would be {counts['0.36']:,}." in result.summary
         assert_keeps_its_word(result)
-        assert "At a threshold of 1 there would be 1." in search_words(ws, "gullies", 0.8).summary
 
     def test_nothing_found_is_said_with_the_best_candidate(self, ws) -> None:
         result = search_words(ws, "zxqv", min_probability=1.0)
@@ -133,6 +143,59 @@ class TestWords:
         else:
             with pytest.raises(ToolInputError, match="empty"):
                 search_words(ws, text)
+
+
+class TestUnknownWords:
+    """An encoder that was trained on few words says which it does not know."""
+
+    @pytest.fixture
+    def ws(self, home, tiny_index, few_words, folder):
+        return replace(a_workspace(home, tiny_index, few_words, readable=folder), glossary=GLOSSARY)
+
+    @pytest.fixture
+    def few_words(self, pattern_encoder):
+        encoder = PatternEncoder()
+        names = vocabulary(LANDFORMS.values())
+        encoder._manifest = replace(pattern_encoder.manifest, words=names, logit_bias=-10.0)
+        return encoder
+
+    def test_nothing_like_that_is_here_and_the_words_are_named(self, ws) -> None:
+        result = search_words(ws, "shopping malls")
+        assert result.figures["count"] == 0
+        assert "is empty" in result.summary
+        assert "the encoder was not trained on the words shopping, mall" in result.summary
+        record = ws.layers.get("L1").provenance
+        assert record.notes == ("the encoder was not trained on the words shopping, mall",)
+        assert set(record.counts_at.values()) == {0}
+        assert_keeps_its_word(result)
+
+    def test_what_the_glossary_describes_is_asked_by_its_name(self, ws, truth) -> None:
+        result = search_words(ws, RAVINES)
+        layer = ws.layers.get("L1")
+        assert layer.provenance.query == "gullies"
+        assert layer.provenance.arguments == {"text": RAVINES}
+        assert "asked for 'gullies'" in result.summary
+        assert truth["gullies"].to_numpy()[layer.table["tile"].iloc[:20]].all()
+        assert_keeps_its_word(result)
+
+    def test_known_words_are_asked_as_they_are(self, ws) -> None:
+        search_words(ws, "polygons")
+        record = ws.layers.get("L1").provenance
+        assert record.query == "polygons"
+        assert record.notes == ()
+        assert record.threshold == 0.5
+        assert "the encoder's own probability" in record.threshold_method
+
+    def test_a_word_unknown_among_known_ones_is_a_note(self, ws) -> None:
+        result = search_words(replace(ws, glossary={}), "dusty barchan dunes")
+        assert "goes by the others" in result.summary
+        assert result.figures["count"] > 0
+
+    def test_the_command_line_ranks_the_same(self, ws, tiny_index, few_words) -> None:
+        hits = rank_words(tiny_index, few_words, RAVINES, ws.templates, 5, GLOSSARY)
+        search_words(ws, RAVINES, 0)
+        table = ws.layers.get("L1").table
+        assert [hit["tile_id"] for hit in hits] == table["row_id"].tolist()[:5]
 
 
 class TestRanking:
@@ -210,6 +273,70 @@ class TestExample:
             search_example(ws, tiny_index.tiles["tile_id"].iloc[0], limit)
 
 
+class TestSeveralExamples:
+    def tiles_of(self, truth, index, key: str, count: int = 3) -> list[str]:
+        alone = np.flatnonzero(truth[key] & (truth.sum(axis=1) == 1))
+        observed = [tile for tile in alone if index.observed_share([tile])[0] == 1]
+        return [index.grid.tile_id(int(tile)) for tile in observed[:count]]
+
+    def share(self, ws, truth, key: str) -> float:
+        table = ws.layers.get(ws.layers.ids()[-1]).table
+        return float(truth[key].to_numpy()[table["tile"]].mean())
+
+    def test_several_tiles_find_what_they_share(self, ws, truth, tiny_index) -> None:
+        first, *more = self.tiles_of(truth, tiny_index, "gullies")
+        result = search_example(ws, first, 10, tiles=more)
+        assert self.share(ws, truth, "gullies") > 0.9
+        record = ws.layers.get("L1").provenance
+        assert record.arguments == {"example": first, "limit": 10, "tiles": more}
+        assert not set(ws.layers.get("L1").table["row_id"]) & {first, *more}
+        assert "the examples" in result.summary
+        assert_keeps_its_word(result)
+
+    def test_counterexamples_push_away(self, ws, truth, tiny_index) -> None:
+        both = np.flatnonzero(truth["simple_crater"] & truth["degraded_crater"])
+        example = next(
+            tiny_index.grid.tile_id(int(t)) for t in both if tiny_index.observed_share([t])[0] == 1
+        )
+        away = self.tiles_of(truth, tiny_index, "degraded_crater")
+        search_example(ws, example, 30)
+        before = self.share(ws, truth, "degraded_crater")
+        search_example(ws, example, 30, not_like=away)
+        assert self.share(ws, truth, "degraded_crater") < before
+        assert "; not tile " in ws.layers.get("L2").provenance.query
+
+    def test_words_and_a_picture_together(self, ws, folder, truth, tiny_index) -> None:
+        tile = self.tiles_of(truth, tiny_index, "lava_flow", 1)[0]
+        (folder / "flow.jpg").write_bytes(tiny_index.thumbnail(tiny_index.row_of(tile)))
+        search_example(ws, "flow.jpg", 20, text="gullies")
+        assert self.share(ws, truth, "gullies") > 0.5
+        record = ws.layers.get("L1").provenance
+        assert record.query.endswith("; words gullies")
+        assert record.templates == tuple(ws.templates)
+
+    def test_the_record_runs_again(self, ws, truth, tiny_index) -> None:
+        first, *more = self.tiles_of(truth, tiny_index, "gullies")
+        search_example(ws, first, 10, tiles=more[:1], not_like=more[1:], text="valleys")
+        again = search_example(ws, **ws.layers.get("L1").provenance.arguments)
+        assert ws.layers.get(again.layer_ids[0]).hash == ws.layers.get("L1").hash
+
+    def test_wrong_examples_are_refused(self, ws, truth, tiny_index) -> None:
+        first, *_ = self.tiles_of(truth, tiny_index, "gullies")
+        wrong = [
+            ({"tiles": [""]}, "example is empty"),
+            ({"tiles": ["60km-r999c000"]}, "no tile of this grid"),
+            ({"not_like": ["none.png"]}, "no file that may be read"),
+            ({"not_like": [first]}, "as an example and as a counterexample"),
+            ({"tiles": [first] * 51}, "52 examples.*at most 50"),
+            ({"text": ""}, "text is empty"),
+            ({"text": "x" * 501}, "501 characters"),
+        ]
+        for arguments, message in wrong:
+            with pytest.raises(ToolInputError, match=message):
+                search_example(ws, first, **arguments)
+        assert ws.layers.ids() == []
+
+
 def ramp(height: int = 40, width: int = 60) -> np.ndarray:
     return np.linspace(0, 255, height * width).reshape(height, width)
 
@@ -262,12 +389,13 @@ class TestPictures:
         with pytest.raises(ToolInputError, match="no picture that can be read"):
             read_picture(folder / "x.png", 32)
 
-    def test_small_pictures_are_refused(self, folder) -> None:
-        Image.fromarray(ramp(15, 100).astype(np.uint8)).save(folder / "x.png")
-        with pytest.raises(ToolInputError, match=r"100 x 15 px.*at least 16 px"):
+    @pytest.mark.parametrize(("width", "height"), [(100, 15), (3, 3)])
+    def test_small_pictures_are_refused(self, folder, width, height) -> None:
+        Image.fromarray(ramp(height, width).astype(np.uint8)).save(folder / "x.png")
+        with pytest.raises(ToolInputError, match=rf"{width} x {height} px.*at least 16 px"):
             read_picture(folder / "x.png", 32)
 
-    @pytest.mark.parametrize("side", [8_000, 10_000, 60_000])
+    @pytest.mark.parametrize("side", [8_000, 20_000, 60_000])
     def test_huge_pictures_are_refused_before_they_are_read(self, folder, side) -> None:
         def chunk(kind: bytes, data: bytes) -> bytes:
             return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -162,6 +162,8 @@ class TestTools:
         assert [tool.__name__ for tool in tools.TOOLS] == [
             "search_words",
             "search_example",
+            "refine",
+            "classify",
             "find_place",
             "load_catalogue",
             "filter_layer",

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tools.classify import classify
 from tools.export import export_layer
 from tools.filters import filter_layer
 from tools.maps import draw_map
 from tools.places import find_place, load_catalogue
+from tools.refine import refine
 from tools.search import search_example, search_words
 from tools.spatial import near, overlap, union, without
 from tools.statistics import orientation, summarise
@@ -37,6 +39,8 @@ def decline(ws: Workspace, reason: str, suggestion: str) -> ToolResult:
 TOOLS: tuple[Callable[..., ToolResult], ...] = (
     search_words,
     search_example,
+    refine,
+    classify,
     find_place,
     load_catalogue,
     filter_layer,

@@ -68,6 +68,8 @@ class Workspace:
         Limits; the opened index; the encoder that made it; where results go.
     templates
         Prompt templates with ``{}`` for the query, handed in by the entry point from `prompts`.
+    glossary
+        Per term that can be searched for, its names and description; from `prompts` as well.
     gazetteer
         Catalogue table of named places on the body (see `retrieval.catalogue`), or None.
     readable
@@ -86,6 +88,7 @@ class Workspace:
     layers: LayerStore
     output: Path
     templates: Sequence[str] = ("{}",)
+    glossary: Mapping[str, str] = field(default_factory=dict)
     gazetteer: Any = None
     readable: tuple[Path, ...] = ()
     seed: int = 0
@@ -165,6 +168,7 @@ def open_workspace(
     gazetteer: Any = None,
     readable: Sequence[Path] | None = None,
     seed: int = 0,
+    glossary: Mapping[str, str] | None = None,
 ) -> Workspace:
     """Make the workspace of one conversation.
 
@@ -180,6 +184,8 @@ def open_workspace(
         Catalogue table of named places, or None.
     readable
         Folders from which a tool may read; None means the folder of uploads.
+    glossary
+        Per term that can be searched for, its names and description.
     """
     output = settings.exports / layers_folder.name
     output.mkdir(parents=True, exist_ok=True)
@@ -190,6 +196,7 @@ def open_workspace(
         layers=LayerStore(layers_folder),
         output=output,
         templates=tuple(templates),
+        glossary=dict(glossary or {}),
         gazetteer=gazetteer,
         readable=(settings.uploads,) if readable is None else tuple(readable),
         seed=seed,

@@ -28,6 +28,8 @@ QUESTION_CHARS = 1200
 TITLES = {
     "search_words": "Search for “{text}”",
     "search_example": "Search for tiles like {example}",
+    "refine": "Refine {layer} by judged tiles",
+    "classify": "Divide tiles among {classes}",
     "find_place": "Find the place {name}",
     "load_catalogue": "Load the catalogue {file}",
     "filter_layer": "Filter {layer}",

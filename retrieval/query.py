@@ -1,0 +1,101 @@
+"""From words to the probability of every tile: the one road for tools, the command line and evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.calibrate import Calibrated, calibrate, nothing
+from retrieval.encoder import encode_query
+from retrieval.words import described_term, split_known
+
+if TYPE_CHECKING:
+    from retrieval.encoder import Encoder
+
+
+class Scored(Protocol):
+    """As much of an index as a query needs."""
+
+    background: NDArray[np.float32]
+
+    def score(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cosine of every row with a unit vector."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a query gave.
+
+    Attributes
+    ----------
+    sought
+        The words that were asked of the encoder: the query, or the glossary's name for it.
+    vector
+        Their unit vector, shape (d,).
+    scores
+        Cosine of every row, shape (n,).
+    calibrated
+        Probabilities, threshold and how they were found.
+    notes
+        What a reader must know, one sentence each.
+    understood
+        Whether the encoder knows enough of the words; nothing is found otherwise.
+    """
+
+    sought: str
+    vector: NDArray[np.float32]
+    scores: NDArray[np.float64]
+    calibrated: Calibrated
+    notes: tuple[str, ...] = ()
+    understood: bool = True
+
+
+def ask(
+    index: Scored,
+    encoder: Encoder,
+    text: str,
+    templates: Sequence[str],
+    glossary: Mapping[str, str] | None = None,
+) -> Asked:
+    """Score every row of an index for words and calibrate.
+
+    Parameters
+    ----------
+    text
+        What is looked for.
+    templates
+        Sentences with ``{}`` around it.
+    glossary
+        Per term that an encoder may be asked for, its names and description. A query with words that the
+        encoder does not know is asked by the term it describes, if one stands out.
+
+    Returns
+    -------
+    A query of which the encoder does not know most words has no hits, and says so: what it takes such words
+    for is chance.
+    """
+    manifest = encoder.manifest
+    sought, notes = text, []
+    familiar, unknown = split_known(text, manifest.words)
+    term = described_term(text, glossary or {}) if unknown else None
+    if term is not None and split_known(term, manifest.words)[0]:
+        notes.append(f"asked for {term!r}, which the glossary describes in such words")
+        sought = term
+        familiar, unknown = split_known(term, manifest.words)
+    vector = encode_query(encoder, sought, templates)
+    scores = np.asarray(index.score(vector), dtype=np.float64)
+    if len(unknown) > 0 and len(unknown) >= len(familiar):
+        why = f"the encoder was not trained on the words {_listed(unknown)}"
+        return Asked(sought, vector, scores, nothing(len(scores), why), (*notes, why), False)
+    if unknown:
+        notes.append(f"the encoder was not trained on the words {_listed(unknown)} and goes by the others")
+    found = calibrate(scores, index.background, manifest.logit_scale, manifest.logit_bias)
+    return Asked(sought, vector, scores, found, tuple(notes))
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(words[:4]) + (" and others" if len(words) > 4 else "")

@@ -1,0 +1,77 @@
+"""Words an encoder knows, glossary terms that a text describes, and what a query of unknown words gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prompts import load_prompts
+from retrieval.encoder import load_encoder
+from retrieval.words import content_words, described_term, split_known, vocabulary
+
+DESCRIPTIONS = load_prompts().descriptions
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("An image of Sand Dunes, seen from orbit", ("sand", "dune")),
+        ("valleys and gullies; valleys", ("valley", "gully")),
+        ("small grass boxes with echoes", ("small", "grass", "box", "echo")),
+        ("the terrain", ()),
+        ("12 km", ("km",)),
+        ("ледник", ("ледник",)),
+    ],
+)
+def test_content_words(text: str, words: tuple[str, ...]) -> None:
+    assert content_words(text) == words
+
+
+@given(st.text(max_size=60), st.lists(st.text(max_size=8), max_size=4))
+def test_each_content_word_is_known_or_not(text: str, known: list[str]) -> None:
+    familiar, unknown = split_known(text, known)
+    assert sorted(familiar + unknown) == sorted(content_words(text))
+    assert split_known(text, None) == (content_words(text), ())
+    assert split_known(text, vocabulary([text]))[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "term"),
+    [
+        ("a net of cracks that splits the ground into cells", "polygons"),
+        ("an alcove and a narrow channel cut into a steep wall", "gullies"),
+        ("shopping malls", None),
+        ("terrain", None),
+        ("", None),
+    ],
+)
+def test_the_glossary_names_what_a_text_describes(text: str, term: str | None) -> None:
+    assert described_term(text, DESCRIPTIONS) == term
+
+
+def test_a_tie_is_no_answer() -> None:
+    same = "blocks tilted in a hollow"
+    assert described_term("tilted blocks hollow", {"one": same, "two": same}) is None
+    assert described_term("tilted blocks hollow", {}) is None
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_encoder("areo-mini")
+
+
+def test_the_shipped_encoder_knows_the_names_it_was_trained_on(shipped) -> None:
+    words = shipped.manifest.words
+    assert words is not None
+    for name in ("pitted cones", "barchan dunes", "lobate debris apron", "scalloped depressions"):
+        assert split_known(name, words)[1] == ()
+    assert split_known("coral reefs", words) == ((), ("coral", "reef"))
+
+
+def test_the_bias_of_the_shipped_encoder_is_the_models_with_the_shift_of_its_sampling(shipped) -> None:
+    bias = float(shipped.model.logit_bias.detach())
+    assert shipped.manifest.logit_bias is not None
+    assert -1.0 < shipped.manifest.logit_bias - bias <= 0.0
+    assert np.isfinite(shipped.manifest.logit_bias)

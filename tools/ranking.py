@@ -1,0 +1,119 @@
+"""Rows of the index as layers: stored in rank order with every fact the index knows, and summed up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.calibrate import Calibrated, counts_around
+from tools.layers import Layer, make_table
+from tools.results import Figures, said, tidy
+from tools.spatial import TOUCHING_TILES, counted, merge_features
+
+if TYPE_CHECKING:
+    from tools.workspace import Workspace
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+def hits_first(calibrated: Calibrated, scores: Floats, threshold: float) -> Rows:
+    """Rows whose probability reaches a threshold, the most probable first; equal ones by score, then row."""
+    probability = np.asarray(calibrated.probability, dtype=np.float64)
+    return best_first(np.flatnonzero(probability >= threshold), probability, scores)
+
+
+def best_first(rows: Rows, probability: Floats, scores: Floats) -> Rows:
+    """Rows by falling probability; equal ones by falling score, then in row order."""
+    return rows[np.lexsort((rows, -scores[rows], -probability[rows]))]
+
+
+def store_tiles(
+    ws: Workspace,
+    title: str,
+    rows: Rows,
+    scores: Floats,
+    probability: Floats | None,
+    *,
+    tool: str,
+    arguments: dict[str, Any],
+    **record: Any,
+) -> Layer:
+    """Store index rows, in the order given, as a layer with every fact the index knows of them.
+
+    Parameters
+    ----------
+    rows, scores, probability
+        Shape (m,); NaN probabilities if None.
+    tool, arguments
+        The call that makes the layer.
+    record
+        Other fields of `tools.layers.Provenance`.
+    """
+    tiles = ws.index.tiles.iloc[rows]
+    lonlat = tiles[["lon", "lat"]].to_numpy(dtype=float)
+    facts = tiles.drop(columns=["tile_id", "lon", "lat", tiles.geometry.name]).reset_index(drop=True)
+    labels = merge_features(lonlat, ws.body, TOUCHING_TILES * ws.index.grid.tile_km)
+    table = make_table(
+        ws.body,
+        tiles["tile_id"].tolist(),
+        lonlat,
+        scores,
+        probability,
+        rank=np.arange(1, len(rows) + 1),
+        feature_id=labels + 1,
+        **{str(name): facts[name] for name in facts.columns},
+    )
+    ws.check_stop()
+    return ws.layers.add(title, "tiles", table, ws.provenance(tool, arguments, **record))
+
+
+def threshold_record(calibrated: Calibrated, given: float | None) -> dict[str, Any]:
+    """Provenance of a threshold: its value, how it was chosen, and the counts a fifth to either side."""
+    if given is None:
+        return {
+            "threshold": float(calibrated.threshold),
+            "threshold_method": calibrated.method,
+            "counts_at": dict(calibrated.counts_at),
+        }
+    counts = counts_around(calibrated.probability, given) | calibrated.counts_at
+    return {
+        "threshold": given,
+        "threshold_method": "given in the call",
+        "counts_at": dict(sorted(counts.items())),
+    }
+
+
+def extent_figures(ws: Workspace, layer: Layer) -> Figures:
+    """Features, area and mean probability of a layer that is not empty."""
+    table = layer.table
+    figures: Figures = {
+        "features": int(table["feature_id"].max()),
+        "area_km2": tidy(float(table["area_km2"].sum())),
+    }
+    if table["probability"].notna().any():
+        figures["mean_probability"] = tidy(float(table["probability"].mean()), 3)
+    return figures
+
+
+def summed_up(ws: Workspace, layer: Layer, figures: Figures) -> tuple[str, Figures]:
+    """Sentences on a layer of hits, with their figures; ``figures`` holds count, searched and threshold."""
+    figures = figures | extent_figures(ws, layer)
+    summary = (
+        f"{layer.id}: {counted(layer, figures)} of {len(ws.index):,} searched reach a probability of "
+        f"{said(figures['threshold'])}; their mean probability is {said(figures['mean_probability'])}. "
+        f"They cover {said(figures['area_km2'])} km2."
+    )
+    stricter = _stricter(layer.provenance.counts_at, float(layer.provenance.threshold or 0.0))
+    if stricter:
+        figures |= {"stricter_threshold": tidy(stricter[0]), "stricter_count": stricter[1]}
+        summary += f" At a threshold of {said(figures['stricter_threshold'])} there would be {stricter[1]:,}."
+    return summary, figures
+
+
+def _stricter(counts: dict[str, int], threshold: float) -> tuple[float, int] | None:
+    # The count at the next threshold that is clearly stricter: what the choice of threshold is worth.
+    above = sorted((float(level), count) for level, count in counts.items())
+    return next(((level, count) for level, count in above if level > max(1.15 * threshold, 0.01)), None)

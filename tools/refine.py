@@ -1,0 +1,148 @@
+"""Relevance feedback: a search layer, corrected by the tiles that a user accepted and rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.calibrate import calibrated, log_odds, sigmoid
+from retrieval.errors import ToolInputError
+from retrieval.feedback import keep_count, learn
+from retrieval.query import ask
+from tools.examples import tile_row
+from tools.layers import Layer, shorten
+from tools.ranking import hits_first, store_tiles, summed_up, threshold_record
+from tools.results import Figures, model_rows, said, tidy
+from tools.workspace import ToolResult, Workspace, check_text
+
+MOST_JUDGED = 200
+_MEAN_OF = 2000  # tiles whose mean vector stands for that of the index
+_Rows = NDArray[np.int64]
+
+
+def refine(
+    ws: Workspace, layer: str, accept: list[str], reject: list[str], title: str | None = None
+) -> ToolResult:
+    """Search the whole index again after the user has looked at tiles of a layer found by words: tiles like
+    the accepted ones rise, tiles like the rejected ones fall. Makes a new layer; verdicts of an earlier
+    refinement are kept. As many tiles are kept as the search had, for verdicts on chosen tiles do not tell
+    how many there are.
+
+    Parameters
+    ----------
+    layer
+        Id of a layer made by search_words or refine, or of one made from such a layer.
+    accept
+        Ids of tiles that do show what was searched for, such as "16km-r012c034"; at most 200.
+    reject
+        Ids of tiles that do not; at most 200.
+    title
+        Short name of the new layer.
+    """
+    source = ws.layers.get(layer)
+    name = f"{source.title}, refined" if title is None else check_text("title", title, 200)
+    chain = _chain(ws, source)
+    verdicts = _verdicts(ws, accept, reject, chain)
+    search = chain[-1]
+    text = str(search.provenance.arguments["text"])
+    asked = ask(ws.index, ws.encoder, check_text("text", text), search.provenance.templates, ws.glossary)
+    ws.check_stop()
+    manifest = ws.encoder.manifest
+    before = log_odds(asked.scores, ws.index.background, manifest.logit_scale, manifest.logit_bias)
+    rows = np.fromiter(verdicts, dtype=np.int64)
+    accepted = np.fromiter(verdicts.values(), dtype=bool)
+    some = np.random.default_rng(ws.seed).permutation(len(ws.index))[:_MEAN_OF]
+    mean = ws.index.vectors(np.sort(some)).mean(axis=0)
+    direction = learn(ws.index.vectors(rows), accepted, before[rows], mean)
+    length = float(np.linalg.norm(direction))
+    moved = before + length * ws.index.score(np.asarray(direction / max(length, 1e-12), dtype=np.float32))
+    old = np.flatnonzero(asked.calibrated.probability >= float(search.provenance.threshold or 0.0))
+    probability = sigmoid(keep_count(moved, max(len(old), int(accepted.sum()))))
+    probability[rows] = accepted  # what the user has seen is known
+    found = calibrated(
+        probability,
+        "the encoder's probability corrected by judged tiles; 0.5 keeps as many tiles as before",
+    )
+    kept = hits_first(found, asked.scores, found.threshold)
+    new = store_tiles(
+        ws,
+        shorten(name, 80),
+        kept,
+        asked.scores[kept],
+        probability[kept],
+        tool="refine",
+        arguments={"layer": source.id, "accept": list(accept), "reject": list(reject), "title": title},
+        parents=(source.id,),
+        query=asked.sought,
+        templates=search.provenance.templates,
+        score_rule="scores are those of the words; probabilities are corrected by the judged tiles",
+        notes=(f"{int(accepted.sum())} tiles accepted and {int((~accepted).sum())} rejected by the user",),
+        **threshold_record(found, None),
+    )
+    figures: Figures = {
+        "count": len(kept),
+        "searched": len(ws.index),
+        "threshold": tidy(found.threshold, 3),
+        "accepted": int(accepted.sum()),
+        "rejected": int((~accepted).sum()),
+        "added": int(np.setdiff1d(kept, old).size),
+        "dropped": int(np.setdiff1d(old, kept).size),
+    }
+    if not len(kept):
+        summary = f"{new.id} is empty: no tile reaches a probability of {said(figures['threshold'])}."
+        return ToolResult(summary, (new.id,), figures)
+    summary, figures = summed_up(ws, new, figures)
+    summary += (
+        f" With {said(figures['accepted'])} accepted and {said(figures['rejected'])} rejected, "
+        f"{said(figures['added'])} were added to what the words alone find and "
+        f"{said(figures['dropped'])} dropped."
+    )
+    return ToolResult(summary, (new.id,), figures, table=model_rows(ws, new))
+
+
+def _chain(ws: Workspace, layer: Layer) -> list[Layer]:
+    """The layer and its first parents up to the search by words that it comes from."""
+    chain = [layer]
+    while chain[-1].provenance.tool != "search_words":
+        parents = chain[-1].provenance.parents
+        if not parents or len(chain) > 1000:
+            raise ToolInputError(
+                f"{layer.id} does not come from a search by words",
+                allowed="a layer made by search_words or refine, or one made from such a layer",
+                next_step="search with search_words first; for one found by example use search_example",
+            )
+        chain.append(ws.layers.get(parents[0]))
+    return chain
+
+
+def _verdicts(
+    ws: Workspace, accept: Sequence[str], reject: Sequence[str], chain: Sequence[Layer]
+) -> dict[int, bool]:
+    """Row -> accepted, of this call and of the refinements before it; the later verdict counts."""
+    if not accept and not reject:
+        raise ToolInputError(
+            "no tile was accepted or rejected",
+            allowed=f"1 to {MOST_JUDGED} tile ids in each of accept and reject, or in one of them",
+            next_step="look at tiles of the layer and name those that are right and those that are wrong",
+        )
+    verdicts: dict[int, bool] = {}
+    for layer in reversed(chain):
+        if layer.provenance.tool == "refine":
+            verdicts |= _rows(ws, layer.provenance.arguments["accept"], True)
+            verdicts |= _rows(ws, layer.provenance.arguments["reject"], False)
+    right, wrong = _rows(ws, accept, True), _rows(ws, reject, False)
+    both = sorted(right.keys() & wrong.keys())
+    if both:
+        raise ToolInputError(
+            f"tile {ws.index.tiles['tile_id'].iloc[both[0]]} is both accepted and rejected",
+            allowed="each tile once",
+        )
+    return verdicts | right | wrong
+
+
+def _rows(ws: Workspace, tiles: Sequence[str], verdict: bool) -> dict[int, bool]:
+    if len(tiles) > MOST_JUDGED:
+        raise ToolInputError(f"{len(tiles):,} tiles were judged at once", allowed=f"at most {MOST_JUDGED}")
+    return {tile_row(ws, tile): verdict for tile in tiles}
