@@ -144,6 +144,14 @@ class Window:
         """Multiply the brightness by ``factor`` where the mask is 1."""
         self.albedo *= 1.0 + (factor - 1.0) * mask
 
+    def erase(self, mask: Real, share: float = 1.0) -> None:
+        """Take away a share of the older landforms where the mask is 1: later ground covers earlier."""
+        keep = 1.0 - share * mask
+        self.relief *= keep
+        self.albedo -= 1.0
+        self.albedo *= keep
+        self.albedo += 1.0
+
     def bury(self, mask: Real, share: float = 1.0) -> None:
         """Hide a share of the fine relief where the mask is 1."""
         self.texture *= 1.0 - share * mask

@@ -10,14 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from retrieval.corpus.lowell import landforms_ice as ice
 from retrieval.corpus.lowell import landforms_impact as impact
+from retrieval.corpus.lowell import landforms_slope as slope
 from retrieval.corpus.lowell import landforms_volcanic as volcanic
 from retrieval.corpus.lowell import landforms_water as water
 from retrieval.corpus.lowell import landforms_wind as wind
 from retrieval.corpus.lowell.canvas import Feature, Window
 
 PLAINS = "plains"
-Body = Literal["disc", "line", "branches", "outline", "wall"]
+Body = Literal["disc", "line", "strands", "branches", "outline", "wall"]
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,11 @@ class Landform:
         Shape function: draws a feature into a window.
     body
         What is measured for labels: the disc of the diameter, the line of the length, all branches, the
-        lobate outline, or the wall sector that gullies occupy.
-    mark
-        ``whole``: a tile is labelled when most of a feature's body lies inside. ``length``: when enough of
-        its line does. ``cover``: when enough of the tile is covered.
+        lobate outline, the parallel strands of ridges and troughs, or the wall sector that gullies occupy.
+    mark, least
+        What earns the label, and how much of it: ``whole``, the share of one feature's body inside the
+        tile; ``length``, tile sides of line; ``cover``, share of the tile covered. The amounts were set by
+        looking at tiles on both sides of each.
     """
 
     key: str
@@ -43,38 +46,61 @@ class Landform:
     draw: Callable[[Window, Feature], None]
     body: Body
     mark: Literal["whole", "length", "cover"]
+    least: float
 
 
 LANDFORMS: dict[str, Landform] = {
     row.key: row
     for row in (
-        Landform("simple_crater", "fresh simple crater", impact.simple_crater, "disc", "whole"),
-        Landform("degraded_crater", "degraded crater", impact.degraded_crater, "disc", "whole"),
-        Landform("central_peak_crater", "central-peak crater", impact.central_peak_crater, "disc", "whole"),
+        Landform("simple_crater", "fresh simple crater", impact.simple_crater, "disc", "whole", 0.6),
+        Landform("degraded_crater", "degraded crater", impact.degraded_crater, "disc", "whole", 0.6),
         Landform(
-            "layered_ejecta_crater", "layered-ejecta crater", impact.layered_ejecta_crater, "disc", "whole"
+            "central_peak_crater", "central-peak crater", impact.central_peak_crater, "disc", "whole", 0.6
         ),
-        Landform("pedestal_crater", "pedestal crater", impact.pedestal_crater, "disc", "whole"),
-        Landform("transverse_dunes", "transverse dunes", wind.transverse_dunes, "outline", "cover"),
-        Landform("barchan_dunes", "barchan dunes", wind.barchan_dunes, "outline", "cover"),
-        Landform("yardangs", "yardangs", wind.yardangs, "outline", "cover"),
-        Landform("dust_devil_tracks", "dust devil tracks", wind.dust_devil_tracks, "outline", "cover"),
-        Landform("shield_volcano", "shield volcano", volcanic.shield_volcano, "disc", "whole"),
-        Landform("pitted_cones", "pitted cones", volcanic.pitted_cones, "outline", "cover"),
-        Landform("lava_flow", "lava flow", volcanic.lava_flow, "line", "length"),
-        Landform("pit_chain", "pit chain", volcanic.pit_chain, "line", "length"),
-        Landform("graben", "graben", volcanic.graben, "line", "length"),
-        Landform("wrinkle_ridges", "wrinkle ridges", volcanic.wrinkle_ridges, "line", "length"),
-        Landform("valley_network", "valley network", water.valley_network, "branches", "length"),
-        Landform("outflow_channel", "outflow channel", water.outflow_channel, "line", "length"),
-        Landform("alluvial_fan", "alluvial fan", water.alluvial_fan, "disc", "whole"),
-        Landform("landslide", "landslide", water.landslide, "line", "whole"),
-        Landform("debris_apron", "lobate debris apron", water.debris_apron, "disc", "whole"),
-        Landform("gullies", "gullies", impact.gullies, "wall", "whole"),
-        Landform("polygons", "polygons", water.polygons, "outline", "cover"),
-        Landform("chaos", "chaos terrain", water.chaos, "outline", "cover"),
         Landform(
-            "scalloped_depressions", "scalloped depressions", water.scalloped_depressions, "outline", "cover"
+            "layered_ejecta_crater",
+            "layered-ejecta crater",
+            impact.layered_ejecta_crater,
+            "disc",
+            "whole",
+            0.6,
+        ),
+        Landform("pedestal_crater", "pedestal crater", impact.pedestal_crater, "disc", "whole", 0.6),
+        Landform("transverse_dunes", "transverse dunes", wind.transverse_dunes, "outline", "cover", 0.22),
+        Landform("barchan_dunes", "barchan dunes", wind.barchan_dunes, "outline", "cover", 0.22),
+        Landform("yardangs", "yardangs", wind.yardangs, "outline", "cover", 0.22),
+        Landform("dust_devil_tracks", "dust devil tracks", wind.dust_devil_tracks, "outline", "cover", 0.22),
+        Landform("shield_volcano", "shield volcano", volcanic.shield_volcano, "disc", "whole", 0.6),
+        Landform("pitted_cones", "pitted cones", volcanic.pitted_cones, "outline", "cover", 0.22),
+        Landform("lava_flow", "lava flow", volcanic.lava_flow, "line", "length", 0.4),
+        Landform("pit_chain", "pit chain", volcanic.pit_chain, "line", "length", 0.4),
+        Landform("graben", "graben", volcanic.graben, "strands", "length", 0.5),
+        Landform("wrinkle_ridges", "wrinkle ridges", volcanic.wrinkle_ridges, "strands", "length", 0.5),
+        Landform("valley_network", "valley network", water.valley_network, "branches", "length", 0.75),
+        Landform("outflow_channel", "outflow channel", water.outflow_channel, "line", "length", 0.5),
+        Landform("alluvial_fan", "alluvial fan", water.alluvial_fan, "disc", "whole", 0.45),
+        Landform(
+            "inverted_channels", "inverted channels", water.inverted_channels, "branches", "length", 0.7
+        ),
+        Landform("delta", "delta", water.delta, "disc", "whole", 0.5),
+        Landform("landslide", "landslide", slope.landslide, "line", "whole", 0.55),
+        Landform("debris_apron", "lobate debris apron", ice.debris_apron, "disc", "whole", 0.45),
+        Landform("gullies", "gullies", slope.gullies, "wall", "whole", 0.5),
+        Landform("slope_streaks", "slope streaks", slope.slope_streaks, "disc", "whole", 0.52),
+        Landform("layered_deposits", "layered deposits", slope.layered_deposits, "disc", "cover", 0.16),
+        Landform(
+            "lineated_valley_fill", "lineated valley fill", ice.lineated_valley_fill, "line", "length", 0.45
+        ),
+        Landform("araneiforms", "araneiforms", ice.araneiforms, "outline", "cover", 0.22),
+        Landform("polygons", "polygons", ice.polygons, "outline", "cover", 0.22),
+        Landform("chaos", "chaos terrain", water.chaos, "outline", "cover", 0.22),
+        Landform(
+            "scalloped_depressions",
+            "scalloped depressions",
+            ice.scalloped_depressions,
+            "outline",
+            "cover",
+            0.22,
         ),
     )
 }

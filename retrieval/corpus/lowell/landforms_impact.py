@@ -1,4 +1,4 @@
-"""Impact craters: simple, degraded, with central peak, with layered ejecta, on pedestals; and gullies.
+"""Impact craters: simple, degraded, with central peak, with layered ejecta, on pedestals.
 
 Depths and rim heights follow crater scaling on Mars: simple craters are about a fifth as deep as wide,
 complex ones 0.36 D^0.49 km deep (Garvin et al. 2003), rims stand about 4 % of the diameter high.
@@ -12,11 +12,10 @@ from retrieval.corpus.lowell.canvas import Feature, Window
 from retrieval.corpus.lowell.noise import F32, harmonics, smoothstep
 
 
-def small_crater(w: Window, radius_km: float, freshness: float) -> None:
-    """An unnamed crater of a few pixels, part of the background."""
-    r = w.rho * (1.0 / radius_km)
+def small_crater(r: F32, radius_km: float, freshness: float) -> F32:
+    """Relief, metres, of an unnamed crater of a few pixels at distances ``r`` of its radius."""
     depth = 1000.0 * radius_km * (0.12 + 0.26 * freshness)
-    w.relief += np.where(r < 1.0, depth * (1.2 * r * r - 1.0), 0.2 * depth * np.exp(-2.2 * (r - 1.0)))
+    return np.where(r < 1.0, depth * (1.2 * r * r - 1.0), 0.2 * depth * np.exp(-2.2 * (r - 1.0)))
 
 
 def simple_crater(w: Window, f: Feature) -> None:
@@ -97,8 +96,8 @@ def layered_ejecta_crater(w: Window, f: Feature) -> None:
     for layer, extent in enumerate((f.shape["extent"], f.shape.get("inner_extent", 0.0))):
         if not extent:
             continue
-        lobes = np.abs(harmonics(w.theta, f.seed + 8 + layer, range(2, 7), 0.16))
-        edge = extent * (0.86 + lobes) + 0.10 * lumps + 0.04 * fray
+        lobes = harmonics(w.theta, f.seed + 8 + layer, range(3, 10), 0.09)
+        edge = extent * (0.95 + lobes) + 0.08 * lumps + 0.02 * fray
         inward = (edge - r) * radius  # km inside the edge
         sheet = smoothstep(-0.12, 0.25, inward)
         rampart = np.exp(-(((inward - 0.42) / 0.30) ** 2))
@@ -114,38 +113,14 @@ def pedestal_crater(w: Window, f: Feature) -> None:
     r, radius = _relative_radius(w, f, 0.03)
     depth = 1000.0 * radius * 0.30
     rim = 1000.0 * radius * 0.06
-    w.relief += np.where(r < 1.0, -depth + (depth + rim) * r * r, _rim_flank(r, rim))
-    edge = f.shape["extent"] * (1.0 + harmonics(w.theta, f.seed + 9, range(2, 7), 0.07))
-    inward = (edge - r) * radius + 0.16 * w.lumps(w.x, w.y, 1.5, f.seed)
-    plateau = smoothstep(-0.22, 0.22, inward)
+    edge = f.shape["extent"] * (1.0 + harmonics(w.theta, f.seed + 9, range(2, 8), 0.06))
+    inward = (edge - r) * radius + 0.05 * w.lumps(w.x, w.y, 1.8, f.seed)
+    plateau = smoothstep(-0.25, 0.25, inward)
+    w.erase(plateau, 0.8)
     w.relief += f.shape["height_m"] * plateau
+    w.relief += np.where(r < 1.0, -depth + (depth + rim) * r * r, _rim_flank(r, rim))
     w.bury(plateau, 0.75)
     w.paint(plateau, f.shape.get("brightness", 1.06))
-
-
-def gullies(w: Window, f: Feature) -> None:
-    """Alcoves, channels and small aprons on the pole-facing wall of the parent crater."""
-    radius = f.diameter_km / 2
-    r = w.rho * (1.0 / radius)
-    half_width = f.shape["half_width_rad"]
-    toward = float(np.radians(90.0 - f.direction_deg))
-    turn = np.angle(np.exp(1j * (w.theta - np.float32(toward)))).astype(np.float32)
-    sector = smoothstep(half_width + 0.12, half_width - 0.08, np.abs(turn))
-    count = f.shape["count"]
-    phase = turn / (2 * half_width) * count
-    wiggle = 0.30 * w.lumps(w.x, w.y, 1.1, f.seed) * smoothstep(1.0, 0.6, r)
-    index = np.floor(phase + wiggle)
-    across = phase + wiggle - index - 0.5  # -0.5..0.5 within one gully
-    size = 0.7 + 0.3 * np.sin(index * 12.9898 + f.seed % 97)
-    alcove = smoothstep(0.78, 0.86, r) * smoothstep(1.04, 0.97, r)
-    alcove *= smoothstep(0.46, 0.16, np.abs(across))
-    channel = smoothstep(0.52, 0.60, r) * smoothstep(0.90, 0.82, r) * np.exp(-((across / 0.15) ** 2))
-    spread = np.clip((0.66 - r) / 0.24, 0.0, 1.0)
-    apron = spread * smoothstep(0.36, 0.46, r) * smoothstep(0.54, 0.1, np.abs(across) / (0.5 + spread))
-    w.relief += sector * size * (-170.0 * alcove - 110.0 * channel + 55.0 * apron)
-    w.paint(sector * size * alcove, 0.86)
-    w.paint(sector * size * channel, 0.72)
-    w.paint(sector * size * apron, 1.22)
 
 
 def _relative_radius(w: Window, f: Feature, irregular: float) -> tuple[F32, float]:

@@ -1,10 +1,10 @@
-"""Landforms of water, ice and falling rock: valleys, channels, fans, slides, aprons, patterned ground."""
+"""Landforms of water: valleys, channels and their casts, fans, deltas, and ground that gave way."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from retrieval.corpus.lowell.canvas import Feature, Window, field_mask
+from retrieval.corpus.lowell.canvas import Feature, Window
 from retrieval.corpus.lowell.noise import F32, cells, harmonics, sample2, smoothstep
 
 
@@ -13,25 +13,52 @@ def valley_network(w: Window, f: Feature) -> None:
     if f.branches is None:
         return
     warp = 0.30 * w.lumps(w.x, w.y, 2.6, f.seed), 0.30 * w.lumps(w.x, w.y, 2.6, f.seed + 3)
-    x, y = w.x + warp[0], w.y + warp[1]
-    west, east, south, north = float(x.min()), float(x.max()), float(y.min()), float(y.max())
-    carve: F32 = np.zeros_like(x)
-    for x0, y0, x1, y1, width in f.branches.tolist():
-        margin = 1.6 * width
-        if (
-            max(x0, x1) < west - margin
-            or min(x0, x1) > east + margin
-            or max(y0, y1) < south - margin
-            or min(y0, y1) > north + margin
-        ):
+    carve = _along_branches(w.x + warp[0], w.y + warp[1], f.branches, 1.35, f.shape["trunk_km"])
+    w.relief -= f.shape["depth_m"] * carve
+    w.paint(np.clip(carve, 0, 1), f.shape.get("floor_brightness", 0.96))
+
+
+def inverted_channels(w: Window, f: Feature) -> None:
+    """Winding flat-topped ridges: beds of rivers that outlasted the softer ground beside them."""
+    if f.branches is None:
+        return
+    a, b = f.shape["meander_km"], f.shape["period_km"]
+    x = w.x + a * w.lumps(w.x, w.y, b, f.seed) + 0.05 * w.rough(w.x, w.y, 0.3, f.seed)
+    y = w.y + a * w.lumps(w.x, w.y, b, f.seed + 3)
+    near = _along_branches(x, y, f.branches, 1.25, 0.0)
+    # The ridge is broken where the wind has breached it.
+    breach = smoothstep(-1.35, -0.95, w.lumps(w.x, w.y, 6.0, f.seed + 5))
+    bed = smoothstep(0.10, 0.50, near) * breach
+    talus = smoothstep(0.0, 0.3, near) * breach
+    w.bury(talus, 0.8)
+    w.relief += f.shape["height_m"] * (0.85 * bed + 0.15 * talus)
+    w.relief -= 0.12 * f.shape["height_m"] * smoothstep(0.6, 0.9, near) * breach
+    w.paint(bed, f.shape.get("brightness", 1.0))
+
+
+def _along_branches(x: F32, y: F32, branches: F32, peak: float, trunk_km: float) -> F32:
+    """Cross profile of the nearest of many segments: ``peak`` on its line, falling by 1 in half a width.
+
+    A trunk wider than 0 makes narrower branches shallower. Shape of ``x``.
+    """
+    best: F32 = np.zeros(x.size, dtype=np.float32)
+    px, py = x.ravel(), y.ravel()
+    west, east, south, north = float(px.min()), float(px.max()), float(py.min()), float(py.max())
+    for x0, y0, x1, y1, width in branches.tolist():
+        margin = 0.5 * peak * width
+        left, right = min(x0, x1) - margin, max(x0, x1) + margin
+        low, high = min(y0, y1) - margin, max(y0, y1) + margin
+        if left > east or right < west or low > north or high < south:
             continue
+        here = np.flatnonzero((px > left) & (px < right) & (py > low) & (py < high))
+        qx, qy = px[here] - x0, py[here] - y0
         vx, vy = x1 - x0, y1 - y0
-        share = np.clip(((x - x0) * vx + (y - y0) * vy) * (1.0 / (vx * vx + vy * vy)), 0.0, 1.0)
-        d = np.hypot(x - x0 - share * vx, y - y0 - share * vy)
-        depth = f.shape["depth_m"] * min(1.0, 0.45 + 0.55 * width / f.shape["trunk_km"])
-        carve = np.maximum(carve, depth * np.clip(1.35 - d * (2.0 / width), 0.0, 1.0))
-    w.relief -= carve
-    w.paint(np.clip(carve * (1.0 / f.shape["depth_m"]), 0, 1), f.shape.get("floor_brightness", 0.96))
+        share = np.clip((qx * vx + qy * vy) * (1.0 / (vx * vx + vy * vy)), 0.0, 1.0)
+        profile = np.clip(peak - np.hypot(qx - share * vx, qy - share * vy) * (2.0 / width), 0.0, 1.0)
+        if trunk_km > 0:
+            profile *= min(1.0, 0.45 + 0.55 * width / trunk_km)
+        best[here] = np.maximum(best[here], profile)
+    return best.reshape(x.shape)
 
 
 def outflow_channel(w: Window, f: Feature) -> None:
@@ -65,104 +92,80 @@ def outflow_channel(w: Window, f: Feature) -> None:
 
 
 def alluvial_fan(w: Window, f: Feature) -> None:
-    """Cone-shaped deposit that spreads from a notch in a mountain front."""
+    """Cone-shaped deposit that spreads from the mouth of a ravine in a mountain front."""
     s, t = w.along(f.direction_deg)  # s points down the fan, the front stands at s = 0
     radius = f.diameter_km
     s = s + 0.5 * radius  # the feature's centre is the middle of the fan
     # The mountain is an irregular massif whose edge passes through the apex of the fan.
     bulk = np.hypot((s + 0.72 * radius) / (0.72 * radius), t / (1.15 * radius))
     crags = w.rough(s, t, 0.24, f.seed + 1)
-    edge = (1.0 - bulk) * 0.75 * radius + 0.30 * w.lumps(s, t, 3.2, f.seed) + 0.10 * crags
-    notch = np.exp(-((t / (0.12 * radius + 0.12 * np.maximum(-s, 0.0))) ** 2)) * smoothstep(
-        -0.9, -0.3, s / radius
-    )
-    mountain = smoothstep(-0.25, 1.2, edge)
+    edge = (1.0 - bulk) * 0.75 * radius + 0.22 * w.lumps(s, t, 2.6, f.seed) + 0.08 * crags
+    # The ravine widens and gathers side valleys upstream of the apex.
+    upstream = np.maximum(-s, 0.0) / radius
+    bend = t - 0.10 * radius * np.sin(9.0 * upstream + f.seed % 6) * np.minimum(3.0 * upstream, 1.0)
+    side = 0.45 + 0.55 * np.cos(22.0 * upstream + 4.0 * np.sign(bend))
+    width = 0.07 + 0.16 * upstream * (0.6 + 0.6 * np.clip(side, 0.0, 1.0))
+    ravine = np.exp(-((bend / (width * radius)) ** 2)) * smoothstep(0.95, 0.55, upstream)
+    mountain = smoothstep(-0.2, 1.6, edge)
     w.bury(mountain, 0.4)
-    w.relief += mountain * (f.shape["front_m"] + 60.0 * crags) * (1.0 - 0.9 * notch)
+    w.relief += mountain * (f.shape["front_m"] + 45.0 * crags) * (1.0 - 0.85 * ravine)
     rho = np.hypot(s, t) + 0.001
     angle = np.arctan2(t, s)
-    toe = radius * (1.0 + 0.10 * harmonics(angle, f.seed, range(4, 11), 1.0))
-    sector = smoothstep(f.shape["half_angle_rad"], f.shape["half_angle_rad"] - 0.2, np.abs(angle))
-    inside = sector * smoothstep(-0.15, 0.35, toe - rho)
+    toe = radius * (1.0 + 0.05 * harmonics(angle, f.seed, range(3, 9), 1.0))
+    sector = smoothstep(f.shape["half_angle_rad"], f.shape["half_angle_rad"] - 0.16, np.abs(angle))
+    inside = sector * smoothstep(-0.10, 0.45, toe - rho)
     share = np.clip(1.0 - rho / radius, 0.0, 1.0)
-    wander = angle + 0.05 * w.lumps(s, t, 2.4, f.seed + 2)
-    rays = harmonics(wander, f.seed + 3, range(14, 44), 1.0)
-    w.bury(inside, 0.85)
-    w.relief += inside * (f.shape["fan_m"] * share + 24.0 + 9.0 * rays)
-    w.paint(inside, f.shape.get("brightness", 1.12))
-    w.paint(inside * np.clip(rays, -1.2, 1.2) * 0.5, 1.14)
-
-
-def landslide(w: Window, f: Feature) -> None:
-    """Amphitheatre in a wall and a long lobate deposit with grooves along the movement."""
-    s, t = w.along(f.direction_deg)
-    length = f.length_km
-    s = s + 0.5 * length  # 0 at the foot of the scar
-    half = f.diameter_km / 2
-    lumps = w.lumps(s, t, 3.2, f.seed)
-    # Scar: a bite out of the wall behind, deepest under the headwall.
-    scar_r = np.hypot(s * 1.1, t * 0.95) + 0.16 * lumps
-    scar = smoothstep(0.25, -0.45, scar_r - 0.9 * half) * np.clip(-s * (1.0 / (0.8 * half)), 0.0, 1.0)
-    w.relief -= scar * f.shape["scar_m"]
-    w.bury(smoothstep(0.0, 0.3, scar), 0.5)
-    place = np.clip(s / length, 0.0, 1.3)
-    widen = half * (0.66 + 0.50 * place)
-    toe = length - 0.62 * widen + 0.45 * lumps
-    over = np.maximum(s - toe, 0.0) / 0.62
-    inside = np.minimum(widen - np.hypot(over, t), (s + 0.35 * half) * 0.8) + 0.30 * lumps
-    sheet = smoothstep(-0.05, 0.55, inside)
-    rim = np.exp(-(((inside - 0.55) / 0.35) ** 2))
-    fanned = t / np.maximum(widen, 0.3)
-    grooves = sample2(w.noise.texture, fanned * (half * 1.15 / 0.2), s * (1.0 / 4.5), f.seed)
-    thick = f.shape["thickness_m"]
-    blocks = np.clip(w.rough(s, t, 0.16, f.seed + 1), 0.0, 2.5) * smoothstep(0.45, 0.1, place)
-    w.bury(sheet, 0.85)
-    w.relief += sheet * (thick * (0.75 - 0.25 * place) + 0.20 * thick * rim + 24.0 * grooves + 45.0 * blocks)
-    w.paint(sheet, f.shape.get("brightness", 1.05))
-
-
-def debris_apron(w: Window, f: Feature) -> None:
-    """Smooth convex apron that flowed out on all sides of a steep massif."""
-    radius = f.diameter_km / 2
-    core = f.shape["core_share"] * radius
-    lumps = w.lumps(w.x, w.y, 1.6 * core + 1.0, f.seed)
-    stretch = f.shape.get("stretch", 1.0)
-    s, t = w.along(f.direction_deg)
-    r = np.hypot(s / stretch, t * stretch)
-    edge = radius * (1.0 + harmonics(w.theta, f.seed, range(2, 7), 0.07))
-    inside = edge - r + 0.3 * lumps
-    apron = smoothstep(-0.10, 0.45, inside)
-    rise = np.clip(inside / np.maximum(edge - core, 0.5), 0.0, 1.0)
-    convex = np.sqrt(np.clip(rise, 0.0, 1.0))
-    flow = harmonics(w.theta + 0.05 * lumps, f.seed + 1, range(16, 42), 1.0)
-    ripples = np.sin(6.283185 * (inside + 0.25 * lumps) / 0.9) * smoothstep(1.8, 0.4, inside)
-    w.bury(apron, 0.92)
-    w.relief += apron * (50.0 + f.shape["apron_m"] * convex + 5.0 * flow + 5.0 * ripples)
-    steep = (
-        core * (1.0 + harmonics(w.theta, f.seed + 2, range(2, 5), 0.10))
-        + 0.22 * core * w.lumps(w.x, w.y, 0.9 * core, f.seed + 6)
-        - r
+    # Distributaries: few at the apex, twice as many from the middle on, wandering.
+    wander = angle + 0.035 * w.lumps(s, t, 3.0, f.seed + 2) * np.minimum(rho / (0.4 * radius), 1.0)
+    few, many = (
+        harmonics(wander, f.seed + n, orders, 1.0) for n, orders in ((3, range(8, 16)), (4, range(20, 40)))
     )
-    massif = smoothstep(-0.35, 1.1, steep)
-    crags = w.rough(w.x, w.y, 0.24, f.seed)
-    w.relief += massif * (f.shape["massif_m"] + 45.0 * crags)
-    w.paint(apron * (1.0 - massif), f.shape.get("brightness", 1.08))
-    w.paint(massif * smoothstep(1.2, 0.2, steep), 0.94)
+    rays = few + (many - 0.5 * few) * smoothstep(0.30, 0.60, rho / radius)
+    w.bury(inside, 0.85)
+    # Convex across, so that its flanks meet the ground without a step.
+    flank = np.clip(1.0 - (angle / f.shape["half_angle_rad"]) ** 2, 0.0, 1.0) ** 0.7
+    w.relief += inside * flank * (1.3 * f.shape["fan_m"] * share + 30.0 + 6.0 * rays)
+    w.paint(inside, f.shape.get("brightness", 1.12))
+    w.paint(inside * np.clip(rays, -1.2, 1.2) * 0.5, 1.26)
 
 
-def polygons(w: Window, f: Feature) -> None:
-    """Ground cracked into polygons by troughs."""
-    mask = field_mask(f, w.x, w.y, 1.5)
-    size = f.shape["cell_km"]
-    x = w.x + 0.10 * size * w.lumps(w.x, w.y, 2.5 * size, f.seed)
-    y = w.y + 0.10 * size * w.lumps(w.x, w.y, 2.5 * size, f.seed + 5)
-    c = cells(w.noise, x * (1.0 / size), y * (1.0 / size), f.seed, 0.85)
-    border = (c.second - c.near) * size  # about twice the distance from the trough, km
-    trough = np.exp(-((border / 0.26) ** 2))
-    w.bury(mask, 0.7)
-    w.relief -= mask * f.shape["depth_m"] * trough
-    w.relief += mask * 12.0 * (1.0 - c.near) * (0.5 + c.a)
-    w.paint(mask * trough, f.shape.get("trough_brightness", 0.84))
+def delta(w: Window, f: Feature) -> None:
+    """Flat-topped lobes with a steep front where a valley breaches the rim of a basin."""
+    s, t = w.along(f.direction_deg)  # s points out into the basin
+    size = f.diameter_km
+    basin = f.shape["basin_share"] * size
+    apex = s + 0.5 * size
+    lumps = w.lumps(s, t, 2.2, f.seed)
+    r = np.hypot(apex - basin, t) / (basin * (1.0 + harmonics(w.theta, f.seed, range(2, 8), 0.02)))
+    r = r + 0.012 * w.lumps(s, t, 3.0, f.seed + 1)
+    depth = f.shape["depth_m"]
+    bowl = smoothstep(1.0, 0.74, r)
+    rim = np.exp(-(((r - 1.03) / 0.10) ** 2)) * 0.22 * depth
+    w.erase(smoothstep(1.06, 0.96, r))
+    w.bury(bowl, 0.6)
+    # The valley that feeds it, winding down to the apex.
+    course = (
+        t - 0.35 * np.sin(apex * (6.283185 / 4.2) + f.seed % 6) * smoothstep(0.0, -2.0, apex) - 0.12 * lumps
+    )
+    width = f.shape["valley_km"]
+    valley = smoothstep(0.62 * width, 0.18 * width, np.abs(course)) * smoothstep(0.7, -0.2, apex)
+    valley = valley * smoothstep(-f.shape["valley_length_km"], -0.6 * f.shape["valley_length_km"], apex)
+    rho, angle = np.hypot(apex, t) + 0.001, np.arctan2(t, apex)
+    lobes = np.abs(harmonics(angle, f.seed + 3, range(3, 8), 0.16))
+    toe = size * (0.80 + lobes) * np.sqrt(np.clip(np.cos(0.9 * angle), 0.02, 1.0)) - rho + 0.12 * lumps
+    top = smoothstep(0.0, 0.38, toe) * smoothstep(1.5, 1.3, np.abs(angle))
+    level = -depth * (0.42 + 0.22 * rho / size)
+    wander = angle + 0.10 * lumps * np.minimum(rho / (0.4 * size), 1.0)
+    channels = harmonics(wander, f.seed + 5, range(7, 19), 1.0)
+    ground = -depth * bowl + rim
+    ground = np.maximum(ground, ground + (level + 7.0 * channels - ground) * top)
+    w.relief += np.minimum(ground, ground + (level - ground) * valley * bowl) - valley * (1.0 - bowl) * (
+        0.40 * depth + rim
+    )
+    w.bury(top, 0.8)
+    w.paint(bowl * (1.0 - top), f.shape.get("floor_brightness", 0.95))
+    w.paint(top, f.shape.get("brightness", 1.12))
+    w.paint(top * np.clip(channels, -1.2, 1.2) * 0.5, 1.14)
 
 
 def chaos(w: Window, f: Feature) -> None:
@@ -185,26 +188,6 @@ def chaos(w: Window, f: Feature) -> None:
         -drop + block * (drop * (0.35 + 0.6 * c.a) + tilt) + (1.0 - 0.7 * block) * 30.0 * rubble
     )
     w.paint(sunk * (1.0 - block), 0.90)
-
-
-def scalloped_depressions(w: Window, f: Feature) -> None:
-    """Shallow rimless ovals in smooth ground, steep towards the pole and gentle towards the equator."""
-    mask = field_mask(f, w.x, w.y, 2.0)
-    spacing = f.shape["spacing_km"]
-    s, t = w.along(f.direction_deg)  # s towards the pole
-    t = t + 0.25 * w.lumps(s, t, 2.5, f.seed)
-    s = s + 0.25 * w.lumps(s, t, 2.5, f.seed + 3)
-    c = cells(w.noise, s * (1.0 / spacing), t * (1.0 / spacing), f.seed, 0.9)
-    radius = 0.34 + 0.24 * c.a
-    u, v = c.dx / radius, c.dy / (radius * 1.15)
-    r = np.hypot(u, v)
-    inside = smoothstep(1.05, 0.86, r)
-    # Deepest just below the scarp on the poleward side.
-    floor = np.clip(0.55 + 0.55 * u, 0.05, 1.0)
-    present = (c.b < f.shape["density"]) * mask
-    w.bury(mask, 0.8)
-    w.relief -= present * inside * floor * (f.shape["depth_m"] * (0.6 + 0.7 * c.a))
-    w.paint(present * inside * floor, 0.93)
 
 
 def _depth_inside(w: Window, f: Feature) -> F32:

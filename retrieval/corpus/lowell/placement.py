@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from retrieval.body import BODIES, unit_vectors
 from retrieval.corpus.lowell.canvas import Feature
@@ -19,6 +20,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 COMPACT_KM = 8.0
+_NOTHING = np.zeros((0, 3), dtype=np.float32), np.zeros(0, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Placement:
     candidates: Candidates
     features: list[Feature] = field(default_factory=list)
     _blocks: list[tuple[F32, F32]] = field(default_factory=list)
-    _packed: tuple[F32, F32] | None = None
+    _packed: tuple[F32, F32] = field(default_factory=lambda: _NOTHING)
     _used: set[int] = field(default_factory=set)
 
     def of(self, *landforms: str) -> list[Feature]:
@@ -81,26 +83,24 @@ class Placement:
         self.features.append(feature)
         if block_km > 0:
             where = line_points(feature, 4.0)
-            self._packed = None
-            self._blocks.append(
-                (unit_vectors(where).astype(np.float32), np.full(len(where), block_km, dtype=np.float32))
+            block = unit_vectors(where).astype(np.float32), np.full(len(where), block_km, dtype=np.float32)
+            self._blocks.append(block)
+            self._packed = (
+                np.concatenate([self._packed[0], block[0]]),
+                np.concatenate([self._packed[1], block[1]]),
             )
         return feature
 
     def forget_extended(self) -> None:
         """From now on only compact features keep others away."""
         self._blocks = [b for b in self._blocks if len(b[0]) == 1 and b[1][0] <= COMPACT_KM]
-        self._packed = None
+        self._packed = (
+            np.concatenate([_NOTHING[0], *(b[0] for b in self._blocks)]),
+            np.concatenate([_NOTHING[1], *(b[1] for b in self._blocks)]),
+        )
 
     def is_free(self, lonlat: Floats, clear_km: float) -> bool:
         """Whether nothing placed so far lies within ``clear_km`` of a point (or of any of several)."""
-        if not self._blocks:
-            return True
-        if self._packed is None:
-            self._packed = (
-                np.concatenate([b[0] for b in self._blocks]),
-                np.concatenate([b[1] for b in self._blocks]),
-            )
         centres, radii = self._packed
         here = unit_vectors(np.atleast_2d(lonlat)).astype(np.float32)
         reach = np.cos(np.minimum((radii + np.float32(clear_km)) * np.float32(1 / RADIUS_KM), 3.0))
@@ -113,32 +113,34 @@ class Placement:
         make: Callable[[Floats, int], Feature],
         clear_km: float,
         block_km: float,
-        tries: int = 120,
+        strength: float | None = None,
     ) -> None:
-        """Place ``count`` members of a landform by its processes; fewer if there is no room."""
+        """Place ``count`` members of a landform by its processes; fewer if there is no room.
+
+        ``strength`` is the share placed under the conditions, by default the strength of the processes.
+        """
         rules = [p for p in PROCESSES if p.landform == landform]
         inside, allowed = self._conditions(rules)
-        strength = max((p.strength for p in rules if _places(p)), default=0.0)
+        if strength is None:
+            strength = max((p.strength for p in rules if _places(p)), default=0.0)
+        # Each candidate is tried once: what is taken stays taken.
+        queues = [iter(self.rng.permutation(pool).tolist()) for pool in (inside, allowed)]
         for _ in range(count):
-            pool = inside if self.rng.random() < strength else allowed
-            for choice in (
-                self.rng.choice(pool, size=min(tries, len(pool)), replace=False) if len(pool) else ()
-            ):
-                if int(choice) in self._used or not self.is_free(
-                    self.candidates.lonlat[choice], 0.5 * clear_km
-                ):
+            for choice in queues[0 if self.rng.random() < strength else 1]:
+                here = self.candidates.lonlat[choice]
+                if choice in self._used or not self.is_free(here, 0.5 * clear_km):
                     continue
-                feature = make(self.candidates.lonlat[choice], int(choice))
-                where = line_points(feature, 4.0)
-                if self.is_free(where, clear_km):
-                    self._used.add(int(choice))
+                feature = make(here, choice)
+                if self.is_free(line_points(feature, 4.0), clear_km):
+                    self._used.add(choice)
                     self.add(feature, block_km)
                     break
 
     def _conditions(self, rules: Sequence[Process]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         allowed = np.ones(len(self.candidates.lonlat), dtype=bool)
-        # Nothing but craters shows on a polar cap's bright ice.
-        allowed &= np.abs(self.candidates.lat) < 78.0
+        # Little but craters shows on a polar cap's bright ice.
+        if not any(rule.depends_on == "polar_cap" for rule in rules):
+            allowed &= np.abs(self.candidates.lat) < 78.0
         inside = allowed.copy()
         for rule in rules:
             held = self._holds(rule)
@@ -164,9 +166,15 @@ class Placement:
             held &= c.rise_km <= p["max_distance_km"]
         elif rule.depends_on == "elevation":
             held &= c.at.boundary_km > 20.0
+        elif rule.depends_on == "canyon" and "inside_km" in p:
+            held &= c.at.canyon_km <= -p["inside_km"]
         elif rule.depends_on == "canyon":
             held &= np.abs(c.at.canyon_km + 3.0) <= p["max_wall_distance_km"]
-        elif rule.depends_on in ("outflow_channel", "lava_flow"):
+        elif rule.depends_on == "dust":
+            held &= c.at.albedo >= p["min_brightness"]
+        elif rule.depends_on == "polar_cap":
+            held &= self._cap_km() <= p["max_distance_km"]
+        elif rule.depends_on in ("outflow_channel", "lava_flow", "valley_network"):
             near = self.distance_km(rule.depends_on)
             if "min_distance_km" in p:
                 held &= near >= p["min_distance_km"]
@@ -174,16 +182,21 @@ class Placement:
                 held &= near <= p["max_distance_km"]
         return held
 
+    def _cap_km(self) -> Floats:
+        """Distance of every candidate from the mean margin of the polar cap of its hemisphere."""
+        colatitude = np.radians(90.0 - np.abs(self.candidates.lat))
+        north, south = self.regions.caps_rad
+        size = np.where(self.candidates.lat > 0, north, south)
+        return np.asarray(np.abs(colatitude - size) * RADIUS_KM, dtype=float)
+
     def distance_km(self, landform: str) -> Floats:
         """Distance of every candidate from the nearest feature of a landform, along its line."""
         members = self.of(landform)
         if not members:
             return np.full(len(self.candidates.lonlat), np.inf)
-        lines = unit_vectors(np.concatenate([line_points(f) for f in members])).astype(np.float32)
-        best = np.full(len(self.candidates.points), -1.0, dtype=np.float32)
-        for part in np.array_split(lines, max(1, len(lines) // 200)):
-            best = np.maximum(best, (self.candidates.points @ part.T).max(axis=1))
-        return np.asarray(np.arccos(np.clip(best, -1, 1)) * RADIUS_KM, dtype=float)
+        lines = unit_vectors(np.concatenate([course_points(f) for f in members]))
+        chords, _ = cKDTree(lines).query(self.candidates.points)
+        return np.asarray(2.0 * RADIUS_KM * np.arcsin(np.clip(chords / 2.0, 0.0, 1.0)), dtype=float)
 
 
 def make_candidates(
@@ -206,6 +219,14 @@ def line_points(feature: Feature, step_km: float = 1.0) -> Floats:
     return plane_to_lonlat(feature, s, t)
 
 
+def course_points(feature: Feature) -> Floats:
+    """As `line_points`; of a branching feature, the beginnings of its segments."""
+    if feature.branches is None:
+        return line_points(feature)
+    x, y = (np.asarray(feature.branches[:, n], dtype=float) for n in (0, 1))
+    return BODY.offsets_to_lonlat([feature.lon, feature.lat], x, y)
+
+
 def plane_to_lonlat(feature: Feature, s_km: Floats, t_km: Floats) -> Floats:
     """Coordinates along and to the left of a feature's direction to lonlat, shape (n, 2)."""
     a = np.radians(feature.direction_deg)
@@ -221,7 +242,15 @@ def downhill_deg(at: Callable[[F32], F32], lonlat: Floats, step_km: float) -> fl
 
 
 def _places(rule: Process) -> bool:
-    # Rules that choose positions; wind and walls choose directions and parents, "nothing" nothing.
+    # Rules that choose positions; wind and craters choose directions and parents, friends and nulls nothing.
     return (
-        rule.depends_on not in ("wind", "nothing", "crater_wall") and "min_distance_km" not in rule.parameters
+        rule.depends_on
+        not in (
+            "wind",
+            "nothing",
+            "crater_wall",
+            "crater_floor",
+            "alluvial_fan",
+        )
+        and "min_distance_km" not in rule.parameters
     )

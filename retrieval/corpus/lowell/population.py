@@ -7,11 +7,12 @@ import numpy as np
 from retrieval.corpus.lowell.canvas import Feature
 from retrieval.corpus.lowell.draws import age, pair, uniform
 from retrieval.corpus.lowell.noise import F32
-from retrieval.corpus.lowell.placement import BODY, Floats, Placement, downhill_deg, line_points
-from retrieval.corpus.lowell.population_craters import craters, gullies
+from retrieval.corpus.lowell.placement import BODY, Floats, Placement, line_points
+from retrieval.corpus.lowell.population_craters import craters, on_craters
+from retrieval.corpus.lowell.population_slopes import slopes
 from retrieval.corpus.lowell.population_surface import ground_ice, wind_fields
+from retrieval.corpus.lowell.population_water import valleys
 from retrieval.corpus.lowell.processes import process
-from retrieval.corpus.lowell.relief import fields
 
 
 def populate(p: Placement) -> None:
@@ -20,12 +21,12 @@ def populate(p: Placement) -> None:
     _volcanic(p)
     _chaos_and_cones(p)
     _tectonic(p)
-    _slopes(p)
-    _valley_networks(p)
+    slopes(p)
+    valleys(p)
     ground_ice(p)
     wind_fields(p)
     craters(p)
-    gullies(p)
+    on_craters(p)
 
 
 def _outflow_channels(p: Placement) -> None:
@@ -228,7 +229,7 @@ def _tectonic(p: Placement) -> None:
                 **curved(-4, 4),
                 "count": count,
                 "spacing_km": uniform(rng, 5.5, 8.0),
-                "height_m": uniform(rng, 130, 220),
+                "height_m": uniform(rng, 150, 250),
                 "period_km": uniform(rng, 15, 24),
             },
         )
@@ -236,141 +237,6 @@ def _tectonic(p: Placement) -> None:
     p.draw("graben", 62, graben, 6, 8)
     p.draw("pit_chain", 80, pits, 4, 4)
     p.draw("wrinkle_ridges", 85, ridges, 7, 9)
-
-
-def _slopes(p: Placement) -> None:
-    rng = p.rng
-
-    def boundary(points: F32) -> F32:
-        return fields(p.regions, p.noise, points).boundary_km
-
-    def wall(points: F32) -> F32:
-        return fields(p.regions, p.noise, points).canyon_km
-
-    def slide(lonlat: Floats, choice: int) -> Feature:
-        length, width = uniform(rng, 9.0, 14.0), uniform(rng, 5.0, 8.0)
-        on_wall = abs(float(p.candidates.at.canyon_km[choice])) < 30
-        down = downhill_deg(wall, lonlat, 3.0) if on_wall else uniform(rng, 0, 360)
-        # The scar bites the rim: the middle of the deposit lies half its length down the slope.
-        head = BODY.destination(lonlat, down, float(p.candidates.at.canyon_km[choice]) if on_wall else 0.0)
-        centre = BODY.destination(head, down, 0.5 * length + 1.0)
-        return Feature(
-            "landslide",
-            0,
-            *pair(centre),
-            width,
-            length,
-            down % 180,
-            down,
-            age_ga=age(rng, 0.1, 2.5),
-            freshness=uniform(rng, 0.6, 1),
-            reach_km=length * 0.5 + width,
-            shape={
-                "thickness_m": uniform(rng, 130, 230),
-                "scar_m": uniform(rng, 500, 800),
-                "brightness": uniform(rng, 0.94, 1.14),
-            },
-        )
-
-    def apron(lonlat: Floats, _: int) -> Feature:
-        size = uniform(rng, 8.0, 13.0)
-        turn = uniform(rng, 0, 180)
-        return Feature(
-            "debris_apron",
-            0,
-            *pair(lonlat),
-            size,
-            direction_deg=turn,
-            age_ga=age(rng, 0.05, 0.7),
-            freshness=uniform(rng, 0.6, 1),
-            reach_km=size * 0.75,
-            shape={
-                "core_share": uniform(rng, 0.36, 0.55),
-                "apron_m": uniform(rng, 170, 300),
-                "massif_m": uniform(rng, 500, 950),
-                "brightness": uniform(rng, 0.98, 1.14),
-                "stretch": uniform(rng, 0.9, 1.25),
-            },
-        )
-
-    def fan(lonlat: Floats, choice: int) -> Feature:
-        size = uniform(rng, 5.5, 8.5)
-        near = abs(float(p.candidates.at.boundary_km[choice])) < 70
-        down = downhill_deg(boundary, lonlat, 8.0) if near else uniform(rng, 0, 360)
-        return Feature(
-            "alluvial_fan",
-            0,
-            *pair(lonlat),
-            size,
-            direction_deg=down,
-            age_ga=age(rng, 1.0, 3.4),
-            freshness=uniform(rng, 0.5, 1),
-            reach_km=size * 2.3,
-            shape={
-                "half_angle_rad": uniform(rng, 0.75, 1.15),
-                "front_m": uniform(rng, 450, 750),
-                "fan_m": uniform(rng, 240, 420),
-                "brightness": uniform(rng, 1.02, 1.2),
-                "body": 1.15,
-            },
-        )
-
-    p.draw("landslide", 115, slide, 2.0, 4.0, tries=300)
-    p.draw("debris_apron", 125, apron, 6, 7)
-    p.draw("alluvial_fan", 110, fan, 7, 8)
-
-
-def _valley_networks(p: Placement) -> None:
-    rng = p.rng
-
-    def network(lonlat: Floats, _: int) -> Feature:
-        upstream = uniform(rng, 0, 360)
-        trunk = uniform(rng, 0.9, 1.4)
-        length = uniform(rng, 40, 70)
-        return Feature(
-            "valley_network",
-            0,
-            *pair(lonlat),
-            length,
-            direction_deg=upstream,
-            age_ga=age(rng, 3.5, 3.8),
-            freshness=uniform(rng, 0.5, 0.9),
-            reach_km=length * 0.95,
-            shape={
-                "depth_m": uniform(rng, 150, 260),
-                "trunk_km": trunk,
-                "floor_brightness": uniform(rng, 0.86, 1.08),
-            },
-            branches=grow_tree(rng, length, trunk, upstream),
-        )
-
-    p.draw("valley_network", 52, network, 12, 20, tries=900)
-
-
-def grow_tree(rng: np.random.Generator, length_km: float, trunk_km: float, upstream_deg: float) -> F32:
-    """Segments (x0, y0, x1, y1, width) of a branching valley, grown headwards from its mouth."""
-    a = np.radians(upstream_deg)
-    mouth = np.array([-np.sin(a), -np.cos(a)]) * length_km / 2
-    rows: list[tuple[float, float, float, float, float]] = []
-    heads = [(mouth, upstream_deg, length_km, trunk_km, 0)]
-    while heads:
-        point, heading, left, width, order = heads.pop()
-        side = float(rng.choice([-1, 1]))
-        since = float(rng.uniform(0, 3))
-        while left > 0:
-            step = 1.7
-            heading += float(rng.normal(0, 13)) + 0.10 * ((upstream_deg - heading + 180) % 360 - 180)
-            b = np.radians(heading)
-            end = point + step * np.array([np.sin(b), np.cos(b)])
-            rows.append((float(point[0]), float(point[1]), float(end[0]), float(end[1]), width))
-            point, left, since = end, left - step, since + step
-            width = max(0.42, width * 0.985)
-            if order < 2 and since > (6.5 if order == 0 else 5.0) and left > 3:
-                branch = min(left, length_km * (0.36, 0.13)[order]) * float(rng.uniform(0.5, 1.1))
-                angle = heading + side * float(rng.uniform(38, 62))
-                heads.append((point, angle, branch, max(0.42, width * 0.72), order + 1))
-                side, since = -side, float(rng.uniform(0, 1.5))
-    return np.asarray(rows, dtype=np.float32)
 
 
 def _lonlat(vector: F32) -> Floats:

@@ -9,7 +9,7 @@ from retrieval.corpus.lowell.processes import process
 
 
 def ground_ice(p: Placement) -> None:
-    """Polygons and scalloped depressions."""
+    """Araneiforms, polygons and scalloped depressions."""
     rng = p.rng
 
     def polygons(lonlat: Floats, _: int) -> Feature:
@@ -49,6 +49,28 @@ def ground_ice(p: Placement) -> None:
             },
         )
 
+    def spiders(lonlat: Floats, _: int) -> Feature:
+        size = uniform(rng, 17, 34)
+        return Feature(
+            "araneiforms",
+            0,
+            *pair(lonlat),
+            size,
+            direction_deg=uniform(rng, 0, 360),
+            age_ga=0.00001,
+            freshness=uniform(rng, 0.6, 1),
+            reach_km=size * 0.8,
+            shape={
+                "spacing_km": uniform(rng, 2.6, 4.2),
+                "density": uniform(rng, 0.75, 1.0),
+                "depth_m": uniform(rng, 45, 85),
+                "ground_brightness": uniform(rng, 1.0, 1.12),
+                "leg_brightness": uniform(rng, 0.62, 0.86),
+                "stretch": uniform(rng, 0.85, 1.2),
+            },
+        )
+
+    p.draw("araneiforms", 75, spiders, 10, 12)
     p.draw("polygons", 62, polygons, 13, 15)
     p.draw("scalloped_depressions", 62, scallops, 13, 15)
 

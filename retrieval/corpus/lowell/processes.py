@@ -24,12 +24,12 @@ class Process:
         Key of the landform that is placed by the rule.
     depends_on
         What it depends on: a landform key, ``latitude``, ``elevation``, ``wind``, ``dichotomy``,
-        ``canyon``, ``rise``, ``crater_wall`` or ``nothing``.
+        ``canyon``, ``rise``, ``dust``, ``polar_cap``, ``crater_wall``, ``crater_floor`` or ``nothing``.
     strength
         Share of the members placed under the condition, 0..1.
     kind
         ``true``: a dependence. ``false_friend``: shares a band with another landform and is otherwise
-        independent of it. ``null``: uniform on the sphere.
+        independent of it. ``null``: does not depend on it; on ``nothing``: uniform on the sphere.
     statement
         The rule in a sentence.
     parameters
@@ -59,8 +59,8 @@ PROCESSES: tuple[Process, ...] = (
             "min_abs_lat_deg": 30.0,
             "max_abs_lat_deg": 60.0,
             "aspect": "pole",
-            "min_diameter_km": 5.0,
-            "share_of_craters": 0.85,
+            "min_diameter_km": 4.5,
+            "share_of_craters": 0.92,
         },
     ),
     Process(
@@ -122,7 +122,7 @@ PROCESSES: tuple[Process, ...] = (
     Process(
         "landslide",
         "canyon",
-        0.95,
+        1.0,
         "true",
         "Landslides lie on the walls of the canyon system.",
         {"max_wall_distance_km": 7.0},
@@ -184,6 +184,62 @@ PROCESSES: tuple[Process, ...] = (
         {"max_distance_km": 60.0, "min_abs_lat_deg": 0.0, "max_abs_lat_deg": 30.0},
     ),
     Process(
+        "delta",
+        "valley_network",
+        0.9,
+        "true",
+        "Deltas lie in basins within 20 km of the courses of valley networks.",
+        {"max_distance_km": 20.0},
+    ),
+    Process(
+        "inverted_channels",
+        "valley_network",
+        0.85,
+        "true",
+        "Inverted channels lie within 45 km of the courses of valley networks.",
+        {"max_distance_km": 45.0},
+    ),
+    Process(
+        "slope_streaks",
+        "dust",
+        0.95,
+        "true",
+        "Slope streaks lie on steep slopes in bright dust at less than 30 degrees of latitude.",
+        {"min_brightness": 1.03, "min_abs_lat_deg": 0.0, "max_abs_lat_deg": 30.0},
+    ),
+    Process(
+        "lineated_valley_fill",
+        "dichotomy",
+        0.92,
+        "true",
+        "Lineated valley fill lies within 50 km of the dichotomy boundary at 30 to 55 degrees of latitude.",
+        {"max_distance_km": 50.0, "min_abs_lat_deg": 30.0, "max_abs_lat_deg": 55.0},
+    ),
+    Process(
+        "araneiforms",
+        "polar_cap",
+        1.0,
+        "true",
+        "Araneiforms lie within 65 km of the margins of the polar caps.",
+        {"max_distance_km": 65.0},
+    ),
+    Process(
+        "layered_deposits",
+        "canyon",
+        0.4,
+        "true",
+        "Many layered deposits lie on the floor of the canyon system.",
+        {"inside_km": 8.0},
+    ),
+    Process(
+        "layered_deposits",
+        "crater_floor",
+        0.6,
+        "true",
+        "The other layered deposits lie on the floors of degraded craters of at least 7 km.",
+        {"min_diameter_km": 7.0, "share_of_craters": 0.75},
+    ),
+    Process(
         "scalloped_depressions",
         "latitude",
         0.95,
@@ -217,6 +273,17 @@ PROCESSES: tuple[Process, ...] = (
         "Pedestal craters share the latitudes of polygons, poleward of 40 degrees, and lie independently "
         "of them.",
         {"min_abs_lat_deg": 40.0, "max_abs_lat_deg": 75.0, "friend": "polygons"},
+    ),
+    Process(
+        "slope_streaks",
+        "alluvial_fan",
+        0.0,
+        "false_friend",
+        "Slope streaks share the low latitudes of alluvial fans and lie independently of them.",
+        {"friend": "alluvial_fan"},
+    ),
+    Process(
+        "inverted_channels", "wind", 0.0, "null", "Inverted channels run in any direction, whatever the wind."
     ),
     Process("simple_crater", "nothing", 0.0, "null", "Simple craters fall uniformly on the sphere."),
     Process(

@@ -32,9 +32,9 @@ class Regions:
     rise
         Centre of the volcanic rise.
     canyon
-        Rows: middle of the canyon, its along direction, its across direction; shape (3, 3).
+        Rows: middle of the canyon system, its along direction, its across direction; shape (3, 3).
     canyon_length_km
-        Length of the canyon.
+        Length of its longest trough.
     basins, basin_radius_km
         Centres (n, 3) and radii (n,).
     caps_rad
@@ -67,6 +67,9 @@ class Fields:
         Multiplier of the fine relief, about 0.3..2.
     albedo
         Relative brightness, about 1.
+    fabric, creases
+        How strongly the ground between landforms is hummocky and mottled, about -2..2, and a texture whose
+        zero lines are its faint ridges.
     """
 
     elevation_m: F32
@@ -74,6 +77,8 @@ class Fields:
     canyon_km: F32
     roughness: F32
     albedo: F32
+    fabric: F32
+    creases: F32
 
 
 def make_regions(rng: np.random.Generator) -> Regions:
@@ -112,6 +117,8 @@ def fields(regions: Regions, noise: Noise, points: F32) -> Fields:
     medium = sample3(noise.smooth, p, 2.3, 31.7)  # 18 to 150 km
     patches = sample3(noise.smooth, p, 5.0, 77.3)
     spots = sample3(noise.smooth, p, 2.0, 11.9)
+    fabric = sample3(noise.smooth, p, 3.1, 45.9)
+    creases = sample3(noise.smooth, p, 0.55, 20.3)
     boundary = (_angle(points, regions.lowland_pole) - np.float32(regions.boundary_rad)) * RADIUS_KM
     boundary = boundary + 38.0 * broad + 9.0 * medium
     canyon = _canyon_km(regions, points, medium)
@@ -128,7 +135,9 @@ def fields(regions: Regions, noise: Noise, points: F32) -> Fields:
     roughness = (0.38 + 0.62 * highland) * np.exp(0.35 * patches) * (1.0 - 0.6 * cap) * (1.0 - 0.35 * rise)
     albedo = 1.0 + 0.09 * patches + 0.05 * spots + 0.05 * highland - 0.06 * rise
     albedo = albedo * (1.0 - cap) + 1.75 * cap
-    return Fields(*(np.asarray(f, dtype=np.float32) for f in (z, boundary, canyon, roughness, albedo)))
+    return Fields(
+        *(np.asarray(f, dtype=np.float32) for f in (z, boundary, canyon, roughness, albedo, fabric, creases))
+    )
 
 
 def escarpments(boundary_km: F32, canyon_km: F32, fine: F32) -> F32:
@@ -154,9 +163,13 @@ def _canyon_km(regions: Regions, points: F32, medium: F32) -> F32:
     forward = points @ middle
     s = np.arctan2(points @ along, forward) * RADIUS_KM
     t = np.arcsin(np.clip(points @ across, -1, 1)) * RADIUS_KM + 9.0 * np.sin(s / 55.0)
-    half = 18.0 + 4.0 * np.sin(s / 31.0 + 1.0)
-    end = np.abs(s) - regions.canyon_length_km / 2
-    return np.asarray(np.maximum(np.abs(t) - half, 0.6 * end) + 1.6 * medium, dtype=np.float32)
+    nearest = np.full_like(s, np.inf)
+    # Three parallel troughs, the middle one the longest.
+    for across_km, shift_km, share in ((0.0, 0.0, 1.0), (68.0, 70.0, 0.75), (-66.0, -60.0, 0.65)):
+        half = 18.0 + 4.0 * np.sin((s + shift_km) / 31.0 + 1.0)
+        end = np.abs(s - shift_km) - share * regions.canyon_length_km / 2
+        nearest = np.minimum(nearest, np.maximum(np.abs(t - across_km) - half, 0.6 * end))
+    return np.asarray(nearest + 1.6 * medium, dtype=np.float32)
 
 
 def _angle(points: F32, centre: F32) -> F32:

@@ -1,32 +1,32 @@
-"""From relief to picture: light, albedo, haze, camera, strips with seams, gaps.
+"""From the planet to a picture: the ground of a patch with everything on it, and its exposure.
 
-Pictures come in strips some 60 km wide, each taken under its own sun, through its own haze, with its own
-gain and blur; where a tile straddles two strips, it shows the seam. Some strips have gaps.
+The ground is slow relief, fine relief, hummocks and faint ridges that belong to no landform, small craters,
+and the landforms, oldest first. `light` takes the picture.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
-from scipy.ndimage import gaussian_filter
 
 from retrieval.corpus.lowell.canvas import Canvas, local_frame
 from retrieval.corpus.lowell.landforms import LANDFORMS
 from retrieval.corpus.lowell.landforms_impact import small_crater
+from retrieval.corpus.lowell.light import expose, strip_at, strips
 from retrieval.corpus.lowell.noise import F32, sample3
 from retrieval.corpus.lowell.planet import Planet
 from retrieval.corpus.lowell.relief import RADIUS_KM, Fields, escarpments, fields
-from retrieval.corpus.terrain import lunar_lambert
 
 PAD = 3
 FINE_CELL_KM = 0.19
-FINE_M = 46.0
-STRIP_KM = 58.0
-BAND_DEG = 30.0
+FINE_M = 42.0
+MOTTLE_CELL_KM = 0.5
+FIELD_NAMES = tuple(field.name for field in dataclass_fields(Fields))
 
 
 @dataclass(frozen=True)
@@ -46,21 +46,6 @@ class Surface:
     albedo: F32
 
 
-@dataclass(frozen=True)
-class Strip:
-    """How one image strip was taken."""
-
-    sun_azimuth_deg: float
-    sun_elevation_deg: float
-    gain: float
-    haze: float
-    blur_px: float
-    noise_dn: float
-    contrast: float
-    gap_from: float
-    gap_to: float
-
-
 def draw_tile(
     planet: Planet, lon: float, lat: float, tile_km: float, size_px: int
 ) -> tuple[NDArray[np.uint8], float]:
@@ -68,22 +53,25 @@ def draw_tile(
     surface = draw_surface(planet, lon, lat, tile_km, size_px)
     inner = np.s_[PAD:-PAD, PAD:-PAD]
     pixel_m = 1000.0 * tile_km / size_px
-    column, key = _strips(planet, surface.points[inner])
+    points = surface.points[inner]
     picture = np.zeros((size_px, size_px), dtype=np.float32)
     missing = np.zeros((size_px, size_px), dtype=bool)
-    for strip_key in np.unique(key):
-        strip = strip_at(planet.seed, int(strip_key))
+    # Most tiles lie within one strip: the rim tells.
+    rim = strips(np.concatenate([points[0], points[-1], points[:, 0], points[:, -1]]))[1]
+    whole = bool((rim == rim[0]).all()) and abs(lat) < 80.0
+    if whole and strip_at(planet.seed, int(rim[0])).gap_to <= 0.0:
+        column, key = np.zeros((1, 1), dtype=np.float32), rim[:1, None]
+    else:
+        column, key = strips(points)
+    place = column - np.floor(column)
+    for strip_key in np.unique(key).tolist():
+        strip = strip_at(planet.seed, strip_key)
         here = key == strip_key
-        shade = lunar_lambert(surface.elevation_m, pixel_m, strip.sun_azimuth_deg, strip.sun_elevation_deg)
-        bright = gaussian_filter(surface.albedo * shade, strip.blur_px, mode="nearest")[inner]
-        value = 118.0 * strip.gain * (1.0 + strip.contrast * (bright - 1.0))
-        value = value * (1.0 - strip.haze) + 128.0 * strip.haze
         rng = np.random.default_rng(
-            [planet.seed, int(strip_key), round((lon + 180) * 1000), round((lat + 90) * 1000)]
+            [planet.seed, strip_key, round((lon + 180) * 1000), round((lat + 90) * 1000)]
         )
-        value += strip.noise_dn * rng.standard_normal(value.shape, dtype=np.float32)
+        value = expose(strip, surface.elevation_m, surface.albedo, pixel_m, rng)[inner]
         picture = np.where(here, value, picture)
-        place = column - np.floor(column)
         missing |= here & (place >= strip.gap_from) & (place < strip.gap_to)
     pixels = np.clip(np.rint(picture), 1, 255).astype(np.uint8)
     pixels[missing] = 0
@@ -105,51 +93,43 @@ def draw_surface(planet: Planet, lon: float, lat: float, tile_km: float, size_px
         if window is not None:
             LANDFORMS[feature.landform].draw(window, feature)
     _background(planet, canvas, frame, tile_km)
-    ground = slow.elevation_m + canvas.relief + FINE_M * slow.roughness * fine * canvas.texture
+    # Between the landforms: hummocks, faint ridges and mottled dust, stronger in some places than in others.
+    mottle = _mottle(planet, frame, tile_km, size_px)
+    strength = np.clip(0.75 * np.exp(0.85 * slow.fabric), 0.1, 3.2)
+    ridges = np.exp(-((slow.creases * (1.0 / 0.09)) ** 2)) * np.clip(slow.fabric, 0.0, 1.2)
+    plain = (42.0 * strength * mottle + 40.0 * ridges) * canvas.texture
+    ground = slow.elevation_m + canvas.relief + plain + FINE_M * slow.roughness * fine * canvas.texture
     if float(np.abs(slow.boundary_km).min()) < 8.0 or float(slow.canyon_km.min()) < 4.0:
-        ground += escarpments(slow.boundary_km, slow.canyon_km, 0.7 * fine)
+        ground += escarpments(slow.boundary_km, slow.canyon_km, 0.7 * fine * canvas.texture)
     else:
         ground += np.where(slow.boundary_km > 0, np.float32(planet.scarp_m), np.float32(0.0))
-    albedo = slow.albedo * canvas.albedo * (1.0 + 0.018 * fine * canvas.texture)
+    dust = 1.0 + (0.02 * fine + 0.06 * strength * np.clip(mottle, -2.0, 2.0)) * (0.35 + 0.65 * canvas.texture)
+    albedo = slow.albedo * canvas.albedo * dust
     return Surface(points, np.asarray(ground, dtype=np.float32), np.asarray(albedo, dtype=np.float32))
-
-
-@lru_cache(maxsize=4096)
-def strip_at(seed: int, key: int) -> Strip:
-    """Circumstances of a strip, drawn from its number."""
-    rng = np.random.default_rng([seed, 77, key])
-    kind = rng.random()
-    # Most strips are complete; some have a sliver missing along an edge, very few are lost.
-    width = 0.0 if kind > 0.06 else (rng.uniform(0.04, 0.28) if kind > 0.008 else 1.0)
-    start = 0.0 if width == 1.0 else float(rng.choice([0.0, 1.0 - width]))
-    return Strip(
-        sun_azimuth_deg=float(270.0 + np.clip(rng.normal(0, 32), -75, 75)),
-        sun_elevation_deg=float(rng.uniform(18, 50)),
-        gain=float(rng.normal(1.0, 0.07)),
-        haze=float(rng.beta(1.5, 5) * 0.6),
-        blur_px=float(rng.uniform(0.35, 0.85)),
-        noise_dn=float(rng.uniform(0.8, 4.0)),
-        contrast=float(rng.uniform(1.0, 1.6)),
-        gap_from=start,
-        gap_to=start + width,
-    )
 
 
 def _background(planet: Planet, canvas: Canvas, frame: F32, tile_km: float) -> None:
     points, radius, fresh = planet.background
-    smallest = 1.1 * canvas.pixel_km
-    for n in planet.background_near(frame[0], tile_km):
-        if radius[n] < smallest:
+    near = np.asarray(planet.background_near(frame[0], tile_km), dtype=np.int64)
+    near = near[radius[near] >= 1.1 * canvas.pixel_km]
+    # Azimuthal equidistant place of each crater in the tile, in pixels; a crater itself is small enough
+    # to be drawn flat.
+    east, north = points[near] @ frame[1], points[near] @ frame[2]
+    sine = np.maximum(np.hypot(east, north), 1e-9)
+    scale = np.arcsin(np.minimum(sine, 1.0)) / sine * (RADIUS_KM / canvas.pixel_km)
+    height, width = canvas.relief.shape
+    cols, rows = width / 2 - 0.5 + east * scale, height / 2 - 0.5 - north * scale
+    for n, col, row in zip(near.tolist(), cols.tolist(), rows.tolist(), strict=True):
+        size = float(radius[n]) / canvas.pixel_km
+        reach = 2.2 * size
+        left, right = max(0, int(col - reach)), min(width, int(col + reach) + 2)
+        top, bottom = max(0, int(row - reach)), min(height, int(row + reach) + 2)
+        if left >= right or top >= bottom:
             continue
-        window = canvas.window(_frame_of(points[n]), 2.2 * float(radius[n]))
-        if window is not None:
-            small_crater(window, float(radius[n]), float(fresh[n]))
-
-
-def _frame_of(point: F32) -> F32:
-    x, y, z = (float(v) for v in point)
-    h = max(float(np.hypot(x, y)), 1e-9)
-    return np.array([[x, y, z], [-y / h, x / h, 0.0], [-z * x / h, -z * y / h, h]], dtype=np.float32)
+        dx = (np.arange(left, right, dtype=np.float32) - np.float32(col)) * np.float32(1.0 / size)
+        dy = (np.arange(top, bottom, dtype=np.float32) - np.float32(row)) * np.float32(1.0 / size)
+        r = np.sqrt(dx * dx + (dy * dy)[:, None])
+        canvas.relief[top:bottom, left:right] += small_crater(r, float(radius[n]), float(fresh[n]))
 
 
 @lru_cache(maxsize=8)
@@ -162,11 +142,11 @@ def _plane_points(tile_km: float, size_px: int) -> F32:
 
 
 @lru_cache(maxsize=8)
-def _coarse_points(tile_km: float, size_px: int) -> tuple[F32, F32]:
+def _lattice(tile_km: float, size_px: int, spacing_km: float) -> tuple[F32, F32]:
     # The same on a coarse lattice, and the matrix that interpolates from it to pixels, shape (h, m).
     step = tile_km / size_px
     half = tile_km / 2 + PAD * step
-    nodes = int(np.clip(np.ceil(2 * half / 0.95), 14, 90))
+    nodes = int(np.clip(np.ceil(2 * half / spacing_km), 14, 90))
     lattice = np.linspace(-half, half, nodes)
     east, north = np.meshgrid(lattice, -lattice)
     along = (np.arange(-PAD, size_px + PAD) + 0.5) * step - tile_km / 2
@@ -180,25 +160,19 @@ def _coefficients(east: NDArray[np.float64], north: NDArray[np.float64]) -> F32:
     return np.stack([np.cos(angle), east * sinc, north * sinc], axis=-1).reshape(-1, 3).astype(np.float32)
 
 
+def _mottle(planet: Planet, frame: F32, tile_km: float, size_px: int) -> F32:
+    # Nothing in it is finer than two pixels of the embedded planet: half as many points suffice.
+    coefficients, matrix = _lattice(tile_km, size_px, 0.33)
+    nodes = matrix.shape[1]
+    points = (coefficients @ frame).reshape(nodes, nodes, 3)
+    coarse = sample3(planet.noise.fine, points * np.float32(RADIUS_KM), MOTTLE_CELL_KM, 53.1)
+    return np.asarray(matrix @ coarse @ matrix.T, dtype=np.float32)
+
+
 def _slow_fields(planet: Planet, frame: F32, tile_km: float, size_px: int) -> Fields:
-    coefficients, matrix = _coarse_points(tile_km, size_px)
+    coefficients, matrix = _lattice(tile_km, size_px, 0.95)
     nodes = matrix.shape[1]
     coarse = fields(planet.regions, planet.noise, (coefficients @ frame).reshape(nodes, nodes, 3))
     return Fields(
-        *(
-            np.asarray(matrix @ getattr(coarse, name) @ matrix.T, dtype=np.float32)
-            for name in ("elevation_m", "boundary_km", "canyon_km", "roughness", "albedo")
-        )
+        *(np.asarray(matrix @ getattr(coarse, name) @ matrix.T, dtype=np.float32) for name in FIELD_NAMES)
     )
-
-
-def _strips(planet: Planet, points: F32) -> tuple[F32, NDArray[np.int64]]:
-    # Strips run north-south, slightly inclined, in bands of latitude; their count fits the band's parallel.
-    lat = np.degrees(np.arcsin(np.clip(points[..., 2], -1, 1)))
-    lon = np.degrees(np.arctan2(points[..., 1], points[..., 0])) + 180.0
-    band = np.clip(np.floor((lat + 90.0) / BAND_DEG), 0, 5).astype(np.int64)
-    middle = np.radians((np.arange(6) + 0.5) * BAND_DEG - 90.0)
-    count = np.rint(2 * np.pi * RADIUS_KM * np.cos(middle) / STRIP_KM)[band]
-    slant = 0.12 * (lat + 90.0 - (band + 0.5) * BAND_DEG) * (np.pi / 180 * RADIUS_KM / STRIP_KM)
-    column = lon / 360.0 * count + slant
-    return column.astype(np.float32), (np.floor(column) % count).astype(np.int64) + 1000 * band

@@ -1,12 +1,15 @@
 """The truth of a planet: catalogue, gazetteer and tile labels.
 
-A tile carries a landform's label when the landform is clearly visible in it, by its landform's rule:
+A tile carries a landform's label when the landform is clearly visible in it. The rule and its amount stand
+with each landform in `landforms`:
 
-- ``whole``: at least 60 % of the body of one feature lies in the footprint, and the body is at least a
+- ``whole``: at least that share of the body of one feature lies in the footprint, and the body is at least a
   tenth of the tile across;
-- ``length``: at least half a tile side of the feature's line runs inside (branches: 0.9 tile sides);
-- ``cover``: at least 22 % of the footprint is covered;
+- ``length``: at least so many tile sides of the features' lines, strands or branches run inside;
+- ``cover``: at least that share of the footprint is covered;
 - or, for the last two, at least 60 % of a feature lies inside and covers (or is as long as) a fifth of that.
+
+What lies in a gap of the pictures does not count.
 
 `plains` is the label of a tile that no feature touches noticeably and that no escarpment crosses.
 """
@@ -25,6 +28,7 @@ from scipy.spatial import cKDTree
 from retrieval.body import Body, chord, unit_vectors
 from retrieval.corpus.lowell.canvas import Feature, field_mask
 from retrieval.corpus.lowell.landforms import KEYS, LANDFORMS, PLAINS
+from retrieval.corpus.lowell.light import in_gap
 from retrieval.corpus.lowell.names import place_names
 from retrieval.corpus.lowell.placement import BODY, Floats, Wind, line_points, plane_to_lonlat
 from retrieval.corpus.lowell.relief import CANYON_WALL_KM, RADIUS_KM, Regions, fields
@@ -34,8 +38,6 @@ if TYPE_CHECKING:
 
 WHOLE_SHARE = 0.6
 SMALLEST_SHARE = 0.10
-LENGTH_SHARE = {"line": 0.5, "branches": 0.9}
-COVER_SHARE = 0.22
 # Touched by at least this share of a label's worth, a tile is no longer plains.
 TRACE = 0.15
 
@@ -78,35 +80,52 @@ def gazetteer(seed: int, regions: Regions, wind: Wind, body: Body) -> gpd.GeoDat
 
 def labels(planet: Planet, centres: Floats, tile_km: float) -> pd.DataFrame:
     """Label square patches by the rule at the top of this module; bool, shape (n, landform keys)."""
+    amount, touched = evidence(planet, centres, tile_km)
+    table = amount >= 1.0
+    scarps = near_escarpment(planet, centres, tile_km)
+    table[PLAINS] = ~table.any(axis=1) & (touched < TRACE) & ~scarps
+    return table[list(KEYS)]
+
+
+def evidence(planet: Planet, centres: Floats, tile_km: float) -> tuple[pd.DataFrame, NDArray[np.float64]]:
+    """How much of each landform a patch shows, in units of what earns the label.
+
+    Returns
+    -------
+    evidence
+        Shape (n, landforms): 1 or more carries the label.
+    touched
+        Shape (n,): all landforms together, for the label of plains.
+    """
     tree = cKDTree(unit_vectors(centres))
-    marks = {key: np.zeros(len(centres), dtype=bool) for key in KEYS}
-    touched = np.zeros(len(centres))
+    amount = {key: np.zeros(len(centres)) for key in LANDFORMS}
     covered = {key: np.zeros(len(centres)) for key in LANDFORMS}
+    touched = np.zeros(len(centres))
     for feature in planet.features:
         row = LANDFORMS[feature.landform]
         lonlat, weight = body_points(feature)
+        total = len(lonlat)
+        lonlat = lonlat[~in_gap(planet.seed, unit_vectors(lonlat).astype(np.float32))]
+        if not len(lonlat):
+            continue
         tiles, inside = _inside(tree, centres, tile_km, lonlat)
         if not len(tiles):
             continue
-        share = inside / len(lonlat)
-        worth = len(lonlat) * weight  # km of line or km2 of area
+        share = inside / total
+        worth = total * weight  # km of line or km2 of area
         if row.mark == "whole":
             size = feature.diameter_km * feature.shape.get("body", 1.0)
             big = size >= SMALLEST_SHARE * tile_km
-            marks[row.key][tiles] |= (share >= WHOLE_SHARE) & big
-            area = inside / len(lonlat) * (np.pi / 4 * size**2) / tile_km**2
+            np.maximum.at(amount[row.key], tiles, share / row.least * big)
+            area = share * (np.pi / 4 * size**2) / tile_km**2
             touched[tiles] += np.maximum(share * big, area / 0.05) * (size > 0.05 * tile_km)
         else:
-            need = COVER_SHARE * tile_km**2 if row.mark == "cover" else LENGTH_SHARE[row.body] * tile_km
+            need = row.least * (tile_km**2 if row.mark == "cover" else tile_km)
             covered[row.key][tiles] += inside * weight / need
-            marks[row.key][tiles] |= (share >= WHOLE_SHARE) & (worth >= 0.2 * need)
+            if worth >= 0.2 * need:
+                np.maximum.at(amount[row.key], tiles, share / WHOLE_SHARE)
             touched[tiles] += inside * weight / need
-    for key, amount in covered.items():
-        marks[key] |= amount >= 1.0
-    table = pd.DataFrame(marks)
-    scarps = near_escarpment(planet, centres, tile_km)
-    table[PLAINS] = ~table.drop(columns=PLAINS).any(axis=1) & (touched < TRACE) & ~scarps
-    return table
+    return pd.DataFrame({key: np.maximum(amount[key], covered[key]) for key in LANDFORMS}), touched
 
 
 def near_escarpment(planet: Planet, centres: Floats, tile_km: float) -> NDArray[np.bool_]:
@@ -133,6 +152,14 @@ def body_points(feature: Feature) -> tuple[Floats, float]:
     body = LANDFORMS[feature.landform].body
     if body == "line":
         return line_points(feature, 0.5), 0.5
+    if body == "strands":
+        # The tips fade out: they do not count.
+        s = np.arange(-0.42 * feature.length_km, 0.42 * feature.length_km, 0.5)
+        middle = feature.curve(s.astype(np.float32)).astype(float)
+        count = int(feature.shape["count"])
+        off = (np.arange(count) - (count - 1) / 2) * feature.shape["spacing_km"]
+        t = (middle[None, :] + off[:, None]).ravel()
+        return plane_to_lonlat(feature, np.tile(s, count), t), 0.5
     if body == "branches" and feature.branches is not None:
         share = np.linspace(0.125, 0.875, 4)[None, :, None]
         a, b = feature.branches[:, None, 0:2], feature.branches[:, None, 2:4]
