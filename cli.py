@@ -11,7 +11,9 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import math
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -262,14 +264,38 @@ def caption(
 @app.command()
 def train(
     data: Annotated[list[Path], typer.Argument(help="Folders of image-text pairs.")],
-    heldout: Annotated[list[Path], typer.Option(help="Pairs of a planet or region never trained on.")],
     out: Annotated[Path, typer.Option(help="Folder to make, with weights and model card.")],
+    heldout: Annotated[
+        list[Path] | None,
+        typer.Option(help="Pairs never trained on; default: the validation split of the data."),
+    ] = None,
     architecture: Annotated[str, typer.Option("--encoder", help="areo-mini or an open_clip name.")] = "",
-    pretrained: Annotated[str, typer.Option(help="open_clip tag or local weights to start from.")] = "",
+    pretrained: Annotated[str, typer.Option(help="Tag, file or folder of weights to start from.")] = "",
     epochs: Annotated[float, typer.Option(help="Draws of as many tiles as there are.")] = 20.0,
     minutes: Annotated[float | None, typer.Option(help="Budget of time, if shorter.")] = None,
-    batch: Annotated[int, typer.Option(min=2)] = 64,
-    seed: Annotated[int, typer.Option()] = 0,
+    batch: Annotated[int, typer.Option(min=2, help="Tiles per step and process.")] = 64,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Default: 3e-3 for areo-mini, 2e-5 for others.")
+    ] = None,
+    text_learning_rate: Annotated[
+        float | None, typer.Option(help="Share of it for the text tower; default: 0.2 for areo-mini, else 1.")
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that train together.")] = 1,
+    average_every: Annotated[
+        int, typer.Option(min=1, help="1: average gradients; K: average weights every K steps.")
+    ] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    grad_checkpointing: Annotated[bool, typer.Option(help="Less memory, a third more time.")] = False,
+    evaluations: Annotated[int, typer.Option(min=1, help="Held-out evaluations over the run.")] = 10,
+    patience: Annotated[int, typer.Option(min=1, help="Evaluations without gain that end the run.")] = 4,
+    ema: Annotated[float, typer.Option(help="Decay of the moving average of weights; 0: none.")] = 0.999,
+    scales: Annotated[float, typer.Option(help="Show tiles up to so many times larger or smaller.")] = 1.2,
+    photometric: Annotated[float, typer.Option(help="Share of tiles with the look of real cameras.")] = 0.5,
+    label_smoothing: Annotated[float, typer.Option(help="Probability that a label is wrong.")] = 0.0,
+    unknown_weight: Annotated[
+        float, typer.Option(help="How much captions count as false where labels leave that open.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
     resume: Annotated[bool, typer.Option(help="Go on with an unfinished run.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -280,21 +306,37 @@ def train(
     settings, prompts = load_settings(), load_prompts()
     config = TrainConfig(
         data=tuple(data),
-        heldout=tuple(heldout),
+        heldout=tuple(heldout or ()),
         out=out,
         architecture=architecture or settings.encoder,
         pretrained=pretrained,
         epochs=epochs,
         minutes=minutes,
         batch=batch,
+        learning_rate=learning_rate,
+        text_learning_rate=text_learning_rate,
+        processes=processes,
+        average_every=average_every,
+        device=device,
+        grad_checkpointing=grad_checkpointing,
+        evaluations=evaluations,
+        patience=patience,
+        ema=ema,
+        scales=scales,
+        photometric=photometric,
+        label_smoothing=label_smoothing,
+        unknown_weight=unknown_weight,
         seed=seed,
         resume=resume,
         words={term.key: (term.term, *term.synonyms) for term in prompts.glossary},
         templates=prompts.templates,
         background_prompts=prompts.background,
+        command=shlex.join(["areographer", *sys.argv[1:]]),
     )
-    with _progress() as progress:
+    with _training_progress() as progress:
         report = run(config, progress)
+    if report.process:
+        return  # one of torchrun's others
     if as_json:
         _print_json(asdict(report))
     else:
@@ -446,6 +488,35 @@ def _progress() -> Iterator[Any]:
             bar.update(tasks[stage], completed=done, total=total)
 
         yield report
+
+
+@contextmanager
+def _training_progress() -> Iterator[Any]:
+    """One bar whose words change; where there is no terminal, a line at most every 30 seconds."""
+    if not console.is_terminal:
+        said = -math.inf
+
+        def say(stage: str, done: int, total: int) -> None:
+            nonlocal said
+            if not stage.startswith("training") or time.monotonic() - said > 30:
+                said = time.monotonic()
+                print(f"{done / total:4.0%} {stage}", file=sys.stderr, flush=True)
+
+        yield say
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    with Progress(
+        BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), console=console
+    ) as bar:
+        task = bar.add_task("starting", total=1)
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage.startswith("held-out"):
+                console.print(stage, markup=False)
+            bar.update(task, description=stage, completed=done, total=total)
+
+        yield show
 
 
 def _follow(conversation: Conversation, question: str, *, quiet: bool) -> Answered:

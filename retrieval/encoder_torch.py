@@ -37,15 +37,15 @@ def prepare_images(images: torch.Tensor, manifest: EncoderManifest) -> torch.Ten
 
     values = images.float()
     if len(manifest.bands) == 1 and values.shape[1] == 3:
-        weights = torch.tensor(_REC601).view(1, 3, 1, 1)
+        weights = torch.tensor(_REC601, device=values.device).view(1, 3, 1, 1)
         values = (values * weights).sum(dim=1, keepdim=True)
     size = manifest.image_size
     if values.shape[-1] != size:
         values = torch.nn.functional.interpolate(
             values, size=(size, size), mode="bicubic", antialias=True, align_corners=False
         ).clamp_(0, 255)
-    mean = torch.tensor(manifest.mean).view(1, -1, 1, 1) * 255
-    std = torch.tensor(manifest.std).view(1, -1, 1, 1) * 255
+    mean = torch.tensor(manifest.mean, device=values.device).view(1, -1, 1, 1) * 255
+    std = torch.tensor(manifest.std, device=values.device).view(1, -1, 1, 1) * 255
     values = (values - mean) / std
     return values.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
 

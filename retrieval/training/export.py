@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
-from retrieval.encoder import Encoder, load_encoder
+from retrieval.encoder import OpenClipEncoder, load_encoder
 from retrieval.encoder_folder import MANIFEST_FILE, MERGES_FILE, WEIGHTS_FILE, file_sha256
 from retrieval.training.start import Start, write_config
 
 CARD_FILE = "README.md"
 
 
-def write_weights(out: Path, model: torch.nn.Module, start: Start, card: Callable[[Encoder], str]) -> Encoder:
+def write_weights(
+    out: Path,
+    model: torch.nn.Module,
+    start: Start,
+    card: Callable[[OpenClipEncoder], str],
+    spoken: Mapping[str, Any] | None = None,
+) -> OpenClipEncoder:
     """Write a weights folder beside, load it back, and rename it.
 
     Parameters
@@ -32,6 +39,8 @@ def write_weights(out: Path, model: torch.nn.Module, start: Start, card: Callabl
         What it was made from: tokenizer, configuration, and a manifest of bands, mean and std.
     card
         Makes the model card from the encoder as it was read back.
+    spoken
+        More for the manifest: ``words`` and ``logit_shift``.
 
     Returns
     -------
@@ -50,8 +59,9 @@ def write_weights(out: Path, model: torch.nn.Module, start: Start, card: Callabl
         start.tokenizer.save_pretrained(str(staged))
     listed = sorted(path.name for path in staged.iterdir() if path.is_file())
     recorded = asdict(start.manifest)
-    for found_on_loading in ("name", "fingerprint", "logit_scale"):
+    for found_on_loading in ("name", "fingerprint", "logit_scale", "logit_bias", "words"):
         del recorded[found_on_loading]
+    recorded |= spoken or {}
     recorded["files"] = {name: file_sha256(staged / name) for name in listed}
     text = json.dumps(recorded, indent=2, sort_keys=True) + "\n"
     (staged / MANIFEST_FILE).write_text(text, encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import os
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from retrieval.encoder import UNTRAINED, EncoderManifest, create_model, load_encoder, manifest_of
 from retrieval.encoder_folder import CONFIG_FILE, DEFAULT_ENCODER, MERGES_FILE, encoder_folder
-from retrieval.training.pairs import Pairs
+from retrieval.errors import EncoderError
 from retrieval.training.plan import TrainConfig
 
 AREO_MINI_MERGES = 6000
@@ -69,8 +70,15 @@ class Start:
     origin: str
 
 
-def starting_model(config: TrainConfig, pairs: Pairs) -> Start:
+def starting_model(config: TrainConfig, images: NDArray[np.uint8]) -> Start:
     """Make or load the model that a run starts from.
+
+    Parameters
+    ----------
+    config
+        The run.
+    images
+        Training tiles, shape (n, s, s): a fresh model is normalised to them.
 
     Raises
     ------
@@ -78,13 +86,13 @@ def starting_model(config: TrainConfig, pairs: Pairs) -> Start:
         If there is no such model, or its weights cannot be had.
     """
     if config.architecture == DEFAULT_ENCODER and not config.pretrained:
-        return _fresh(config, pairs)
+        return _fresh(config, images)
     name, origin = config.architecture, "its own weights"
     if name == DEFAULT_ENCODER:
         name, origin = config.pretrained, config.pretrained
     elif encoder_folder(name) is None and not name.startswith("hf-hub:"):
         origin = config.pretrained or "random weights"
-        name = f"{name}:{config.pretrained or UNTRAINED}"
+        name = _named_weights(name, config.pretrained)
     encoder = load_encoder(name)
     folder = encoder_folder(name)
     merges = None
@@ -94,6 +102,46 @@ def starting_model(config: TrainConfig, pairs: Pairs) -> Start:
         model_config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))["model_cfg"]
         merges = folder / MERGES_FILE if (folder / MERGES_FILE).is_file() else None
     return Start(encoder.model, encoder.tokenizer, model_config, encoder.manifest, merges, origin)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file beside and rename it: processes that start together may write the same one."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    beside.write_bytes(content)
+    os.replace(beside, path)
+
+
+def _named_weights(architecture: str, pretrained: str) -> str:
+    """What `load_encoder` takes for an architecture with weights from a tag, a file or a folder.
+
+    A folder with a configuration is loaded by it, so that weights fine-tuned at another resolution fit; one
+    without must hold a single weights file.
+    """
+    folder = Path(pretrained).expanduser()
+    if not pretrained or not folder.is_dir():
+        return f"{architecture}:{pretrained or UNTRAINED}"
+    if not (folder / CONFIG_FILE).is_file():
+        files = [path for path in sorted(folder.iterdir()) if path.suffix in (".safetensors", ".bin", ".pt")]
+        if len(files) != 1:
+            raise EncoderError(
+                f"{folder} holds no {CONFIG_FILE} and {len(files)} weights files",
+                allowed="a folder in open_clip's local layout, or one with a single weights file",
+            )
+        return f"{architecture}:{files[0]}"
+    named = open_clip.get_model_config(architecture)
+    if named is None:
+        raise EncoderError(
+            f"open_clip knows no architecture {architecture!r}", next_step=f"give --encoder {folder} instead"
+        )
+    found = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")).get("model_cfg", {})
+    for part, key in (("vision_cfg", "layers"), ("vision_cfg", "width"), ("vision_cfg", "timm_model_name")):
+        if found.get(part, {}).get(key) != named.get(part, {}).get(key):
+            raise EncoderError(
+                f"{folder} is no {architecture}: {part}.{key} is {found.get(part, {}).get(key)}, "
+                f"not {named.get(part, {}).get(key)}",
+                next_step=f"give --encoder {folder} alone to start from it as it is",
+            )
+    return str(folder.resolve())
 
 
 def write_config(
@@ -109,7 +157,7 @@ def write_config(
             "resize_mode": "squash",
         },
     }
-    (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    write_whole(folder / CONFIG_FILE, (json.dumps(config, indent=2) + "\n").encode("utf-8"))
 
 
 def write_merges(path: Path, count: int) -> int:
@@ -122,16 +170,16 @@ def write_merges(path: Path, count: int) -> int:
     with gzip.open(default_bpe(), "rt", encoding="utf-8") as file:
         lines = [next(file).rstrip("\n") for _ in range(count + 1)]  # the first line is a header
     # No final newline, which would count as one more merge; no time stamp: the same bytes every time.
-    path.write_bytes(gzip.compress("\n".join(lines).encode("utf-8"), mtime=0))
+    write_whole(path, gzip.compress("\n".join(lines).encode("utf-8"), mtime=0))
     return 512 + count + 2
 
 
-def _fresh(config: TrainConfig, pairs: Pairs) -> Start:
+def _fresh(config: TrainConfig, images: NDArray[np.uint8]) -> Start:
     """An areo-mini with random weights, normalised to the training tiles."""
     folder = config.scratch / "model"
     folder.mkdir(parents=True, exist_ok=True)
     write_merges(folder / MERGES_FILE, AREO_MINI_MERGES)
-    mean, std = _statistics(pairs.images)
+    mean, std = _statistics(images)
     model_config = deepcopy(AREO_MINI)
     write_config(folder, model_config, (mean,), (std,))
     model, tokenizer = create_model(str(folder), untrained=True, seed=config.seed)

@@ -33,6 +33,8 @@ class Texts:
     ----------
     numbers
         Which captions each tile has, shape (n, c); repeated where a tile has fewer than c.
+    words
+        All words of captions, names and templates, in lower case.
     """
 
     def __init__(
@@ -58,13 +60,15 @@ class Texts:
             name: tuple(key for key in keys if key in pairs.keys) for name, keys in (groups or {}).items()
         }
         members = {name: keys for name, keys in members.items() if keys}
-        self._shown = np.array([[key in keys for keys in members.values()] for key in pairs.keys])
+        shown = [[key in keys for keys in members.values()] for key in pairs.keys]
+        self._shown = np.array(shown, dtype=bool).reshape(len(pairs.keys), len(members))
         self._names = [
             _tokenize(tokenizer, [t.replace("{}", n) for n in names_of(key, words) for t in self._templates])
             for key in members
         ]
         named = [name for key in members for name in names_of(key, words)]
-        self._foreign = foreign_words(tokenizer, [*unique, *named])
+        self.words = sorted(words_of([*unique, *named, *templates]))
+        self._foreign = foreign_words(tokenizer, self.words)
 
     def captions(
         self, rows: NDArray[np.int64], rng: np.random.Generator
@@ -74,6 +78,34 @@ class Texts:
         tokens = self._tokens[torch.from_numpy(chosen.astype(np.int64))].long()
         return tokens, chosen, self._turnable[chosen]
 
+    def state(self) -> dict[str, Any]:
+        """Everything but the tokenizer, in what `torch.save` writes without pickling code."""
+        return {
+            "numbers": torch.from_numpy(self.numbers),
+            "tokens": self._tokens,
+            "turnable": torch.from_numpy(self._turnable),
+            "shown": torch.from_numpy(self._shown),
+            "names": self._names,
+            "foreign": self._foreign,
+            "words": self.words,
+            "templates": list(self._templates),
+        }
+
+    @classmethod
+    def restore(cls, tokenizer: Any, state: Mapping[str, Any]) -> Texts:
+        """The texts of a `state`, which may lie in a mapped file that other processes read too."""
+        texts = cls.__new__(cls)
+        texts._tokenizer = tokenizer
+        texts._templates = tuple(state["templates"])
+        texts.numbers = state["numbers"].numpy()
+        texts._tokens = state["tokens"]
+        texts._turnable = state["turnable"].numpy()
+        texts._shown = state["shown"].numpy()
+        texts._names = list(state["names"])
+        texts._foreign = list(state["foreign"])
+        texts.words = list(state["words"])
+        return texts
+
     @property
     def names_count(self) -> int:
         """Number of landforms and groups."""
@@ -81,11 +113,25 @@ class Texts:
 
     def names(self, rng: np.random.Generator) -> torch.Tensor:
         """One name per landform and group in some sentence: tokens (names_count, context)."""
-        return torch.stack([texts[int(rng.integers(len(texts)))] for texts in self._names]).long()
+        drawn = [texts[int(rng.integers(len(texts)))] for texts in self._names]
+        return torch.stack([self._tokens[0] * 0, *drawn])[1:].long()
 
-    def shown(self, labels: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which tiles, of landforms (n, k), show each landform and group: shape (n, names_count)."""
-        return np.asarray((labels[:, :, None] & self._shown).any(axis=1))
+    def truth(self, labels: NDArray[np.bool_], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Truth of the names of landforms and groups about tiles.
+
+        Parameters
+        ----------
+        labels, known
+            Landforms of the tiles, and where that is known, shape (n, k).
+
+        Returns
+        -------
+        Shape (n, names_count): +1 shown, -1 not, 0 unknown. A group is shown if one of its landforms is,
+        and unknown if none is but one might be.
+        """
+        shown = (labels[:, :, None] & self._shown).any(axis=1)
+        open_ = (~known[:, :, None] & self._shown).any(axis=1)
+        return np.where(shown, 1, np.where(open_, 0, -1)).astype(np.float32)
 
     def kinship(self) -> NDArray[np.float32]:
         """Truth of names about each other, square: the own +1, one that shares a landform 0, others -1."""
@@ -108,12 +154,18 @@ class Texts:
         return _tokenize(self._tokenizer, texts).long()
 
 
-def foreign_words(tokenizer: Any, texts: Sequence[str]) -> list[str]:
-    """Whole words of the tokenizer's vocabulary that none of the texts use; none if it has no list."""
+def words_of(texts: Sequence[str]) -> set[str]:
+    """Words of texts, in lower case."""
+    return set(re.findall(r"[a-z]+", " ".join(texts).lower()))
+
+
+def foreign_words(tokenizer: Any, used: Sequence[str]) -> list[str]:
+    """Whole words of the tokenizer's vocabulary that are not used; none if it has no list."""
     vocabulary = getattr(tokenizer, "encoder", {})
-    used = set(re.findall(r"[a-z]+", " ".join(texts).lower()))
     words = {piece.removesuffix("</w>") for piece in vocabulary if piece.endswith("</w>")}
-    return sorted(word for word in words - used if len(word) > 3 and word.isascii() and word.isalpha())
+    return sorted(
+        word for word in words.difference(used) if len(word) > 3 and word.isascii() and word.isalpha()
+    )
 
 
 def _tokenize(tokenizer: Any, texts: list[str]) -> torch.Tensor:
