@@ -1,23 +1,29 @@
-"""Training pairs of Lowell: patches of a planet, drawn by several processes, labelled and captioned."""
+"""Training pairs of Lowell: patches of a planet, drawn by several processes, labelled and captioned.
+
+The captions are the grammar's, each claim verified against the truth. No encoder ranks them: the grammar is
+true by construction, so there is little to choose between them.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retrieval.corpus.captions import TileFacts, caption
-from retrieval.corpus.lowell.landforms import KEYS, LANDFORMS, PLAINS
+from retrieval.corpus.captioning import checked_captions
+from retrieval.corpus.facts import lowell_facts, record_of
+from retrieval.corpus.lowell.landforms import KEYS, PLAINS
 from retrieval.corpus.lowell.planet import GRID_TILE_KM, Planet, cached_planet
 from retrieval.corpus.lowell.render import draw_tile
-from retrieval.corpus.lowell.truth import near_escarpment, tile_members
+from retrieval.corpus.measures import picture_values, terrain_of_planet
 from retrieval.corpus.shards import Pair, Progress, write_shards
 from retrieval.corpus.splits import SplitRule
 from retrieval.errors import SettingsError
@@ -95,25 +101,24 @@ def planet_pairs(
     """Patches of a planet as pairs, in the order of `choose_patches`."""
     rng = np.random.default_rng([planet.seed, 6])
     centres, labels = choose_patches(planet, plan, rng)
-    members = tile_members(planet, centres, plan.tile_km)
-    scarps = near_escarpment(planet, centres, plan.tile_km)
+    images = _drawn(planet.seed, centres, plan, workers)
+    first = list(islice(images, 1))  # the processes draw while this one gathers facts
+    known = lowell_facts(planet, centres, plan.tile_km, labels)
+    terrain = terrain_of_planet(planet, centres, plan.tile_km)
     columns, shown = np.asarray(labels.columns), labels.to_numpy(dtype=bool)
-    for n, image in enumerate(_drawn(planet.seed, centres, plan, workers)):
+    for n, image in enumerate(chain(first, images)):
         keys = columns[shown[n]].tolist()
         lon, lat = centres[n].tolist()
-        facts = tile_facts(keys, members[n], planet, lat, bool(scarps[n]))
-        texts = patch_captions(facts, plan.captions, rng)
-        record = {"facts": asdict(facts)}
+        facts = replace(known[n], values={**terrain[n], **picture_values(image[None])[0]})
+        texts = checked_captions(facts, plan.captions, rng)
+        if not texts:
+            continue  # nothing that holds against the facts can be said of it
+        record = {"facts": [asdict(fact) for fact in record_of(facts)]}
         yield Pair(f"lowell{planet.seed}-{n:06d}", image, texts, tuple(keys), lon, lat, record)
         if progress and (n + 1) % _PART == 0:
             progress("drawing", n + 1, len(centres))
     if progress:
         progress("drawing", len(centres), len(centres))
-
-
-def patch_captions(facts: TileFacts, count: int, rng: np.random.Generator) -> tuple[str, ...]:
-    """At most ``count`` different captions of a patch."""
-    return tuple(dict.fromkeys(caption(facts, rng) for _ in range(3 * count)))[:count]
 
 
 def choose_patches(
@@ -136,25 +141,6 @@ def choose_patches(
     wanted = int(shown.sum() * plan.plains_share / (1 - plan.plains_share))
     keep = rng.permutation(np.concatenate([np.flatnonzero(shown), rng.permutation(empty)[:wanted]]))
     return centres[keep], labels.iloc[keep].reset_index(drop=True)
-
-
-def tile_facts(
-    keys: Sequence[str], members: Sequence[int], planet: Planet, lat: float, near_scarp: bool
-) -> TileFacts:
-    """Facts of a tile from its labels and the numbers of the features whose centres it holds."""
-    sizes: dict[str, float] = {}
-    freshness: dict[str, float] = {}
-    for number in members:
-        feature = planet.features[number]
-        if LANDFORMS[feature.landform].body == "disc" and feature.diameter_km > sizes.get(
-            feature.landform, 0.0
-        ):
-            sizes[feature.landform] = feature.diameter_km
-            freshness[feature.landform] = feature.freshness
-    order = {key: n for n, key in enumerate(KEYS)}
-    # What covers the tile comes first, single craters last.
-    ranked = sorted(keys, key=lambda k: (-sizes.get(k, 12.0), order[k]))
-    return TileFacts(tuple(ranked), sizes, freshness, lat, near_scarp)
 
 
 def _drawn(
