@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Json = Any
 
 # Arguments that may name a file the user brought; such files travel in the bundle.
-FILE_ARGUMENTS = ("file", "example")
+FILE_ARGUMENTS = ("file", "example", "tiles", "not_like")
 LARGEST_INPUT_BYTES = 50_000_000
 MOST_CALLS = 10_000
 MOST_SKIPPED = 1_000
@@ -114,10 +114,14 @@ def make_recipe(turns: Sequence[Turn], workspace: Workspace) -> tuple[Recipe, di
     for step in (step for turn in turns for step in turn.steps if not step.error):
         arguments = dict(step.arguments)
         for name in FILE_ARGUMENTS:
-            brought = _brought(arguments.get(name), workspace)
-            if brought:
-                arguments[name] = next(iter(brought))
-                inputs.update(brought)
+            given = arguments.get(name)
+            names = given if isinstance(given, list) else [given]
+            brought = [_brought(one, workspace) for one in names]
+            named = [next(iter(files), one) for one, files in zip(names, brought, strict=True)]
+            if any(brought):
+                arguments[name] = named if isinstance(given, list) else named[0]
+                for files in brought:
+                    inputs.update(files)
         figures = {name: _finite(value) for name, value in step.figures.items()}
         layers = {
             layer_id: LayerPrint(count=len(layer), hash=layer.hash)

@@ -6,8 +6,8 @@ Every way gets the same scores of the glossary's terms on all tiles of one plane
 threshold and its share of the best threshold's F1 of the ranking by score; expected calibration error (15
 bins) over all tiles and terms, and over those with a probability of at least 0.05; absent things of
 ``benchmarks/queries/absent.txt`` that no tile is a hit for; mean F1 of the paraphrases in
-``benchmarks/queries/paraphrases.yaml`` over that of their canonical terms, and how many of them have hits that
-are nearly all wrong. The last way is what `retrieval.query.ask` does; the others are baselines.
+``benchmarks/queries/paraphrases.yaml`` over that of their canonical terms, and how many of them have hits
+that are nearly all wrong. The last way is what `retrieval.query.ask` does; the others are baselines.
 """
 
 from __future__ import annotations
