@@ -196,7 +196,7 @@ def fit_shift(log_odds: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
     return float(brentq(lambda shift: float(expit(log_odds + shift).sum()) - wanted, -60.0, 60.0, xtol=1e-4))
 
 
-def _caption_rank(encoder: Encoder, pairs: Pairs, vectors: NDArray[np.float32], most: int = 2000) -> float:
+def _caption_rank(encoder: Encoder, pairs: Pairs, vectors: NDArray[np.float32], most: int = 500) -> float:
     """Mean reciprocal rank of tiles by their first captions, of at most so many captions."""
     first = [captions[0] for captions in pairs.captions]
     rows = np.unique(np.linspace(0, len(first) - 1, min(most, len(first))).astype(int))

@@ -2,9 +2,9 @@
 
 A tile may be turned and mirrored, because landforms have no preferred side, unless its caption speaks of
 directions. It may be brighter, flatter or noisier, because cameras and air are. Some tiles get the look of a
-real camera: the contrast of a hazy CTX image (a standard deviation of 9 grey levels in the median crop of
-5 m/px mosaics, against 20 to 40 in drawn tiles), blur, stripes of a push-broom sensor, and the blocks of
-lossy compression. Unobserved pixels (0) stay unobserved.
+real camera: the low contrast of hazy orbital images (a standard deviation of about 9 grey levels in CTX
+mosaics at 5 m/px, against 15 in the median tile of Lowell), blur, stripes of a push-broom sensor, and the
+blocks of lossy compression. Unobserved pixels (0) stay unobserved.
 """
 
 from __future__ import annotations
