@@ -380,6 +380,7 @@ def evaluate_landforms(
         lowell_labels(opened, seed),
         {term.key: term.term for term in prompts.glossary},
         prompts.templates,
+        glossary=prompts.descriptions,
         paraphrases=paraphrases,
         absent=absent,
         resamples=resamples,

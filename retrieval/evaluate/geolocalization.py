@@ -13,19 +13,20 @@ tiles matters); points on ground that the index has not seen do not count.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 from scipy.spatial import cKDTree
 
 from retrieval.body import Body, chord, unit_vectors
-from retrieval.calibrate import calibrate
 from retrieval.encoder import Encoder
 from retrieval.evaluate.catalogue import evaluate_catalogue, within
 from retrieval.evaluate.ranking import Bools, Floats
+from retrieval.query import ask
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -131,7 +132,8 @@ def strict(
 def localize(
     index: TileIndex,
     encoder: Encoder,
-    query: NDArray[np.float32],
+    text: str,
+    templates: Sequence[str],
     catalogue: gpd.GeoDataFrame,
     *,
     resamples: int = 1000,
@@ -141,8 +143,8 @@ def localize(
 
     Parameters
     ----------
-    query
-        Unit vector of the class's words, shape (d,).
+    text
+        The class's words.
     resamples, seed
         Of the interval of the tile-wise average precision; the seed also makes the random order.
     """
@@ -150,8 +152,8 @@ def localize(
     points: Floats = catalogue[["lon", "lat"]].to_numpy(dtype=float)
     reach = index.grid.tile_km
     seen = points[within(index.body, points, tiles, reach)]
-    cosine = index.score(query)
-    found = calibrate(cosine, index.background, encoder.manifest.logit_scale)
+    asked = ask(index, encoder, text, templates)
+    cosine, found = asked.scores, asked.calibrated
     hits = found.probability >= found.threshold
     rng = np.random.default_rng(seed)
     chance = rng.random(len(tiles))

@@ -23,8 +23,7 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
-from retrieval.calibrate import Calibrated, calibrate
-from retrieval.encoder import Encoder, encode_query
+from retrieval.encoder import Encoder
 from retrieval.errors import IndexFolderError, SettingsError
 from retrieval.evaluate.bootstrap import (
     Draws,
@@ -43,6 +42,7 @@ from retrieval.evaluate.ranking import (
     calibration_error,
     detection,
 )
+from retrieval.query import Asked, ask
 
 if TYPE_CHECKING:
     from retrieval.index import TileIndex
@@ -116,6 +116,7 @@ def evaluate_landforms(
     terms: Mapping[str, str],
     templates: Sequence[str],
     *,
+    glossary: Mapping[str, str] | None = None,
     paraphrases: Mapping[str, Sequence[str]] | None = None,
     absent: Sequence[str] = (),
     resamples: int = 1000,
@@ -129,6 +130,8 @@ def evaluate_landforms(
         Truth, bool, shape (n, keys), in row order.
     terms
         Key -> the term that is searched for.
+    glossary
+        What a search is given to understand other words by: term -> its names and description.
     paraphrases
         Key -> other words for it, which no training text uses.
     absent
@@ -156,11 +159,14 @@ def evaluate_landforms(
     truth = labels[keys].to_numpy(dtype=bool)
     draws = draw_blocks(blocks_of(index), resamples, seed)
     rng = np.random.default_rng([seed, 1])
-    searched = [_search(index, encoder, terms[key], templates) for key in keys]
-    cosines = np.stack([cosine for cosine, _ in searched], axis=1)
-    found = [calibrated for _, calibrated in searched]
-    probability = np.stack([one.probability for one in found], axis=1)
-    hits = np.stack([one.probability >= one.threshold for one in found], axis=1)
+
+    def search(text: str) -> Asked:
+        return ask(index, encoder, text, templates, glossary)
+
+    searched = [search(terms[key]) for key in keys]
+    cosines = np.stack([asked.scores for asked in searched], axis=1)
+    probability = np.stack([asked.calibrated.probability for asked in searched], axis=1)
+    hits = np.stack([_hits(asked) for asked in searched], axis=1)
     ours = _judge(cosines, hits, truth, keys, draws)
     for column, key in enumerate(keys):
         oracle = best_threshold(cosines[:, column], truth[:, column])[1]
@@ -197,9 +203,10 @@ def evaluate_landforms(
         "baselines": _baselines(index, encoder, [terms[key] for key in keys], truth, hits, keys, draws, rng),
     }
     if PLAINS in labels.columns and PLAINS in terms and labels[PLAINS].any():
-        report["plains"] = _plains(index, encoder, terms[PLAINS], templates, labels[PLAINS].to_numpy(bool))
-    report |= _absent(index, encoder, templates, absent)
-    report |= _paraphrased(index, encoder, templates, paraphrases or {}, truth, keys, rows)
+        report["plains"] = _plains(search(terms[PLAINS]), labels[PLAINS].to_numpy(bool))
+    report |= _absent({text: search(text) for text in absent})
+    known = [(key, text) for key, texts in (paraphrases or {}).items() if key in keys for text in texts]
+    report |= _paraphrased([(key, text, search(text)) for key, text in known], truth, keys, rows)
     return finite(report)
 
 
@@ -216,17 +223,8 @@ def _finite(value: Json) -> Json:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def _search(
-    index: TileIndex, encoder: Encoder, text: str, templates: Sequence[str]
-) -> tuple[NDArray[np.float32], Calibrated]:
-    # What `tools.search` does with words; retrieval may not import it.
-    cosine = index.score(encode_query(encoder, text, templates))
-    return cosine, calibrate(cosine, index.background, encoder.manifest.logit_scale)
-
-
-def _hits(index: TileIndex, encoder: Encoder, text: str, templates: Sequence[str]) -> Bools:
-    found = _search(index, encoder, text, templates)[1]
-    return np.asarray(found.probability >= found.threshold)
+def _hits(asked: Asked) -> Bools:
+    return np.asarray(asked.calibrated.probability >= asked.calibrated.threshold)
 
 
 def _judge(
@@ -283,66 +281,62 @@ def _baselines(
     rng: np.random.Generator,
 ) -> dict[str, Json]:
     everything = np.ones_like(truth)
-    bare = [_search(index, encoder, term, ()) for term in terms]
-    bare_hits = np.stack([one.probability >= one.threshold for _, one in bare], axis=1)
+    bare = [ask(index, encoder, term, ()) for term in terms]
     blocks, block = np.unique(blocks_of(index, FOLD_TILES), return_inverse=True)
     side = rng.permutation(np.arange(len(blocks)) % 2)
     probe = cross_fitted(index.vectors(np.arange(len(index))), truth, side[block])
     ways: dict[str, tuple[NDArray[np.floating], Bools]] = {
         "random": (rng.random(truth.shape), rng.permuted(hits, axis=0)),
         "every_tile": (everything.astype(float), everything),
-        "bare_cosine": (np.stack([cosine for cosine, _ in bare], axis=1), bare_hits),
+        "bare_cosine": (
+            np.stack([asked.scores for asked in bare], axis=1),
+            np.stack([_hits(asked) for asked in bare], axis=1),
+        ),
         "linear_probe": probe,
     }
     return {name: _judge(scores, found, truth, keys, draws) for name, (scores, found) in ways.items()}
 
 
-def _plains(
-    index: TileIndex, encoder: Encoder, term: str, templates: Sequence[str], truth: Bools
-) -> dict[str, Json]:
-    cosine, found = _search(index, encoder, term, templates)
+def _plains(asked: Asked, truth: Bools) -> dict[str, Json]:
     return {
-        "query": term,
+        "query": asked.sought,
         "support": int(truth.sum()),
         "prevalence": float(truth.mean()),
-        "ap": average_precision(cosine, truth),
-        "f1_oracle": best_threshold(cosine, truth)[1],
-        **detection(found.probability >= found.threshold, truth),
+        "ap": average_precision(asked.scores, truth),
+        "f1_oracle": best_threshold(asked.scores, truth)[1],
+        **detection(_hits(asked), truth),
     }
 
 
-def _absent(
-    index: TileIndex, encoder: Encoder, templates: Sequence[str], absent: Sequence[str]
-) -> dict[str, Json]:
+def _absent(searched: Mapping[str, Asked]) -> dict[str, Json]:
     """A query for something absent is flagged when no tile reaches the threshold."""
-    if not absent:
-        return {"absent_queries": 0, "absent_queries_flagged": None}
-    counts = {text: int(_hits(index, encoder, text, templates).sum()) for text in absent}
+    counts = {text: int(_hits(asked).sum()) for text, asked in searched.items()}
     return {
         "absent_queries": len(counts),
-        "absent_queries_flagged": sum(count == 0 for count in counts.values()),
+        "absent_queries_flagged": sum(count == 0 for count in counts.values()) if counts else None,
         "absent_hits": counts,
     }
 
 
 def _paraphrased(
-    index: TileIndex,
-    encoder: Encoder,
-    templates: Sequence[str],
-    paraphrases: Mapping[str, Sequence[str]],
+    searched: Sequence[tuple[str, str, Asked]],
     truth: Bools,
     keys: Sequence[str],
     rows: Mapping[str, Mapping[str, float]],
 ) -> dict[str, Json]:
     details: list[dict[str, Json]] = []
-    for key, texts in paraphrases.items():
-        if key not in keys:
-            continue
-        for text in texts:
-            f1 = detection(_hits(index, encoder, text, templates), truth[:, keys.index(key)])["f1"]
-            canonical = rows[key]["f1"]
-            share = f1 / canonical if canonical else None
-            details.append({"landform": key, "text": text, "f1": f1, "share": share})
+    for key, text, asked in searched:
+        f1 = detection(_hits(asked), truth[:, keys.index(key)])["f1"]
+        canonical = rows[key]["f1"]
+        details.append(
+            {
+                "landform": key,
+                "text": text,
+                "sought": asked.sought,
+                "f1": f1,
+                "share": f1 / canonical if canonical else None,
+            }
+        )
     shares = [one["share"] for one in details if one["share"] is not None]
     return {
         "paraphrase_share": float(np.mean(shares)) if shares else None,

@@ -225,7 +225,8 @@ def _geolocalization(
         name: localize(
             index,
             encoder,
-            encode_query(encoder, _words(name), templates),
+            _words(name),
+            templates,
             table,
             resamples=resamples,
             seed=seed,
