@@ -315,8 +315,8 @@ def test_labelled_tiles_differ_from_plains_in_the_picture(
 def test_labels_are_evidence_of_at_least_one_and_gaps_hide(
     planet: Planet, grid: Grid, labels: pd.DataFrame
 ) -> None:
-    amount, touched = evidence(planet, grid.centres(), grid.tile_km)
-    assert (labels[list(LANDFORMS)] == (amount >= 1)).all().all()
+    amount, touched = evidence(planet, grid.centres()[::8], grid.tile_km)
+    assert (labels[list(LANDFORMS)].to_numpy()[::8] == (amount >= 1).to_numpy()).all()
     assert (touched >= 0).all()
     centres = grid.centres()
     lost = np.flatnonzero(in_gap(SEED, unit_vectors(centres).astype(np.float32)))
@@ -355,7 +355,7 @@ def test_contrast_alone_hardly_tells_landforms_from_plains(
     rng, centres = np.random.default_rng(0), grid.centres()
 
     def spread(tiles: np.ndarray) -> np.ndarray:
-        drawn = (draw_tile(planet, *centres[n].tolist(), 16.0, 64) for n in rng.choice(tiles, 120, False))
+        drawn = (draw_tile(planet, *centres[n].tolist(), 16.0, 64) for n in rng.choice(tiles, 80, False))
         return np.array([picture.std() for picture, observed in drawn if observed > 0.99])
 
     bare = spread(np.flatnonzero(labels["plains"]))

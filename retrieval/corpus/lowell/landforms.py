@@ -85,7 +85,7 @@ LANDFORMS: dict[str, Landform] = {
         Landform("delta", "delta", water.delta, "disc", "whole", 0.5),
         Landform("landslide", "landslide", slope.landslide, "line", "whole", 0.55),
         Landform("debris_apron", "lobate debris apron", ice.debris_apron, "disc", "whole", 0.45),
-        Landform("gullies", "gullies", slope.gullies, "wall", "whole", 0.5),
+        Landform("gullies", "gullies", slope.gullies, "wall", "whole", 0.58),
         Landform("slope_streaks", "slope streaks", slope.slope_streaks, "disc", "whole", 0.52),
         Landform("layered_deposits", "layered deposits", slope.layered_deposits, "disc", "cover", 0.16),
         Landform(

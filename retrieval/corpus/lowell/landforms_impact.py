@@ -50,8 +50,8 @@ def degraded_crater(w: Window, f: Feature) -> None:
     notches = np.clip(harmonics(w.theta, f.seed + 3, range(2, 6), 0.8), -1.0, 0.6)
     rim_zone = np.exp(-(((r - 0.98) / 0.17) ** 2))
     w.relief += inside + rim_zone * notches * rim * 0.8
-    spokes = harmonics(w.theta, f.seed + 4, range(9, 23), 0.35) + 0.9 * w.rough(w.x, w.y, 0.18, f.seed + 1)
-    w.relief += smoothstep(0.6, 0.8, r) * smoothstep(1.15, 0.95, r) * spokes * 8.0 * radius
+    spokes = harmonics(w.theta, f.seed + 4, range(5, 15), 0.35) + 0.6 * w.rough(w.x, w.y, 0.18, f.seed + 1)
+    w.relief += smoothstep(0.6, 0.8, r) * smoothstep(1.15, 0.95, r) * spokes * 5.5 * radius
     floor = smoothstep(0.75, 0.6, r)
     w.bury(floor, 0.7)
     w.paint(floor, f.shape.get("floor_brightness", 1.0))

@@ -113,12 +113,12 @@ def slope_streaks(w: Window, f: Feature) -> None:
         off = (phase - index - 0.5 - 0.5 * (one - 0.5)) * (6.283185 / count) * r * radius
         start = 0.03 + 0.42 * two
         grown = (down - start) / (0.28 + 0.42 * three)
-        width = 0.07 + (0.12 + 0.14 * one) * np.clip(grown, 0.0, 1.0)
+        width = 0.09 + (0.16 + 0.18 * one) * np.clip(grown, 0.0, 1.0)
         ragged = grown + 0.10 * np.cos(off * 40.0)
         body = smoothstep(width + 0.06, width - 0.06, np.abs(off)) * smoothstep(-0.03, 0.05, grown)
         body = body * smoothstep(1.05, 0.95, ragged) * (three * 7.0 % 1.0 < f.shape["density"])
         # Old streaks have faded.
-        dark = np.maximum(dark, body * (0.45 + 0.55 * (one * 5.0 % 1.0)))
+        dark = np.maximum(dark, body * (0.6 + 0.4 * (one * 5.0 % 1.0)))
     w.paint(dark * slope * (flank_km > 0), f.shape.get("darkness", 0.66))
 
 

@@ -134,7 +134,7 @@ def _streaks(p: Placement, host: Feature) -> Feature:
         shape={
             "spacing_km": uniform(p.rng, 0.55, 0.8),
             "density": uniform(p.rng, 0.6, 0.9),
-            "darkness": uniform(p.rng, 0.55, 0.72),
+            "darkness": uniform(p.rng, 0.42, 0.62),
         },
     )
 
@@ -170,7 +170,7 @@ def _gullies(p: Placement) -> None:
                 shape={
                     "half_width_rad": half_width,
                     "count": float(max(4, round(2 * half_width * radius * 0.9 / spacing))),
-                    "cut_m": uniform(p.rng, 150, 230) * min(1.0, radius / 4.0 + 0.3),
+                    "cut_m": uniform(p.rng, 190, 280) * min(1.0, radius / 4.0 + 0.3),
                     "channel_brightness": uniform(p.rng, 0.64, 0.85),
                     "apron_brightness": uniform(p.rng, 1.08, 1.3),
                 },
@@ -178,7 +178,7 @@ def _gullies(p: Placement) -> None:
         )
 
 
-def background_craters(p: Placement, count: int = 120_000) -> tuple[F32, F32, F32]:
+def background_craters(p: Placement, count: int = 95_000) -> tuple[F32, F32, F32]:
     """Unnamed craters up to 1.2 km wide: unit vectors (n, 3), radii in km (n,), freshness (n,)."""
     rng = p.rng
     lonlat = np.stack([rng.uniform(-180, 180, count), np.degrees(np.arcsin(rng.uniform(-1, 1, count)))], -1)

@@ -168,7 +168,7 @@ def dusty_hill(p: Placement, lonlat: Floats) -> Feature:
             "stretch": uniform(rng, 1.0, 1.45),
             "spacing_km": uniform(rng, 0.6, 1.0),
             "density": uniform(rng, 0.45, 0.8),
-            "darkness": uniform(rng, 0.55, 0.75),
+            "darkness": uniform(rng, 0.42, 0.64),
         },
     )
 
