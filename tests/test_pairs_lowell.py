@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from retrieval.corpus.lowell import KEYS, cached_planet
+from retrieval.corpus import lowell_pairs
+from retrieval.corpus.lowell import KEYS, Planet, cached_planet
 from retrieval.corpus.lowell.render import draw_tile
 from retrieval.corpus.lowell_pairs import PairsPlan, choose_patches, write_pairs
 from retrieval.corpus.splits import SPLITS, SplitRule, Splitter
@@ -17,9 +19,14 @@ from retrieval.grid import Grid
 from retrieval.training.pairs import read_pairs
 
 SEED = 5
-COARSE = 80.0
-PLAN = PairsPlan(size_px=24, tile_km=COARSE, captions=4)
-RULE = SplitRule(0.5, 0.25, 0.25, 4)
+PLAN = PairsPlan(size_px=32, captions=4)
+RULE = SplitRule(0.4, 0.3, 0.3, 12)
+EVERY = 40  # of the grid's tiles, to be quick
+
+
+def few_patches(planet: Planet, plan: PairsPlan, rng: object) -> tuple[np.ndarray, pd.DataFrame]:
+    centres = Grid(planet.body, plan.tile_km).centres()[::EVERY]
+    return centres, planet.labels_at(centres, plan.tile_km)
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +37,18 @@ def told() -> list[tuple[str, int, int]]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, told: list[tuple[str, int, int]]) -> Path:
     out = tmp_path_factory.mktemp("pairs") / "planet"
-    return write_pairs(SEED, out, PLAN, split=RULE, workers=2, progress=lambda *now: told.append(now))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lowell_pairs, "choose_patches", few_patches)
+        return write_pairs(SEED, out, PLAN, split=RULE, workers=2, progress=lambda *now: told.append(now))
 
 
 def test_a_planet_comes_back_from_its_shards(folder: Path) -> None:
     """Drawn by other processes, dealt by region, written, read: as if drawn here."""
     planet = cached_planet(SEED)
-    grid = Grid(planet.body, COARSE)
-    drawn = np.stack([draw_tile(planet, *lonlat, COARSE, 24)[0] for lonlat in grid.centres().tolist()])
-    labels = planet.labels(grid)
+    centres, labels = few_patches(planet, PLAN, None)
+    drawn = np.stack([draw_tile(planet, *lonlat, PLAN.tile_km, 32)[0] for lonlat in centres.tolist()])
     observed = (drawn > 0).mean(axis=(1, 2)) >= 0.5
-    dealt = Splitter(RULE, planet.body, COARSE, SEED).assign(grid.centres())
+    dealt = Splitter(RULE, planet.body, PLAN.tile_km, SEED).assign(centres)
     for number, split in enumerate(SPLITS):
         pairs, rows = read_pairs([folder], split), observed & (dealt == number)
         assert pairs.keys == KEYS == tuple(labels.columns)
@@ -52,9 +60,9 @@ def test_a_planet_comes_back_from_its_shards(folder: Path) -> None:
 
 def test_the_manifest_tells_where_the_pairs_come_from(folder: Path, told: list[tuple[str, int, int]]) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
-    total = len(Grid(cached_planet(SEED).body, COARSE))
+    total = len(Grid(cached_planet(SEED).body, PLAN.tile_km).centres()[::EVERY])
     assert manifest["sources"]["seed"] == SEED
-    assert manifest["sources"]["plan"]["tile_km"] == manifest["tile_km"] == COARSE
+    assert manifest["sources"]["plan"]["tile_km"] == manifest["tile_km"] == PLAN.tile_km
     assert manifest["body"] == "lowell"
     assert manifest["count"] + manifest["split"]["dropped"] == total
     assert told[-1] == ("drawing", total, total)
