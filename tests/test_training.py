@@ -68,7 +68,7 @@ def test_a_run_learns_and_writes_weights_that_load(whole: tuple[TrainConfig, Tra
     assert report.macro_average_precision > 0.7  # guessing gives a third
     assert report.caption_rank > 0.5
     assert set(report.scores) == set(KEYS)
-    assert report.steps == round(10 * 210 / 32)
+    assert report.steps == round(8 * 210 / 32)
     assert not report.stopped_early
     encoder = load_encoder(str(config.out))
     assert encoder.manifest.dimension == 16
@@ -176,7 +176,7 @@ def test_a_score_that_stops_rising_ends_a_run(config: TrainConfig, monkeypatch: 
     monkeypatch.setattr(Assessment, "score", 0.5)
     report = train(replace(config, evaluations=10, patience=2))
     assert report.stopped_early
-    assert report.best_step < report.steps < round(10 * 210 / 32)
+    assert report.best_step < report.steps < round(8 * 210 / 32)
 
 
 def test_a_loss_that_is_not_finite_ends_a_run(config: TrainConfig) -> None:

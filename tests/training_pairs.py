@@ -89,7 +89,7 @@ def small_run(pairs: Path, model: Path, out: Path, **changes: Any) -> TrainConfi
         "out": out,
         "architecture": str(model),
         "device": "cpu",
-        "epochs": 10,
+        "epochs": 8,
         "batch": 32,
         "captions": 12,
         "foreign": 2,

@@ -7,6 +7,8 @@ or false, its magnitude (0..1) how much the pair counts. 0 is unknown: no gradie
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from open_clip.loss import ClipLoss, SigLipLoss
 
@@ -126,7 +128,10 @@ class TruthClipLoss(ClipLoss):  # type: ignore[misc]
         """
         # Of several true captions in a batch only the tile's own counts: it stands on the diagonal.
         target = torch.arange(len(truth), device=truth.device) + len(truth) * self.rank
-        per_tile, per_text = self.get_logits(image_features, text_features, logit_scale)
+        with warnings.catch_warnings():
+            # open_clip gathers by a function of torch that is to be replaced.
+            warnings.filterwarnings("ignore", "torch.distributed.nn.functional", FutureWarning)
+            per_tile, per_text = self.get_logits(image_features, text_features, logit_scale)
         total = torch.zeros((), device=per_tile.device)
         of_texts = truth.T if truth_of_texts is None else truth_of_texts
         for logits, known in ((per_tile, truth), (per_text, of_texts)):
