@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from retrieval.corpus.captioning import tile_facts
+from retrieval.corpus.captioning import landform_facts
 from retrieval.corpus.captions import GrammarCaptioner
 from retrieval.corpus.facts import Member, TileFacts
 from retrieval.corpus.lowell import GRID_TILE_KM, LowellSource
@@ -243,8 +243,7 @@ def main() -> None:
     source = LowellSource(options.seed)
     grid = Grid(source.body, GRID_TILE_KM)
     tiles = np.sort(rng.permutation(len(grid))[: 40 * options.each])
-    # The pictures are not drawn: no claim of this test is about them.
-    facts = tile_facts(source, grid, tiles, np.full((len(tiles), 8, 8), 100, dtype=np.uint8))
+    facts = landform_facts(source, grid, tiles)
     caught, alarms, planted, missed = Counter[str](), Counter[str](), Counter[str](), []
     started = time.perf_counter()
     for n in rng.permutation(len(facts)).tolist():

@@ -124,7 +124,7 @@ def caption_corpus(
         seed=plan.seed,
         about=about,
     )
-    return {"folder": str(out), "counts": asdict(counts)}
+    return {"folder": str(out), "counts": counts.as_json()}
 
 
 def _catalogue(name: str, body: Body, terms: Terms) -> gpd.GeoDataFrame:

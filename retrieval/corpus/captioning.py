@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from retrieval.encoder import Encoder
 
 TILES_AT_ONCE = 64
+FACTS_AT_ONCE = 8192  # tiles whose landforms are looked up together
 LEAST_OBSERVED = 0.5  # share of a tile; what lies in a gap can be neither seen nor learnt
 FALLBACK = 2  # grammar captions of a tile for which a captioner has nothing true to say
 
@@ -78,6 +79,10 @@ class CaptionCounts:
     silent: int = 0
     candidates: Counter[str] = field(default_factory=Counter)
     claims: Counter[str] = field(default_factory=Counter)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {name: dict(v) if isinstance(v, Counter) else v for name, v in vars(self).items()}
 
 
 def checked_captions(
@@ -142,16 +147,20 @@ def caption_tiles(
     grammar = GrammarCaptioner(words, source.body.name)
     work = _Work(captioner or grammar, grammar, Vocabulary(words), encoder, plan, counts, _is_grey(source))
     done = 0
-    for some, pixels, observed in _drawn(source, grid, numbers, plan.size_px, workers):
-        seen = observed >= LEAST_OBSERVED
-        counts.tiles += len(some)
-        counts.gaps += int((~seen).sum())
-        if seen.any():
-            facts = tile_facts(source, grid, some[seen], pixels[seen], catalogues, dem)
-            yield from work.pairs(grid, some[seen], pixels[seen], facts)
-        done += len(some)
-        if progress:
-            progress("captioning", done, len(numbers))
+    for start in range(0, len(numbers), FACTS_AT_ONCE):
+        part = numbers[start : start + FACTS_AT_ONCE]
+        known = dict(zip(part.tolist(), landform_facts(source, grid, part, catalogues), strict=True))
+        for some, pixels, observed in _drawn(source, grid, part, plan.size_px, workers):
+            seen = observed >= LEAST_OBSERVED
+            counts.tiles += len(some)
+            counts.gaps += int((~seen).sum())
+            if seen.any():
+                here = [known[tile] for tile in some[seen].tolist()]
+                facts = measured(here, source, grid, some[seen], pixels[seen], dem)
+                yield from work.pairs(grid, some[seen], pixels[seen], facts)
+            done += len(some)
+            if progress:
+                progress("captioning", done, len(numbers))
     if counts.gaps == counts.tiles:
         raise SettingsError(
             f"no tile of {source.name} has data in at least half of it",
@@ -159,32 +168,38 @@ def caption_tiles(
         )
 
 
-def tile_facts(
+def landform_facts(
+    source: TileSource, grid: Grid, tiles: NDArray[np.int64], catalogues: Sequence[gpd.GeoDataFrame] = ()
+) -> list[TileFacts]:
+    """Place and landforms of tiles; costs the same for a few tiles as for thousands."""
+    centres = grid.centres(tiles)
+    if isinstance(source, LowellSource):
+        return lowell_facts(source.planet, centres, grid.tile_km)
+    return catalogue_facts(catalogues, source.body, centres, grid.tile_km)
+
+
+def measured(
+    facts: Sequence[TileFacts],
     source: TileSource,
     grid: Grid,
     tiles: NDArray[np.int64],
     pixels: NDArray[np.uint8],
-    catalogues: Sequence[gpd.GeoDataFrame] = (),
     dem: RasterSource | None = None,
 ) -> list[TileFacts]:
-    """All that is known of drawn tiles: landforms, terrain, picture."""
+    """The facts of drawn tiles with what their terrain and their pictures are like."""
     centres = grid.centres(tiles)
+    terrain, origin = [dict[str, float]() for _ in facts], ""
     if isinstance(source, LowellSource):
-        found = lowell_facts(source.planet, centres, grid.tile_km)
         terrain, origin = terrain_of_planet(source.planet, centres, grid.tile_km), "relief without landforms"
-    else:
-        found = catalogue_facts(catalogues, source.body, centres, grid.tile_km)
-        terrain, origin = [{} for _ in tiles], ""
-        if dem is not None:
-            terrain, origin = terrain_of_dem(dem, centres, grid.tile_km), dem.name
-    pictures = picture_values(pixels)
+    elif dem is not None:
+        terrain, origin = terrain_of_dem(dem, centres, grid.tile_km), dem.name
     return [
         replace(
             one,
             values={**here, **picture},
             sources={**one.sources, "terrain": origin, "picture": source.name},
         )
-        for one, here, picture in zip(found, terrain, pictures, strict=True)
+        for one, here, picture in zip(facts, terrain, picture_values(pixels), strict=True)
     ]
 
 
