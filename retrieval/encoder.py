@@ -275,7 +275,12 @@ def _encoder_of_folder(name: str, folder: Path, recorded: dict[str, Any]) -> Ope
             f"{folder / MANIFEST_FILE} has bands {bands} that its mean and std do not fit",
             allowed="grey, or red, green, blue, each with a mean and a std",
         )
-    words = recorded.get("words")
+    words, shift = recorded.get("words"), recorded.get("logit_shift") or 0.0
+    if not (words is None or isinstance(words, list)) or not isinstance(shift, int | float):
+        raise EncoderError(
+            f"{folder / MANIFEST_FILE} has words or a logit_shift that are none",
+            allowed="words as a list, logit_shift as a number, or neither",
+        )
     bias = found.logit_bias
     return _finish(
         model,
@@ -284,7 +289,7 @@ def _encoder_of_folder(name: str, folder: Path, recorded: dict[str, Any]) -> Ope
             found,
             mean=exact.get("mean", found.mean),
             std=exact.get("std", found.std),
-            logit_bias=None if bias is None else bias + float(recorded.get("logit_shift") or 0.0),
+            logit_bias=None if bias is None else bias + float(shift),
             words=None if words is None else tuple(map(str, words)),
         ),
     )

@@ -20,9 +20,11 @@ Floats = NDArray[np.float64]
 Vectors = NDArray[np.float32]
 
 # Prior standard deviations in log odds: of the change per unit of vector, chosen on a development planet
-# (benchmarks/feedback.py), and of the shift, wide because it is thrown away.
+# (benchmarks/feedback.py), and of the shift, wide because it is thrown away. Tiles picked from the surest are
+# alike: beyond TELLING of them the first is narrowed, so that many verdicts do not outweigh the words.
 SLOPE_SD = 2.0
 SHIFT_SD = 5.0
+TELLING = 10
 _STEPS, _CLOSE = 100, 1e-9
 
 
@@ -32,7 +34,7 @@ def learn(
     prior: Floats,
     mean: Vectors,
     *,
-    slope_sd: float = SLOPE_SD,
+    slope_sd: float | None = None,
     shift_sd: float = SHIFT_SD,
 ) -> Floats:
     """The direction in which judged tiles correct the log odds of a query: ``direction @ x`` is added.
@@ -51,7 +53,8 @@ def learn(
     mean
         Mean vector of the index, shape (d,): a correction should not push all tiles the same way.
     slope_sd, shift_sd
-        Prior standard deviations of the change per unit of vector and of the shift.
+        Prior standard deviations of the change per unit of vector (None: by the number of verdicts) and of
+        the shift.
 
     Returns
     -------
@@ -59,6 +62,8 @@ def learn(
     """
     if len(vectors) == 0:
         return np.zeros(len(mean))
+    if slope_sd is None:
+        slope_sd = SLOPE_SD * min(1.0, (TELLING / len(vectors)) ** 0.5)
     centred = vectors.astype(np.float64) - mean.astype(np.float64)
     truth = np.asarray(accepted, dtype=np.float64)
     kernel = slope_sd**2 * centred @ centred.T + shift_sd**2
