@@ -244,21 +244,82 @@ def index_info(
 
 @app.command()
 def caption(
-    source: Annotated[str, typer.Argument(help="`lowell`: the synthetic planet of --seed.")],
+    sources: Annotated[list[str], typer.Argument(help="Rasters, or `lowell` for the synthetic planet.")],
     out: Annotated[Path, typer.Option(help="Folder to make.")],
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the planet; the embedded one is 0.")] = 11,
-    plains_share: Annotated[float, typer.Option(help="Share of tiles that show nothing.")] = 0.25,
+    body: Annotated[str, typer.Option(help="Body the rasters belong to.")] = "mars",
+    bounds: Annotated[
+        tuple[float, float, float, float] | None,
+        typer.Option(help="W S E N in degrees, for a plain simple-cylindrical picture."),
+    ] = None,
+    tile_km: Annotated[float, typer.Option(help="Side of a tile of rasters, km.")] = 12.0,
+    catalogue: Annotated[
+        list[str] | None, typer.Option(help="Known landforms: a file, or LANDFORM=FILE; complete for them.")
+    ] = None,
+    dem: Annotated[list[Path] | None, typer.Option(help="Elevation models.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the wording; for Lowell the planet.")] = 11,
+    plains_share: Annotated[float, typer.Option(help="Share of Lowell's tiles that show nothing.")] = 0.25,
+    candidates: Annotated[int, typer.Option(min=1, max=20, help="Captions asked for per tile.")] = 3,
+    captioner: Annotated[str, typer.Option(help="grammar, or openai:NAME of a vision model.")] = "grammar",
+    encoder: Annotated[str, typer.Option(help="Ranks captions by the picture; `none` does not.")] = "none",
+    split: Annotated[
+        bool | None,
+        typer.Option("--split/--no-split", help="Deal train, val, test by area; default: rasters."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, max=256)] = 2,
+    as_json: AsJson = False,
 ) -> None:
-    """Draw labelled pictures with captions, for `train`."""
-    from retrieval.corpus.shards import PairsPlan, write_pairs
+    """Draw labelled pictures with captions held against facts, for `train`."""
+    from retrieval.corpus.caption_corpus import CaptionSources, caption_corpus
+    from retrieval.corpus.captioning import CaptionPlan
+    from retrieval.corpus.lowell_pairs import PairsPlan, write_pairs
+    from retrieval.corpus.splits import SplitRule
 
-    if source != "lowell":
-        raise SettingsError(f"{source!r} cannot be captioned yet", allowed="lowell")
-    plan = PairsPlan(plains_share=plains_share, extra_views=1, captions=6)
-    with _progress() as progress:
-        write_pairs(seed, out, plan, workers=workers, progress=progress)
-    print(f"pairs in {out}")
+    settings, prompts = load_settings(), load_prompts()
+    lowell = sources == ["lowell"]
+    rule = SplitRule() if (split if split is not None else not lowell) else None
+    if lowell and captioner == "grammar" and encoder == "none":
+        # Every patch is drawn for training, with more views of rare landforms.
+        plan = PairsPlan(plains_share=plains_share, extra_views=1, captions=6)
+        with _progress() as progress:
+            write_pairs(seed, out, plan, split=rule, workers=workers, progress=progress)
+        report: dict[str, Any] = {"folder": str(out)}
+    else:
+        writer = None
+        if captioner != "grammar":
+            from agent.captioner import VisionCaptioner
+
+            name = "Lowell" if lowell else body.capitalize()
+            writer = VisionCaptioner(captioner, settings, name, out.parent / f"{out.name}.answers.jsonl")
+        ranker = None
+        if encoder != "none":
+            from retrieval.encoder import load_encoder
+
+            ranker = load_encoder(encoder)
+        corpus = CaptionSources(
+            tuple(sources), body, bounds, tile_km, tuple(catalogue or ()), tuple(dem or ()), seed
+        )
+        words = {term.key: (term.term, *term.synonyms) for term in prompts.glossary}
+        plan_of = CaptionPlan(candidates=candidates, seed=seed)
+        with _progress() as progress:
+            report = caption_corpus(
+                corpus,
+                out,
+                writer,
+                plan=plan_of,
+                terms=words,
+                encoder=ranker,
+                split=rule,
+                workers=workers,
+                progress=progress,
+            )
+    if as_json:
+        _print_json(report)
+    else:
+        print(
+            f"pairs in {out}",
+            *(f"{name}: {value}" for name, value in report.get("counts", {}).items()),
+            sep="\n  ",
+        )
 
 
 @app.command()
