@@ -82,8 +82,9 @@ def lowell_labels(index: TileIndex, seed: int | None = None) -> pd.DataFrame:
             f"{index.manifest.name} was drawn by another version of Lowell: the truth has other tiles",
             next_step="build it again, or leave --index out",
         )
-    labels: pd.DataFrame = make_planet(made).labels(index.grid)
-    return labels.iloc[index.tiles["tile"].to_numpy()].reset_index(drop=True)
+    labels = make_planet(made).labels(index.grid)
+    rows: pd.DataFrame = labels.iloc[index.tiles["tile"].to_numpy()].reset_index(drop=True)
+    return rows
 
 
 def read_queries(folder: Path) -> tuple[dict[str, list[str]], list[str]]:
