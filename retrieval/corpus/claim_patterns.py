@@ -47,7 +47,7 @@ _PART = (
 )
 _HAND = {"upper": "N", "top": "N", "lower": "S", "bottom": "S", "left": "W", "right": "E"}
 _HANDS = r"(?:(?:upper|top|lower|bottom)(?: (?:left|right))?|left|right)"
-_IN = r"(?:(?:in|at|near|along|toward|towards|on|close to|occupying|to) )"
+_IN = r"(?:(?:in|at|near|along|toward|towards|on|close to|occupying|to|hugging|up|against) )"
 _BAND = (
     r"equatorial|equator|tropics|tropical|low|lower|mid|middle|midlatitudes?|intermediate|temperate"
     r"|high|polar|pole|arctic|antarctic|circumpolar"
