@@ -8,9 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import yaml
+
+# Questions in other people's words, and for things that are not there: for `evaluate`, never for training.
+QUERIES_FOLDER = Path(__file__).parent / "queries"
 
 
 @dataclass(frozen=True)

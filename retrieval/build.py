@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import io
 import json
-import multiprocessing
 import os
 import signal
 import threading
 import zipfile
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -38,6 +37,7 @@ from retrieval.encoder_torch import at_most_threads, threads_beside
 from retrieval.errors import Cancelled, IndexFolderError, RasterError
 from retrieval.grid import Grid
 from retrieval.manifest import Storage
+from retrieval.workers import drawing_pool
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
@@ -273,13 +273,7 @@ def _draw(
             _check_stop(stop)
             yield number, _draw_chunk(source, grid, size_px, chunks[number])
         return
-    # Spawned, not forked: the parent runs threads (torch, a web server) that a fork would tear.
-    pool = ProcessPoolExecutor(
-        processes,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(source, grid, size_px),
-    )
+    pool = drawing_pool(processes, _start_worker, (source, grid, size_px))
     pending: dict[Future[Drawn], int] = {}
     queue = iter(wanted)
     try:

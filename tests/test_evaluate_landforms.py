@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import cli
-from prompts import load_prompts
+from prompts import QUERIES_FOLDER, load_prompts
 from retrieval.corpus.lowell import LowellSource
 from retrieval.corpus.wording import TERMS
 from retrieval.errors import IndexFolderError, SettingsError
@@ -22,7 +22,7 @@ from retrieval.evaluate.report import landforms_text
 from retrieval.index import TileIndex
 from tests.fakes import LANDFORMS, PatternEncoder, PatternSource
 
-QUERIES = Path(cli.__file__).parent / "benchmarks" / "queries"
+QUERIES = QUERIES_FOLDER
 
 
 @pytest.fixture

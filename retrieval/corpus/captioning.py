@@ -7,10 +7,9 @@ picture. The grammar is true by construction, so ranking its captions gains litt
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +29,7 @@ from retrieval.corpus.verify import Verified, verify
 from retrieval.corpus.wording import TERMS
 from retrieval.errors import RasterError, SettingsError
 from retrieval.grid import Grid
+from retrieval.workers import drawing_pool
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
@@ -319,9 +319,7 @@ def _drawn(
             yield _draw(source, grid, part, size_px)
         return
     waiting: deque[Future[Drawn]] = deque()
-    # Workers start afresh: forking a process that runs threads may hang it.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with drawing_pool(workers) as pool:
         try:
             for part in parts:
                 waiting.append(pool.submit(_draw, source, grid, part, size_px))

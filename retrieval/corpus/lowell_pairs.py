@@ -6,10 +6,9 @@ true by construction, so there is little to choose between them.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -28,6 +27,7 @@ from retrieval.corpus.shards import Pair, Progress, write_shards
 from retrieval.corpus.splits import SplitRule
 from retrieval.errors import SettingsError
 from retrieval.grid import Grid
+from retrieval.workers import drawing_pool
 
 _PART = 100  # patches that a process draws at a time
 
@@ -149,9 +149,7 @@ def _drawn(
     """Pictures of all patches in order; a few parts per process are drawn ahead, not more."""
     parts = iter(np.array_split(centres, max(1, len(centres) // _PART)))
     waiting: deque[Future[NDArray[np.uint8]]] = deque()
-    # Workers start afresh: forking a process that runs threads may hang it.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with drawing_pool(workers) as pool:
         try:
             for part in parts:
                 waiting.append(pool.submit(_draw_part, seed, part, plan.tile_km, plan.size_px))

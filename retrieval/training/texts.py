@@ -146,7 +146,9 @@ class Texts:
         """
         texts = []
         for _ in range(count if self._foreign else 0):
-            words = rng.choice(self._foreign, size=int(rng.integers(1, 4)))
+            # Half of them of two words run together: many words of people have several pieces, too.
+            pieces = rng.integers(1, 3, size=int(rng.integers(1, 4)))
+            words = ["".join(rng.choice(self._foreign, size=many)) for many in pieces]
             template = self._templates[int(rng.integers(len(self._templates)))]
             texts.append(template.replace("{}", " ".join(words)))
         if not texts:

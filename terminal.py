@@ -1,0 +1,79 @@
+"""What the verbs say on the terminal: progress and complaints on standard error, JSON on standard output."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+
+Progress = Callable[[str, int, int], None]
+
+console = Console(stderr=True)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A bar on standard error that appears with the first report and counts each stage."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=console, transient=True)
+    tasks: dict[str, Any] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        if not tasks:
+            bar.start()  # not before: a bar without tasks leaves an empty line
+        if stage not in tasks:
+            tasks[stage] = bar.add_task(stage, total=total)
+        bar.update(tasks[stage], completed=done, total=total)
+
+    try:
+        yield report
+    finally:
+        if tasks:
+            bar.stop()
+
+
+@contextmanager
+def training_progress() -> Iterator[Progress]:
+    """One bar whose words change; where there is no terminal, a line at most every 30 seconds."""
+    if not console.is_terminal:
+        said = -math.inf
+
+        def say(stage: str, done: int, total: int) -> None:
+            nonlocal said
+            if not stage.startswith("training") or time.monotonic() - said > 30:
+                said = time.monotonic()
+                print(f"{done / total:4.0%} {stage}", file=sys.stderr, flush=True)
+
+        yield say
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    with Progress(
+        BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), console=console
+    ) as bar:
+        task = bar.add_task("starting", total=1)
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage.startswith("held-out"):
+                console.print(stage, markup=False)
+            bar.update(task, description=stage, completed=done, total=total)
+
+        yield show
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on standard output, in one line."""
+    print(json.dumps(value, ensure_ascii=False, default=str, allow_nan=False))
+
+
+def complain(message: str) -> None:
+    """One line on standard error."""
+    print("error: " + " ".join(message.split()), file=sys.stderr)
