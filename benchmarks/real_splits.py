@@ -12,7 +12,7 @@ from typing import Literal
 Part = Literal["train", "val", "test"]
 
 # The first seed with at least 35 % of the pictures of every class of `hirise-landmarks` in train, one in val
-# and five in test: nearly all dark dunes lie in one observation. Chosen by counts, before anything was trained.
+# and five in test: nearly all dark dunes lie in one observation. Chosen by counts, before any training.
 SEED = 152
 _PARTS: tuple[Part, ...] = ("train", "train", "val", "test")
 
