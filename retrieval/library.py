@@ -42,8 +42,8 @@ def open_or_make(
 ) -> TileIndex:
     """Open an index by name or folder; make Lowell and its index if that is what is asked for and missing.
 
-    An embedded index that an earlier version's encoder made is moved aside and made again: it holds
-    nothing of the user's. Any other index is never touched.
+    An embedded index that an earlier version's encoder or planet generator made is moved aside and made
+    again: it holds nothing of the user's. Any other index is never touched.
 
     Raises
     ------
@@ -54,10 +54,11 @@ def open_or_make(
     if name != EMBEDDED:
         return open_matching(folder, encoder)
     if folder.exists():
-        try:
-            return open_matching(folder, encoder)
-        except IndexFolderError:
-            _set_aside(folder)
+        with suppress(IndexFolderError):
+            index = open_matching(folder, encoder)
+            if _drawn_today(index):
+                return index
+        _set_aside(folder)
     return _make_lowell(
         settings, encoder, folder, background_prompts, progress, stop, seed=settings.lowell_seed
     )
@@ -77,8 +78,6 @@ def open_planet(
     ``lowell-SEED``, with another encoder as ``lowell-SEED-FINGERPRINT``. One that an earlier encoder, planet
     generator or bank of background prompts made is moved aside and made again.
     """
-    from retrieval.corpus.lowell import LowellSource
-
     name = EMBEDDED if seed == settings.lowell_seed else f"{EMBEDDED}-{seed}"
     if encoder.manifest.name != settings.encoder:
         name = f"{EMBEDDED}-{seed}-{encoder.manifest.fingerprint[:8]}"
@@ -86,8 +85,7 @@ def open_planet(
     if folder.exists():
         with suppress(IndexFolderError):
             index = open_matching(folder, encoder)
-            drawn = index.manifest.source["fingerprint"] == LowellSource(seed).fingerprint()
-            if drawn and _same_background(index, encoder, background_prompts):
+            if _drawn_today(index) and _same_background(index, encoder, background_prompts):
                 return index
         _set_aside(folder)
     return _make_lowell(settings, encoder, folder, background_prompts, progress, stop, seed=seed)
@@ -163,6 +161,12 @@ def _make_lowell(
         progress=progress,
         stop=stop,
     )
+
+
+def _drawn_today(index: TileIndex) -> bool:
+    from retrieval.corpus.lowell import LowellSource
+
+    return bool(index.manifest.source["fingerprint"] == LowellSource(_lowell_seed(index)).fingerprint())
 
 
 def _same_background(index: TileIndex, encoder: Encoder, prompts: Sequence[str]) -> bool:

@@ -1,0 +1,98 @@
+"""Named indexes: the embedded planet is made once, and made again when it no longer is what would be made."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from retrieval.errors import IndexFolderError
+from retrieval.library import (
+    encoder_name,
+    index_folder,
+    index_names,
+    open_gazetteer,
+    open_or_make,
+    open_planet,
+)
+from retrieval.settings import Settings
+from tests.fakes import PatternEncoder
+
+BANK = ("an orbital image", "a planetary surface")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, pattern_encoder: PatternEncoder) -> Settings:
+    """A home with Lowell in some 300 tiles instead of 10,000, made by the real door."""
+    settings = Settings(home=tmp_path_factory.mktemp("home"), workers=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("retrieval.corpus.lowell.GRID_TILE_KM", 90.0)
+        open_or_make("lowell", settings, pattern_encoder, BANK)
+    return settings
+
+
+@pytest.fixture
+def copied(made: Settings, home: Settings) -> Settings:
+    """The same, to be changed."""
+    shutil.copytree(made.home, home.home, dirs_exist_ok=True)
+    return home
+
+
+@pytest.fixture
+def remade(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Folders in which Lowell would be made again; it is not, because that takes half a minute."""
+    folders: list[Path] = []
+    monkeypatch.setattr("retrieval.library._make_lowell", lambda *given, **_: folders.append(given[2]))
+    return folders
+
+
+def test_lowell_is_made_once(made: Settings, pattern_encoder: PatternEncoder, remade: list[Path]) -> None:
+    index = open_or_make("lowell", made, pattern_encoder, BANK)
+    assert remade == []
+    assert index_names(made) == ["lowell"]
+    places = open_gazetteer(index, made)
+    assert len(places) > 5
+    assert places["name"].is_unique
+
+
+def test_before_it_is_made(home: Settings) -> None:
+    assert index_names(home) == ["lowell"]
+    assert encoder_name("lowell", home) == home.encoder
+
+
+def test_another_generator_makes_lowell_again(
+    copied: Settings, pattern_encoder: PatternEncoder, remade: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retrieval.corpus.lowell.source.GENERATOR_VERSION", 999)
+    open_or_make("lowell", copied, pattern_encoder, BANK)
+    assert remade == [copied.indexes / "lowell"]
+    assert (copied.indexes / "lowell.old1/manifest.json").is_file()
+
+
+def test_an_index_cut_off_is_made_again_and_kept_aside(
+    copied: Settings, pattern_encoder: PatternEncoder, remade: list[Path]
+) -> None:
+    (copied.indexes / "lowell/manifest.json").unlink()
+    (copied.indexes / "lowell/notes.txt").write_text("mine")
+    open_or_make("lowell", copied, pattern_encoder, BANK)
+    assert remade == [copied.indexes / "lowell"]
+    assert (copied.indexes / "lowell.old1/notes.txt").read_text() == "mine"
+
+
+def test_other_background_prompts_count_for_what_is_judged(
+    copied: Settings, pattern_encoder: PatternEncoder, remade: list[Path]
+) -> None:
+    # The fake encoder is not the settings' own: its planet is named after its fingerprint.
+    name = f"lowell-{copied.lowell_seed}-{pattern_encoder.manifest.fingerprint[:8]}"
+    (copied.indexes / "lowell").rename(copied.indexes / name)
+    open_planet(copied.lowell_seed, copied, pattern_encoder, BANK)
+    assert remade == []
+    open_planet(copied.lowell_seed, copied, pattern_encoder, ("transverse dunes", "yardangs"))
+    assert remade == [copied.indexes / name]
+
+
+def test_names_and_folders(home: Settings) -> None:
+    with pytest.raises(IndexFolderError, match="no index is called 'nowhere'"):
+        index_folder("nowhere", home)
+    assert index_folder(str(home.home), home) == home.home.resolve()
