@@ -28,13 +28,13 @@ from rich.table import Table
 
 from prompts import load_prompts
 from retrieval.body import get_body
-from retrieval.calibrate import calibrate
 from retrieval.catalogue import read_catalogue
 from retrieval.corpus.raster import open_rasters
 from retrieval.encoder import Encoder, encode_query, load_encoder
 from retrieval.evaluate import evaluate_catalogue
 from retrieval.grid import Grid
 from retrieval.index import TileIndex, build_index, open_matching
+from retrieval.query import ask
 from retrieval.settings import real_data_folder
 
 MOSAIC = Path("mars-rasters") / "viking_mdim21_color_2880x1440.jpg"
@@ -94,10 +94,11 @@ def main() -> int:
 
 def rank(index: TileIndex, encoder: Encoder, query: str, seed: int) -> dict[str, NDArray[Any]]:
     """Scores of all tiles by every way of ranking them: ours first, baselines after."""
-    cosine = index.score(encode_query(encoder, query, load_prompts().templates))
+    prompts = load_prompts()
+    asked = ask(index, encoder, query, prompts.templates, prompts.descriptions)
     return {
-        "probability": calibrate(cosine, index.background, encoder.manifest.logit_scale).probability,
-        "cosine, templates": cosine,
+        "probability": asked.calibrated.probability,
+        "cosine, templates": asked.scores,
         "cosine, bare words": index.score(encode_query(encoder, query)),
         "contrast of the tile": contrast(index),
         "chance": np.random.default_rng(seed).random(len(index)),

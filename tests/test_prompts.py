@@ -33,6 +33,12 @@ SHARED = {
     "polygons": "polygons",
     "chaos": "chaos terrain",
     "scalloped_depressions": "scalloped depressions",
+    "inverted_channels": "inverted channels",
+    "delta": "delta",
+    "slope_streaks": "dark slope streaks",
+    "layered_deposits": "layered deposits",
+    "lineated_valley_fill": "lineated valley fill",
+    "araneiforms": "araneiforms",
     "plains": "plains",
 }
 
