@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from planet import LabelledTiles, arguments, open_tiles
+from lowell_tiles import LabelledTiles, arguments, open_tiles
 
 from prompts import QUERIES_FOLDER, load_prompts
 from retrieval.calibrate import calibrate, sigmoid

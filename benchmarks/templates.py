@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from planet import LabelledTiles, arguments, open_tiles
+from lowell_tiles import LabelledTiles, arguments, open_tiles
 
 from prompts import QUERIES_FOLDER, load_prompts
 from retrieval.encoder import Encoder
