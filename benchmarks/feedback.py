@@ -16,8 +16,8 @@ import json
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from lowell_tiles import LabelledTiles, arguments, open_tiles
+from numpy.typing import NDArray
 
 from prompts import load_prompts
 from retrieval.calibrate import log_odds
