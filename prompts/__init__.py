@@ -31,6 +31,8 @@ class Term:
         Other names people type, singular or plural.
     description, process
         What it looks like from orbit; how it is usually thought to form.
+    everyday
+        Words of people who do not know its name; empty for many.
     look_alikes
         Keys of other terms that are easily taken for it.
     size_km
@@ -45,6 +47,7 @@ class Term:
     process: str
     look_alikes: tuple[str, ...]
     size_km: tuple[float, float]
+    everyday: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,9 @@ class Prompts:
 
     @property
     def descriptions(self) -> dict[str, str]:
-        """Per term, everything the glossary says of it in words: names, looks and process."""
+        """Per term, everything the glossary says of it in words: names, looks, process, everyday words."""
         return {
-            term.term: " ".join((term.plural, *term.synonyms, term.description, term.process))
+            term.term: " ".join((term.plural, *term.synonyms, term.description, term.process, term.everyday))
             for term in self.glossary
         }
 

@@ -68,6 +68,8 @@ class EncoderManifest:
     words
         Words that the text tower was trained on, in lower case, if they are so few that others mean nothing
         to it; None for a tower of general language.
+    landforms
+        Names of what it was trained to find, if only those mean something to it; None if it does not say.
     """
 
     name: str
@@ -82,6 +84,7 @@ class EncoderManifest:
     context_length: int
     logit_bias: float | None = None
     words: tuple[str, ...] | None = None
+    landforms: tuple[str, ...] | None = None
 
 
 class Encoder(Protocol):
@@ -275,11 +278,13 @@ def _encoder_of_folder(name: str, folder: Path, recorded: dict[str, Any]) -> Ope
             f"{folder / MANIFEST_FILE} has bands {bands} that its mean and std do not fit",
             allowed="grey, or red, green, blue, each with a mean and a std",
         )
-    words, shift = recorded.get("words"), recorded.get("logit_shift") or 0.0
-    if not (words is None or isinstance(words, list)) or not isinstance(shift, int | float):
+    spoken = {key: recorded.get(key) for key in ("words", "landforms")}
+    shift = recorded.get("logit_shift") or 0.0
+    lists = all(value is None or isinstance(value, list) for value in spoken.values())
+    if not lists or not isinstance(shift, int | float):
         raise EncoderError(
-            f"{folder / MANIFEST_FILE} has words or a logit_shift that are none",
-            allowed="words as a list, logit_shift as a number, or neither",
+            f"{folder / MANIFEST_FILE} has words, landforms or a logit_shift that are none",
+            allowed="words and landforms as lists, logit_shift as a number, or none of them",
         )
     bias = found.logit_bias
     return _finish(
@@ -290,7 +295,7 @@ def _encoder_of_folder(name: str, folder: Path, recorded: dict[str, Any]) -> Ope
             mean=exact.get("mean", found.mean),
             std=exact.get("std", found.std),
             logit_bias=None if bias is None else bias + float(shift),
-            words=None if words is None else tuple(map(str, words)),
+            **{key: None if value is None else tuple(map(str, value)) for key, value in spoken.items()},
         ),
     )
 
@@ -385,7 +390,7 @@ def _dimension(model: torch.nn.Module) -> int:
 def _fingerprint(model: torch.nn.Module, tokenizer: Any, manifest: EncoderManifest) -> str:
     """Hash what decides the vectors: weights, preprocessing, and tokens of a probe text."""
     digest = hashlib.sha256()
-    undecisive = ("name", "fingerprint", "logit_bias", "words")  # the bias lies among the weights
+    undecisive = ("name", "fingerprint", "logit_bias", "words", "landforms")  # the bias is a weight
     described = {key: value for key, value in asdict(manifest).items() if key not in undecisive}
     digest.update(json.dumps(described, sort_keys=True).encode())
     probe = tokenizer(["CTX image of barchan dunes at 47.5° N; café, 火星"])

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from retrieval.calibrate import Calibrated, calibrate, nothing
 from retrieval.encoder import encode_query
-from retrieval.words import described_term, split_known
+from retrieval.meaning import best_match
+from retrieval.words import split_known
 
 if TYPE_CHECKING:
-    from retrieval.encoder import Encoder
+    from retrieval.encoder import Encoder, EncoderManifest
 
 
 class Scored(Protocol):
@@ -81,11 +82,11 @@ def ask(
     manifest = encoder.manifest
     sought, notes = text, []
     familiar, unknown = split_known(text, manifest.words)
-    term = described_term(text, glossary or {}) if unknown else None
-    if term is not None and split_known(term, manifest.words)[0]:
-        notes.append(f"asked for {term!r}, which the glossary describes in such words")
-        sought = term
-        familiar, unknown = split_known(term, manifest.words)
+    found = best_match(text, _askable(glossary or {}, manifest)) if unknown else None
+    if found is not None and found.convinces:
+        notes.append(f"asked for {found.term!r}, which the glossary describes in such words")
+        sought = found.term
+        familiar, unknown = split_known(sought, manifest.words)
     vector = encode_query(encoder, sought, templates)
     scores = np.asarray(index.score(vector), dtype=np.float64)
     if len(unknown) > 0 and len(unknown) >= len(familiar):
@@ -93,8 +94,15 @@ def ask(
         return Asked(sought, vector, scores, nothing(len(scores), why), (*notes, why), False)
     if unknown:
         notes.append(f"the encoder was not trained on the words {_listed(unknown)} and goes by the others")
-    found = calibrate(scores, index.background, manifest.logit_scale, manifest.logit_bias)
-    return Asked(sought, vector, scores, found, tuple(notes))
+    calibrated = calibrate(scores, index.background, manifest.logit_scale, manifest.logit_bias)
+    return Asked(sought, vector, scores, calibrated, tuple(notes))
+
+
+def _askable(glossary: Mapping[str, str], manifest: EncoderManifest) -> dict[str, str]:
+    """The part of a glossary that an encoder was trained on; all of it if it does not say."""
+    if manifest.landforms is None:
+        return dict(glossary)
+    return {term: text for term, text in glossary.items() if term in manifest.landforms}
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Words of a query: which of them an encoder knows, and which landform of a glossary they describe.
+"""Words of a query: which of them an encoder knows.
 
 A small text tower that was trained on a few hundred words places any other text somewhere among them: to
 one, "grazing cows" was as good as "graben", with which it shares a piece of a word. No picture can tell that
@@ -7,10 +7,8 @@ this is wrong; the list of words that the encoder was trained on can.
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -27,10 +25,6 @@ _COMMON = frozenset(
     satellite scale scene sensing shape shaped site spacecraft surface terrain thing tile type view
     """)
 )
-_LEAST_SCORE = 5.0  # two words of the rarer ones; below it, words agree by chance
-_LEAST_LEAD = 1.2  # over the second best entry, which is as good a guess otherwise
-_LEAST_SHARE = 1 / 3  # of the text's content words
-_K1, _B = 1.2, 0.75  # the usual constants of BM25
 
 
 def content_words(text: str) -> tuple[str, ...]:
@@ -56,47 +50,6 @@ def split_known(text: str, known: Iterable[str] | None) -> tuple[tuple[str, ...]
         return words, ()
     stems = _stems(tuple(known))
     return tuple(w for w in words if w in stems), tuple(w for w in words if w not in stems)
-
-
-def described_term(text: str, glossary: Mapping[str, str]) -> str | None:
-    """The term of a glossary whose description shares most with a text, if one stands out.
-
-    Parameters
-    ----------
-    glossary
-        Per term, its names and its description in words.
-
-    Returns
-    -------
-    The term with the highest BM25 score (Robertson and Zaragoza 2009), or None if the best is low, is hardly
-    better than the next, or shares less than a third of the text's content words.
-    """
-    words = content_words(text)
-    if not words or not glossary:
-        return None
-    terms, counts, rarity, mean_length = _statistics(tuple(glossary.items()))
-    scores = []
-    for count in counts:
-        length = _K1 * (1 - _B + _B * count.total() / mean_length)
-        scores.append(sum(rarity[w] * count[w] * (_K1 + 1) / (count[w] + length) for w in words if count[w]))
-    order = sorted(range(len(terms)), key=lambda i: (-scores[i], i))
-    best = scores[order[0]]
-    second = scores[order[1]] if len(order) > 1 else 0.0
-    shared = sum(1 for w in words if counts[order[0]][w])
-    if best < _LEAST_SCORE or best < _LEAST_LEAD * second or shared < _LEAST_SHARE * len(words):
-        return None
-    return terms[order[0]]
-
-
-@lru_cache(maxsize=8)
-def _statistics(
-    glossary: tuple[tuple[str, str], ...],
-) -> tuple[list[str], list[Counter[str]], dict[str, float], float]:
-    counts = [Counter(_content(f"{term} {text}")) for term, text in glossary]
-    spread = Counter(word for count in counts for word in count)
-    rarity = {w: math.log(1 + (len(counts) - n + 0.5) / (n + 0.5)) for w, n in spread.items()}
-    mean_length = sum(count.total() for count in counts) / len(counts)
-    return [term for term, _ in glossary], counts, rarity, mean_length
 
 
 def _content(text: str) -> list[str]:

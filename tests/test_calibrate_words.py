@@ -15,7 +15,7 @@ from prompts import load_prompts
 from retrieval.encoder import load_encoder
 from retrieval.encoder_folder import MANIFEST_FILE, WEIGHTS_FOLDER
 from retrieval.errors import EncoderError
-from retrieval.words import content_words, described_term, split_known, vocabulary
+from retrieval.words import content_words, split_known, vocabulary
 
 DESCRIPTIONS = load_prompts().descriptions
 
@@ -41,26 +41,6 @@ def test_each_content_word_is_known_or_not(text: str, known: list[str]) -> None:
     assert sorted(familiar + unknown) == sorted(content_words(text))
     assert split_known(text, None) == (content_words(text), ())
     assert split_known(text, vocabulary([text]))[1] == ()
-
-
-@pytest.mark.parametrize(
-    ("text", "term"),
-    [
-        ("a net of cracks that splits the ground into cells", "polygons"),
-        ("an alcove and a narrow channel cut into a steep wall", "gullies"),
-        ("shopping malls", None),
-        ("terrain", None),
-        ("", None),
-    ],
-)
-def test_the_glossary_names_what_a_text_describes(text: str, term: str | None) -> None:
-    assert described_term(text, DESCRIPTIONS) == term
-
-
-def test_a_tie_is_no_answer() -> None:
-    same = "blocks tilted in a hollow"
-    assert described_term("tilted blocks hollow", {"one": same, "two": same}) is None
-    assert described_term("tilted blocks hollow", {}) is None
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +73,7 @@ def test_a_manifest_with_other_things_in_their_place_is_refused(
     shutil.copytree(WEIGHTS_FOLDER / "areo-mini", folder)
     manifest = json.loads((folder / MANIFEST_FILE).read_text())
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest | {name: value}))
-    with pytest.raises(EncoderError, match="words or a logit_shift that are none"):
+    with pytest.raises(EncoderError, match="words, landforms or a logit_shift that are none"):
         load_encoder(str(folder))
 
 

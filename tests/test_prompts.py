@@ -88,7 +88,7 @@ def test_templates_hold_the_query_once(prompts: Prompts) -> None:
 
 
 def test_background_covers_landforms_and_nothing(prompts: Prompts) -> None:
-    assert 25 <= len(prompts.background) <= 40
+    assert 25 <= len(prompts.background) <= 50
     assert len(set(prompts.background)) == len(prompts.background)
     assert set(SHARED.values()) <= set(prompts.background)
     assert any("nothing" in text for text in prompts.background)

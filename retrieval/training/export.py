@@ -40,7 +40,7 @@ def write_weights(
     card
         Makes the model card from the encoder as it was read back.
     spoken
-        More for the manifest: ``words`` and ``logit_shift``.
+        More for the manifest: ``words``, ``landforms`` and ``logit_shift``.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def write_weights(
         start.tokenizer.save_pretrained(str(staged))
     listed = sorted(path.name for path in staged.iterdir() if path.is_file())
     recorded = asdict(start.manifest)
-    for found_on_loading in ("name", "fingerprint", "logit_scale", "logit_bias", "words"):
+    for found_on_loading in ("name", "fingerprint", "logit_scale", "logit_bias", "words", "landforms"):
         del recorded[found_on_loading]
     recorded |= spoken or {}
     recorded["files"] = {name: file_sha256(staged / name) for name in listed}

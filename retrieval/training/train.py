@@ -15,7 +15,7 @@ import torch
 
 from retrieval.encoder import OpenClipEncoder
 from retrieval.errors import SettingsError
-from retrieval.training.assess import Assessment, ModelInUse, assess, described, macro
+from retrieval.training.assess import Assessment, ModelInUse, assess, described, macro, names_of
 from retrieval.training.card import model_card
 from retrieval.training.data import Material, material_of, read_shared, write_shared
 from retrieval.training.export import write_weights
@@ -144,10 +144,18 @@ def _write(run: Run, start: Start, material: Material, texts: Texts, heldout: Pa
 def _spoken(run: Run, start: Start, texts: Texts) -> dict[str, Any]:
     """What a search must know of the model's language and odds, for the manifest of its folder."""
     spoken: dict[str, Any] = {"logit_shift": round(run.state.best_shift, 4)} if run.objective.sigmoid else {}
+    before = start.manifest
+    shown = run.material.labels.any(axis=0)
+    names = [
+        names_of(key, run.config.words)[0] for key, seen in zip(run.material.keys, shown, strict=True) if seen
+    ]
     if start.merges is not None and start.origin == "random weights":
-        spoken["words"] = texts.words
-    elif start.manifest.words is not None:
-        spoken["words"] = sorted({*start.manifest.words, *texts.words})
+        spoken |= {"words": texts.words, "landforms": names}
+    elif before.words is not None:
+        spoken |= {
+            "words": sorted({*before.words, *texts.words}),
+            "landforms": sorted({*(before.landforms or ()), *names}),
+        }
     return spoken
 
 
