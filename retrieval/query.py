@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from retrieval.calibrate import Calibrated, calibrate, nothing
 from retrieval.encoder import encode_query
 from retrieval.meaning import best_match
-from retrieval.words import split_known
+from retrieval.words import content_words, split_known
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder, EncoderManifest
+
+_LONG = 4  # content words: names of landforms have fewer
 
 
 class Scored(Protocol):
@@ -82,7 +84,9 @@ def ask(
     manifest = encoder.manifest
     sought, notes = text, []
     familiar, unknown = split_known(text, manifest.words)
-    found = best_match(text, _askable(glossary or {}, manifest)) if unknown else None
+    askable = _askable(glossary or {}, manifest)
+    roundabout = manifest.words is not None and (unknown or _is_description(text, askable))
+    found = best_match(text, askable) if roundabout else None
     if found is not None and found.convinces:
         notes.append(f"asked for {found.term!r}, which the glossary describes in such words")
         sought = found.term
@@ -96,6 +100,13 @@ def ask(
         notes.append(f"the encoder was not trained on the words {_listed(unknown)} and goes by the others")
     calibrated = calibrate(scores, index.background, manifest.logit_scale, manifest.logit_bias)
     return Asked(sought, vector, scores, calibrated, tuple(notes))
+
+
+def _is_description(text: str, glossary: Mapping[str, str]) -> bool:
+    """Whether a text is long and names no entry: a small text tower knows names, not descriptions."""
+    words = set(content_words(text))
+    named = any(words.issuperset(content_words(term)) for term in glossary)
+    return len(words) >= _LONG and not named
 
 
 def _askable(glossary: Mapping[str, str], manifest: EncoderManifest) -> dict[str, str]:
