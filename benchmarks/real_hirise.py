@@ -3,8 +3,9 @@
     AREOGRAPHER_REAL_DATA=DIR python benchmarks/real_hirise.py [--encoder NAME] [--json FILE]
 
 Crater, dark dune, bright dune, slope streak, and other (which here includes the crops of picture edges), in
-the test part of `real_splits`. A crop's class is the one whose words score highest: the unit mean of every
-way of saying it in every template. The words below were written before any figure was seen.
+the test part of `real_splits`. A crop's class is the most probable of four, or none of them, as the tool
+`classify` divides tiles; or the one of five whose words score highest. A class is the unit mean of every way
+of saying it in every template. The words below were written before any figure was seen.
 
 Baselines: classes drawn by their frequency, the most frequent class always, the cosine of one bare prompt
 per class, and a linear probe trained on the labels of the train part. Intervals draw whole observations.
@@ -31,6 +32,7 @@ from retrieval.encoder import Encoder, encode_query, load_encoder
 from retrieval.evaluate.bootstrap import draw_blocks, interval
 from retrieval.evaluate.probe import fit_probe
 from retrieval.settings import real_data_folder
+from tools.classify import posterior
 
 # The first is the bare prompt of the baseline.
 WORDS = {
@@ -117,8 +119,12 @@ def guess(
     probe = fit_probe(train, train_truth[:, None] == np.arange(len(NAMES)))
     frequency = np.bincount(train_truth, minlength=len(NAMES)) / len(train_truth)
     rng = np.random.default_rng(seed)
+    manifest = encoder.manifest
+    odds = manifest.logit_scale * (test @ np.stack(ours[:-1]).T) + (manifest.logit_bias or 0.0)
     return {
-        "words": (test @ np.stack(ours).T).argmax(axis=1),
+        # As the tool `classify` divides tiles: the last class is none of the others.
+        "words, or none of them": posterior(odds).argmax(axis=1),
+        "words, five prompts": (test @ np.stack(ours).T).argmax(axis=1),
         "random": rng.choice(len(NAMES), size=len(test), p=frequency),
         "most frequent class": np.full(len(test), frequency.argmax()),
         "cosine, one bare prompt": (test @ np.stack(bare).T).argmax(axis=1),
