@@ -295,9 +295,14 @@ def _encoder_of_folder(name: str, folder: Path, recorded: dict[str, Any]) -> Ope
             mean=exact.get("mean", found.mean),
             std=exact.get("std", found.std),
             logit_bias=None if bias is None else bias + float(shift),
-            **{key: None if value is None else tuple(map(str, value)) for key, value in spoken.items()},
+            words=_texts(spoken["words"]),
+            landforms=_texts(spoken["landforms"]),
         ),
     )
+
+
+def _texts(values: list[Any] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(map(str, values))
 
 
 def _encoder_of_builtin(name: str) -> OpenClipEncoder:

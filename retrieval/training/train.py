@@ -145,10 +145,8 @@ def _spoken(run: Run, start: Start, texts: Texts) -> dict[str, Any]:
     """What a search must know of the model's language and odds, for the manifest of its folder."""
     spoken: dict[str, Any] = {"logit_shift": round(run.state.best_shift, 4)} if run.objective.sigmoid else {}
     before = start.manifest
-    shown = run.material.labels.any(axis=0)
-    names = [
-        names_of(key, run.config.words)[0] for key, seen in zip(run.material.keys, shown, strict=True) if seen
-    ]
+    seen = np.flatnonzero(run.material.labels.any(axis=0))
+    names = [names_of(run.material.keys[column], run.config.words)[0] for column in seen]
     if start.merges is not None and start.origin == "random weights":
         spoken |= {"words": texts.words, "landforms": names}
     elif before.words is not None:
