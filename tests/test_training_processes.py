@@ -32,8 +32,16 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def config(folders: Path, tmp_path: Path) -> TrainConfig:
+    # Judged often: the first time comes long before the end, which a kill then cannot miss.
     return small_run(
-        folders, folders / "sigmoid", tmp_path / "weights", processes=2, average_every=4, batch=16
+        folders,
+        folders / "sigmoid",
+        tmp_path / "weights",
+        processes=2,
+        average_every=4,
+        batch=16,
+        evaluations=12,
+        patience=12,
     )
 
 
