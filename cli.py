@@ -103,6 +103,7 @@ def chat(
     encoder, opened = _open_index(index, settings, prompts)
     places = _places(opened, settings, gazetteer)
     blocks = build_app(settings, opened, encoder, prompts, model or settings.model, places)
+    gc.freeze()  # what is loaded stays: collecting it would halt the first answers
     console.print(f"Areographer listens on http://{host}:{port}")
     serve(blocks, settings, host, port)
 
