@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
+
+T = TypeVar("T")
 
 
 def drawing_pool(
@@ -32,6 +35,33 @@ def drawing_pool(
         initializer=_start,
         initargs=(initializer, initargs),
     )
+
+
+def drawn_ahead(
+    draw: Callable[..., T], calls: Iterable[tuple[Any, ...]], processes: int, ahead: int
+) -> Iterator[T]:
+    """Results of ``draw(*call)`` in the order of the calls, from a `drawing_pool`.
+
+    Parameters
+    ----------
+    draw
+        A function of a module, so that a process can import it.
+    ahead
+        Calls that wait or run beyond the one whose result is next: enough to keep all processes busy, few
+        enough for the memory.
+    """
+    waiting: deque[Future[T]] = deque()
+    with drawing_pool(processes) as pool:
+        try:
+            for call in calls:
+                waiting.append(pool.submit(draw, *call))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def _start(initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:

@@ -7,9 +7,8 @@ picture. The grammar is true by construction, so ranking its captions gains litt
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ from retrieval.corpus.verify import Verified, verify
 from retrieval.corpus.wording import TERMS
 from retrieval.errors import RasterError, SettingsError
 from retrieval.grid import Grid
-from retrieval.workers import drawing_pool
+from retrieval.workers import drawn_ahead
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
@@ -318,18 +317,8 @@ def _drawn(
         for part in parts:
             yield _draw(source, grid, part, size_px)
         return
-    waiting: deque[Future[Drawn]] = deque()
-    with drawing_pool(workers) as pool:
-        try:
-            for part in parts:
-                waiting.append(pool.submit(_draw, source, grid, part, size_px))
-                if len(waiting) > 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+    calls = ((source, grid, part, size_px) for part in parts)
+    yield from drawn_ahead(_draw, calls, workers, 2 * workers)
 
 
 def _draw(source: TileSource, grid: Grid, tiles: NDArray[np.int64], size_px: int) -> Drawn:

@@ -6,9 +6,7 @@ true by construction, so there is little to choose between them.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -27,7 +25,7 @@ from retrieval.corpus.shards import Pair, Progress, write_shards
 from retrieval.corpus.splits import SplitRule
 from retrieval.errors import SettingsError
 from retrieval.grid import Grid
-from retrieval.workers import drawing_pool
+from retrieval.workers import drawn_ahead
 
 _PART = 100  # patches that a process draws at a time
 
@@ -147,19 +145,10 @@ def _drawn(
     seed: int, centres: NDArray[np.float64], plan: PairsPlan, workers: int
 ) -> Iterator[NDArray[np.uint8]]:
     """Pictures of all patches in order; a few parts per process are drawn ahead, not more."""
-    parts = iter(np.array_split(centres, max(1, len(centres) // _PART)))
-    waiting: deque[Future[NDArray[np.uint8]]] = deque()
-    with drawing_pool(workers) as pool:
-        try:
-            for part in parts:
-                waiting.append(pool.submit(_draw_part, seed, part, plan.tile_km, plan.size_px))
-                if len(waiting) > 4 * workers:
-                    yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+    parts = np.array_split(centres, max(1, len(centres) // _PART))
+    calls = ((seed, part, plan.tile_km, plan.size_px) for part in parts)
+    for images in drawn_ahead(_draw_part, calls, workers, 4 * workers):
+        yield from images
 
 
 def _draw_part(seed: int, centres: NDArray[np.float64], tile_km: float, size_px: int) -> NDArray[np.uint8]:
