@@ -39,6 +39,8 @@ class Landform:
         What earns the label, and how much of it: ``whole``, the share of one feature's body inside the
         tile; ``length``, tile sides of line; ``cover``, share of the tile covered. The amounts were set by
         looking at tiles on both sides of each.
+    covers
+        Whether its body hides what is older: that part of an older feature no longer counts.
     """
 
     key: str
@@ -47,15 +49,26 @@ class Landform:
     body: Body
     mark: Literal["whole", "length", "cover"]
     least: float
+    covers: bool = False
 
 
 LANDFORMS: dict[str, Landform] = {
     row.key: row
     for row in (
-        Landform("simple_crater", "fresh simple crater", impact.simple_crater, "disc", "whole", 0.6),
-        Landform("degraded_crater", "degraded crater", impact.degraded_crater, "disc", "whole", 0.6),
         Landform(
-            "central_peak_crater", "central-peak crater", impact.central_peak_crater, "disc", "whole", 0.6
+            "simple_crater", "fresh simple crater", impact.simple_crater, "disc", "whole", 0.6, covers=True
+        ),
+        Landform(
+            "degraded_crater", "degraded crater", impact.degraded_crater, "disc", "whole", 0.6, covers=True
+        ),
+        Landform(
+            "central_peak_crater",
+            "central-peak crater",
+            impact.central_peak_crater,
+            "disc",
+            "whole",
+            0.6,
+            covers=True,
         ),
         Landform(
             "layered_ejecta_crater",
@@ -64,36 +77,59 @@ LANDFORMS: dict[str, Landform] = {
             "disc",
             "whole",
             0.6,
+            covers=True,
         ),
-        Landform("pedestal_crater", "pedestal crater", impact.pedestal_crater, "disc", "whole", 0.6),
-        Landform("transverse_dunes", "transverse dunes", wind.transverse_dunes, "outline", "cover", 0.22),
+        Landform(
+            "pedestal_crater", "pedestal crater", impact.pedestal_crater, "disc", "whole", 0.6, covers=True
+        ),
+        Landform(
+            "transverse_dunes",
+            "transverse dunes",
+            wind.transverse_dunes,
+            "outline",
+            "cover",
+            0.22,
+            covers=True,
+        ),
         Landform("barchan_dunes", "barchan dunes", wind.barchan_dunes, "outline", "cover", 0.22),
         Landform("yardangs", "yardangs", wind.yardangs, "outline", "cover", 0.22),
         Landform("dust_devil_tracks", "dust devil tracks", wind.dust_devil_tracks, "outline", "cover", 0.22),
-        Landform("shield_volcano", "shield volcano", volcanic.shield_volcano, "disc", "whole", 0.6),
+        Landform(
+            "shield_volcano", "shield volcano", volcanic.shield_volcano, "disc", "whole", 0.6, covers=True
+        ),
         Landform("pitted_cones", "pitted cones", volcanic.pitted_cones, "outline", "cover", 0.22),
-        Landform("lava_flow", "lava flow", volcanic.lava_flow, "line", "length", 0.4),
+        Landform("lava_flow", "lava flow", volcanic.lava_flow, "line", "length", 0.4, covers=True),
         Landform("pit_chain", "pit chain", volcanic.pit_chain, "line", "length", 0.4),
         Landform("graben", "graben", volcanic.graben, "strands", "length", 0.5),
         Landform("wrinkle_ridges", "wrinkle ridges", volcanic.wrinkle_ridges, "strands", "length", 0.5),
         Landform("valley_network", "valley network", water.valley_network, "branches", "length", 0.75),
-        Landform("outflow_channel", "outflow channel", water.outflow_channel, "line", "length", 0.5),
-        Landform("alluvial_fan", "alluvial fan", water.alluvial_fan, "disc", "whole", 0.45),
+        Landform(
+            "outflow_channel", "outflow channel", water.outflow_channel, "line", "length", 0.5, covers=True
+        ),
+        Landform("alluvial_fan", "alluvial fan", water.alluvial_fan, "disc", "whole", 0.45, covers=True),
         Landform(
             "inverted_channels", "inverted channels", water.inverted_channels, "branches", "length", 0.7
         ),
-        Landform("delta", "delta", water.delta, "disc", "whole", 0.5),
-        Landform("landslide", "landslide", slope.landslide, "line", "whole", 0.55),
-        Landform("debris_apron", "lobate debris apron", ice.debris_apron, "disc", "whole", 0.45),
-        Landform("gullies", "gullies", slope.gullies, "wall", "whole", 0.58),
+        Landform("delta", "delta", water.delta, "disc", "whole", 0.5, covers=True),
+        Landform("landslide", "landslide", slope.landslide, "line", "whole", 0.55, covers=True),
+        Landform("debris_apron", "lobate debris apron", ice.debris_apron, "disc", "whole", 0.45, covers=True),
+        Landform("gullies", "gullies", slope.gullies, "wall", "whole", 0.7),
         Landform("slope_streaks", "slope streaks", slope.slope_streaks, "disc", "whole", 0.52),
-        Landform("layered_deposits", "layered deposits", slope.layered_deposits, "disc", "cover", 0.16),
         Landform(
-            "lineated_valley_fill", "lineated valley fill", ice.lineated_valley_fill, "line", "length", 0.45
+            "layered_deposits", "layered deposits", slope.layered_deposits, "disc", "cover", 0.16, covers=True
+        ),
+        Landform(
+            "lineated_valley_fill",
+            "lineated valley fill",
+            ice.lineated_valley_fill,
+            "line",
+            "length",
+            0.45,
+            covers=True,
         ),
         Landform("araneiforms", "araneiforms", ice.araneiforms, "outline", "cover", 0.22),
         Landform("polygons", "polygons", ice.polygons, "outline", "cover", 0.22),
-        Landform("chaos", "chaos terrain", water.chaos, "outline", "cover", 0.22),
+        Landform("chaos", "chaos terrain", water.chaos, "outline", "cover", 0.22, covers=True),
         Landform(
             "scalloped_depressions",
             "scalloped depressions",

@@ -103,7 +103,7 @@ def polygons(w: Window, f: Feature) -> None:
     y = w.y + 0.10 * size * w.lumps(w.x, w.y, 2.5 * size, f.seed + 5)
     c = cells(w.noise, x * (1.0 / size), y * (1.0 / size), f.seed, 0.85)
     border = (c.second - c.near) * size  # about twice the distance from the trough, km
-    trough = np.exp(-((border / 0.26) ** 2))
+    trough = np.exp(-((border / 0.42) ** 2))  # 0.35 km wide, as giant polygons have them
     w.bury(mask, 0.7)
     w.relief -= mask * f.shape["depth_m"] * trough
     w.relief += mask * 12.0 * (1.0 - c.near) * (0.5 + c.a)

@@ -66,15 +66,15 @@ def strip_at(seed: int, key: int) -> Strip:
     width = 0.0 if kind > 0.06 else (rng.uniform(0.04, 0.28) if kind > 0.008 else 1.0)
     start = 0.0 if width == 1.0 else float(rng.choice([0.0, 1.0 - width]))
     # Afternoon orbits see the sun in the west; a few strips were taken at other hours.
-    azimuth = 270.0 + np.clip(rng.normal(0, 32), -75, 75) if rng.random() < 0.85 else rng.uniform(0, 360)
-    contrast = float(np.clip(np.exp(rng.normal(np.log(0.92), 0.42)), 0.5, 2.4))
+    azimuth = 270.0 + np.clip(rng.normal(0, 32), -75, 75) if rng.random() < 0.95 else rng.uniform(0, 360)
+    contrast = float(np.clip(np.exp(rng.normal(np.log(1.2), 0.38)), 0.65, 2.6))
     return Strip(
         sun_azimuth_deg=float(azimuth % 360),
         sun_elevation_deg=float(rng.triangular(14, 36, 56)),
         gain=float(rng.normal(1.0, 0.10)),
         haze=float(rng.beta(1.5, 5) * 0.5),
-        blur_px=float(rng.uniform(0.35, 1.0)),
-        noise_dn=contrast * float(np.clip(np.exp(rng.normal(np.log(3.3), 0.5)), 0.8, 6.0)),
+        blur_px=float(rng.uniform(0.3, 0.75)),
+        noise_dn=contrast * float(np.clip(np.exp(rng.normal(np.log(2.5), 0.5)), 0.6, 4.6)),
         grain=float(rng.uniform(0.0, 0.8)),
         stripe_dn=float(rng.uniform(0.4, 1.6)) if rng.random() < 0.25 else 0.0,
         contrast=contrast,

@@ -58,10 +58,11 @@ def inverted_channels(p: Placement, lonlat: Floats) -> Feature:
         freshness=uniform(rng, 0.5, 1.0),
         reach_km=length * 0.85,
         shape={
-            "height_m": uniform(rng, 80, 150),
+            "height_m": uniform(rng, 110, 190),
             "meander_km": uniform(rng, 0.35, 0.6),
             "period_km": uniform(rng, 3.2, 5.0),
-            "brightness": uniform(rng, 0.84, 1.22),
+            # The bed that capped the ridge is another rock than the ground, darker or brighter.
+            "brightness": uniform(rng, 0.72, 0.86) if rng.random() < 0.5 else uniform(rng, 1.14, 1.34),
         },
         branches=grow_tree(rng, length, width, upstream, smallest_km=0.6, orders=1),
     )

@@ -59,8 +59,8 @@ PROCESSES: tuple[Process, ...] = (
             "min_abs_lat_deg": 30.0,
             "max_abs_lat_deg": 60.0,
             "aspect": "pole",
-            "min_diameter_km": 4.5,
-            "share_of_craters": 0.92,
+            "min_diameter_km": 6.0,
+            "share_of_craters": 0.97,
         },
     ),
     Process(

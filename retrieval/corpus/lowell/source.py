@@ -16,7 +16,7 @@ from retrieval.errors import SettingsError
 from retrieval.grid import Grid
 
 # Part of the fingerprint: raise it whenever any tile is drawn differently.
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 
 
 @dataclass(frozen=True)

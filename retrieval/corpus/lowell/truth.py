@@ -9,7 +9,7 @@ with each landform in `landforms`:
 - ``cover``: at least that share of the footprint is covered;
 - or, for the last two, at least 60 % of a feature lies inside and covers (or is as long as) a fifth of that.
 
-What lies in a gap of the pictures does not count.
+What lies in a gap of the pictures does not count, nor what a younger feature hides (`covers`).
 
 `plains` is the label of a tile that no feature touches noticeably and that no escarpment crosses.
 """
@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 
 from retrieval.body import Body, chord, unit_vectors
 from retrieval.corpus.lowell.canvas import Feature, field_mask
@@ -101,11 +102,13 @@ def evidence(planet: Planet, centres: Floats, tile_km: float) -> tuple[pd.DataFr
     amount = {key: np.zeros(len(centres)) for key in LANDFORMS}
     covered = {key: np.zeros(len(centres)) for key in LANDFORMS}
     touched = np.zeros(len(centres))
-    for feature in planet.features:
+    bodies = [body_points(feature) for feature in planet.features]
+    covers = Covers(planet.features, bodies)
+    for feature, (lonlat, weight) in zip(planet.features, bodies, strict=True):
         row = LANDFORMS[feature.landform]
-        lonlat, weight = body_points(feature)
         total = len(lonlat)
-        lonlat = lonlat[~in_gap(planet.seed, unit_vectors(lonlat).astype(np.float32))]
+        points = unit_vectors(lonlat)
+        lonlat = lonlat[~in_gap(planet.seed, points.astype(np.float32)) & ~covers.hide(feature, points)]
         if not len(lonlat):
             continue
         tiles, inside = _inside(tree, centres, tile_km, lonlat)
@@ -126,6 +129,58 @@ def evidence(planet: Planet, centres: Floats, tile_km: float) -> tuple[pd.DataFr
                 np.maximum.at(amount[row.key], tiles, share / WHOLE_SHARE)
             touched[tiles] += inside * weight / need
     return pd.DataFrame({key: np.maximum(amount[key], covered[key]) for key in LANDFORMS}), touched
+
+
+class Covers:
+    """What younger features hide of older ones.
+
+    A covering feature is its disc, or the ground within half a width or one step of the points of its body.
+
+    Parameters
+    ----------
+    features
+        All features of a planet.
+    bodies
+        Points, lonlat (n, 2), and km or km2 of each, per feature.
+    """
+
+    def __init__(self, features: Sequence[Feature], bodies: Sequence[tuple[Floats, float]]) -> None:
+        self._features = [f for f in features if LANDFORMS[f.landform].covers]
+        self._points, reach, near = [], [], []
+        for feature in self._features:
+            kind, (lonlat, weight) = LANDFORMS[feature.landform].body, bodies[feature.number]
+            middle = feature.frame[0].astype(float)
+            if kind == "disc":
+                points, close = middle[None], 0.48 * feature.diameter_km * feature.shape.get("body", 1.0)
+            else:
+                points = unit_vectors(lonlat)
+                close = 0.4 * feature.diameter_km if kind == "line" else 0.75 * weight**0.5
+            self._points.append(points)
+            near.append(close)
+            reach.append(float(np.arccos(np.clip((points @ middle).min(), -1, 1))) + close / RADIUS_KM)
+        self._near = np.asarray(chord(np.array(near) / RADIUS_KM))
+        self._reach = np.array(reach)
+        self._age = np.array([f.age_ga for f in self._features])
+        self._middles = np.array([f.frame[0] for f in self._features], dtype=float).reshape(-1, 3)
+
+    def hide(self, feature: Feature, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which points of a feature, unit vectors (n, 3), lie under a younger one, shape (n,).
+
+        What lies on a feature, a child, is part of its picture and hides nothing of it.
+        """
+        hidden = np.zeros(len(points), dtype=bool)
+        if not len(points) or not len(self._features):
+            return hidden
+        middle = points.mean(axis=0)
+        middle /= np.linalg.norm(middle)
+        spread = float(np.arccos(np.clip((points @ middle).min(), -1, 1)))
+        apart = np.arccos(np.clip(self._middles @ middle, -1, 1))
+        for n in np.flatnonzero((apart < self._reach + spread) & (self._age < feature.age_ga)).tolist():
+            if self._features[n].parent == feature.number or self._features[n].number == feature.parent:
+                continue
+            gap = cdist(points, self._points[n]).min(axis=1)
+            hidden |= gap < self._near[n]
+        return hidden
 
 
 def near_escarpment(planet: Planet, centres: Floats, tile_km: float) -> NDArray[np.bool_]:
