@@ -15,16 +15,15 @@ import argparse
 import csv
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.real_crops import Crop, ctx_craters, dust_devils, exemplars, hirise
 from benchmarks.real_splits import part_of
 from retrieval.settings import real_data_folder
 
@@ -201,54 +200,58 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "a bright plume of dust with its shadow",
     ),
 }
-# Class -> keys that it surely shows, and keys that it surely does not.
+# Class -> keys that it surely shows, and keys that it surely does not. Absent craters are craters of no kind,
+# see `retrieval.training.groups`.
 SHOWN: dict[str, tuple[str, ...]] = {
+    "crater": ("impact_crater",),
+    "many_craters": ("impact_crater",),
+    "dark_dune": ("dark_dune", "dunes"),
+    "bright_dune": ("bright_dune", "dunes"),
     "slope_streak": ("slope_streaks",),
-    "straight_bedforms": ("transverse_dunes",),
+    "curved_bedforms": ("dunes",),
+    "straight_bedforms": ("transverse_dunes", "dunes"),
+    "cliff": ("scarp",),
+    "channel": ("channel",),
     "gullies": ("gullies",),
+    "mounds": ("mounds",),
     "plains": ("plains",),
+    "brain_terrain": ("brain_terrain",),
     "pitted_cones": ("pitted_cones",),
     "spiders": ("araneiforms",),
+    "swiss_cheese": ("swiss_cheese_terrain",),
+    "polar_ice": ("polar_ice",),
 }
+POLAR = ("araneiforms", "swiss_cheese_terrain", "polar_ice")
 ABSENT: dict[str, tuple[str, ...]] = {
-    "dark_dune": ("slope_streaks", "plains"),
-    "bright_dune": ("slope_streaks", "plains"),
+    "dark_dune": ("plains",),
+    "bright_dune": ("plains",),
+    "slope_streak": ("plains", *POLAR),
     "crater": ("plains",),
     "many_craters": ("plains",),
-    "other": ("slope_streaks",),
-    "no_crater": CRATER_KEYS,
+    "no_crater": ("impact_crater",),
     "plains": ("*",),
-    "brain_terrain": ("plains", "slope_streaks", "gullies"),
+    "gullies": ("plains",),
+    "cliff": ("plains",),
+    "brain_terrain": ("plains", "slope_streaks", "gullies", "dark_dune", "bright_dune", *POLAR),
+    "pitted_cones": ("plains", "brain_terrain", *POLAR),
+    "spiders": (
+        "plains",
+        "brain_terrain",
+        "slope_streaks",
+        "gullies",
+        "pitted_cones",
+        "swiss_cheese_terrain",
+    ),
+    "swiss_cheese": ("plains", "brain_terrain", "slope_streaks", "gullies", "pitted_cones"),
+    "polar_ice": ("plains", "brain_terrain", "slope_streaks", "gullies", "pitted_cones"),
 }
-# DoMars16k's codes (Wilhelm et al. 2020, table 1).
-DOMARS = {
-    "aec": "curved_bedforms",
-    "ael": "straight_bedforms",
-    "cli": "cliff",
-    "cra": "crater",
-    "fse": "slope_streak",
-    "fsf": "channel",
-    "fsg": "gullies",
-    "fss": "mass_wasting",
-    "mix": "mixed",
-    "rid": "ridge",
-    "rou": "rough",
-    "sfe": "mounds",
-    "sfx": "many_craters",
-    "smo": "plains",
-    "tex": "textured",
+# Folder -> keys that its crops do not show, unless their class does.
+ABSENT_IN: dict[str, tuple[str, ...]] = {
+    # Its makers gave every crop one class of these or none; only crops of edges show others as well.
+    "hirise-landmarks": ("impact_crater", "dark_dune", "bright_dune", "slope_streaks"),
+    # Near the equator, at 6 m a pixel, which is too coarse for the ridges of brain terrain.
+    "ctx-craters": ("brain_terrain", *POLAR),
 }
-
-
-@dataclass(frozen=True)
-class Crop:
-    """A picture to write: pixels (h, w) uint8, its class, and what it must not be torn apart from."""
-
-    name: str
-    pixels: NDArray[np.uint8]
-    kind: str
-    observation: str
-    labelled: bool = True
 
 
 def main() -> int:
@@ -283,13 +286,27 @@ def main() -> int:
         sources["ctx-dust-devils"] = dust_devils
     for number, (name, cut) in enumerate(sources.items()):
         rng = np.random.default_rng([arguments.seed, number])
-        counts = write_folder(cut(arguments.data / name, rng), arguments.out / name, rng)
+        counts = write_folder(
+            cut(arguments.data / name, rng), arguments.out / name, rng, ABSENT_IN.get(name, ())
+        )
         _show(name, counts)
     return 0
 
 
-def write_folder(crops: Iterator[Crop], out: Path, rng: np.random.Generator) -> Counter[tuple[str, str]]:
-    """Write crops and their table; returns counts per class and split."""
+def write_folder(
+    crops: Iterable[Crop], out: Path, rng: np.random.Generator, absent: tuple[str, ...] = ()
+) -> Counter[tuple[str, str]]:
+    """Write crops and their table; returns counts per class and split.
+
+    Parameters
+    ----------
+    crops, out
+        What to write, and the folder to make.
+    rng
+        Of the captions.
+    absent
+        Keys that crops of this folder do not show unless their class does; edges say nothing of them.
+    """
     out.mkdir(parents=True)
     counts: Counter[tuple[str, str]] = Counter()
     rows = []
@@ -298,12 +315,14 @@ def write_folder(crops: Iterator[Crop], out: Path, rng: np.random.Generator) -> 
         split = part_of(crop.observation)
         counts[crop.kind, split] += 1
         texts = captions(crop.kind, rng)
+        shown = SHOWN.get(crop.kind, ())
+        missing = dict.fromkeys((*ABSENT.get(crop.kind, ()), *(absent if crop.kind != "edge" else ())))
         rows.append(
             {
                 "file": f"{crop.name}.png",
                 "split": split,
-                "landforms": ";".join(SHOWN.get(crop.kind, ())) if crop.labelled else "",
-                "absent": ";".join(ABSENT.get(crop.kind, ())),
+                "landforms": ";".join(shown) if crop.labelled else "",
+                "absent": ";".join(key for key in missing if key not in shown),
                 **{f"caption_{n + 1}": text for n, text in enumerate(texts)},
             }
         )
@@ -325,119 +344,6 @@ def captions(kind: str, rng: np.random.Generator) -> list[str]:
         words = wordings[int(rng.integers(len(wordings)))]
         found[SENTENCES[int(rng.integers(len(SENTENCES)))].format(words)] = None
     return list(found)[:CAPTIONS]
-
-
-def hirise(data: Path, rng: np.random.Generator) -> Iterator[Crop]:
-    """Labelled HiRISE crops, as they are."""
-    with (data / "manifest.csv").open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            pixels = _grey(data / "images" / row["file"])
-            yield Crop(Path(row["file"]).stem, pixels, row["class"], row["observation"])
-
-
-def ctx_craters(data: Path, rng: np.random.Generator) -> Iterator[Crop]:
-    """Crops of CTX mosaic tiles at three scales: around a crater, of many small ones, and of none.
-
-    A crater counts when its box is a fifth to three quarters of the crop wide. A crop shows none when no box
-    of a twentieth of its width or more touches it.
-    """
-    boxes: dict[str, list[list[float]]] = {}
-    with (data / "boxes.csv").open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            corners = [float(row[side]) for side in ("xmin", "ymin", "xmax", "ymax")]
-            boxes.setdefault(row["image"], []).append(corners)
-    for image, rows in sorted(boxes.items()):
-        pixels, corners = _grey(data / "images" / image), np.array(rows)
-        width = corners[:, 2:] - corners[:, :2]
-        for side in (80, 160, 320):
-            fit = np.flatnonzero((width.max(axis=1) >= 0.2 * side) & (width.max(axis=1) <= 0.75 * side))
-            middles = (corners[fit, :2] + corners[fit, 2:]) / 2
-            middles = middles[rng.permutation(len(middles))[:120]] + rng.uniform(-0.12, 0.12, 2) * side
-            anywhere = rng.uniform(0, min(pixels.shape), (400, 2))
-            taken: Counter[str] = Counter()
-            for n, centre in enumerate(np.concatenate([middles, anywhere])):
-                corner = np.clip(centre - side / 2, 0, np.array(pixels.shape[::-1]) - side)
-                left, top = corner.astype(int).tolist()
-                inside = _touching(corners, left, top, side)
-                crop = pixels[top : top + side, left : left + side]
-                kind = _crater_kind(width[inside].max(axis=1) / side, n < len(middles), crop)
-                if kind and taken[kind] < 120:
-                    taken[kind] += 1
-                    stem = Path(image).stem
-                    yield Crop(f"{stem}-{side}-{left:04d}-{top:04d}", crop, kind, image)
-
-
-def exemplars(data: Path, rng: np.random.Generator) -> Iterator[Crop]:
-    """Published figure crops. Planet Four's are left out: volunteers' outlines are drawn on them."""
-    for path in sorted((data / "domars16k").glob("*.png")):
-        yield Crop(f"domars-{path.stem}", _grey(path), DOMARS[path.stem.split("_")[0]], f"domars {path.stem}")
-    for path in sorted((data / "brain_terrain").glob("*.png")):
-        yield Crop(f"brain-{path.stem}", _grey(path), "brain_terrain", f"brain {path.stem}")
-    for path in sorted((data / "conequest").glob("*_image.png")):
-        number = path.stem.split("_")[0]
-        pixels, mask = _grey(path), _grey(path.with_name(f"{number}_mask.png")) > 0
-        middle = len(pixels) // 2
-        for n, (y, x, side) in enumerate(
-            [(0, 0, len(pixels)), *((y, x, middle) for y in (0, middle) for x in (0, middle))]
-        ):
-            # The masks miss some of the smallest cones, so that an empty mask says nothing.
-            if mask[y : y + side, x : x + side].mean() >= 0.03:
-                crop = pixels[y : y + side, x : x + side]
-                yield Crop(f"cones-{number}-{n}", crop, "pitted_cones", f"cones {number}")
-    for name, kind in (
-        ("spiders1", "spiders"),
-        ("spiders2", "spiders"),
-        ("swiss1", "swiss_cheese"),
-        ("ice1", "polar_ice"),
-    ):
-        pixels = _grey(data / "p4terrains" / f"{name}.png")
-        for n, (y, x) in enumerate((y, x) for y in (0, 300) for x in (0, 250, 500)):
-            # Parts of the first picture have no spider in them.
-            yield Crop(
-                f"{name}-{n}", pixels[y : y + 300, x : x + 300], kind, f"p4 {name}", name != "spiders1"
-            )
-
-
-def dust_devils(data: Path, rng: np.random.Generator) -> Iterator[Crop]:
-    """Labelled CTX crops of dust devils and of ground that was taken for one."""
-    with (data / "manifest.csv").open(encoding="utf-8", newline="") as stream:
-        for n, row in enumerate(csv.DictReader(stream)):
-            kind = "other" if row["label"] == "not_dust_devil" else "dust_devil"
-            pixels = _grey(data / "images" / row["file"])
-            yield Crop(f"devil-{n:04d}", pixels, kind, row["ctx_product"])
-
-
-def _touching(corners: NDArray[np.float64], left: int, top: int, side: int) -> NDArray[np.bool_]:
-    apart = (
-        (corners[:, 0] >= left + side)
-        | (corners[:, 2] <= left)
-        | (corners[:, 1] >= top + side)
-        | (corners[:, 3] <= top)
-    )
-    return np.asarray(~apart)
-
-
-def _crater_kind(shares: NDArray[np.float64], around: bool, crop: NDArray[np.uint8]) -> str:
-    """Class of a crop by the widths of the boxes that touch it, as shares of its side; empty for none."""
-    if around:
-        return "crater"
-    if ((shares >= 0.05) & (shares < 0.2)).sum() >= 8 and (shares < 0.2).all():
-        return "many_craters"
-    if (shares < 0.05).all():
-        # Dull ground: as even as the dullest CTX plains, whose spread is camera noise.
-        return "plains" if len(shares) == 0 and _unevenness(crop) < 4 else "no_crater"
-    return ""
-
-
-def _unevenness(crop: NDArray[np.uint8]) -> float:
-    """Standard deviation of means over an 8 x 8 raster of blocks, in DN: shading without camera noise."""
-    cut = len(crop) // 8 * 8
-    return float(crop[:cut, :cut].reshape(8, cut // 8, 8, cut // 8).mean(axis=(1, 3)).std())
-
-
-def _grey(path: Path) -> NDArray[np.uint8]:
-    with Image.open(path) as picture:
-        return np.asarray(picture.convert("L"))
 
 
 def _show(name: str, counts: Counter[tuple[str, str]]) -> None:
