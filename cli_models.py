@@ -99,7 +99,9 @@ def caption(
 
 
 def train(
-    data: Annotated[list[Path], typer.Argument(help="Folders of image-text pairs.")],
+    data: Annotated[
+        list[str], typer.Argument(help="Folders of image-text pairs; FOLDER=3 is drawn three times as often.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder to make, with weights and model card.")],
     heldout: Annotated[
         list[Path] | None,
@@ -136,12 +138,15 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train or fine-tune an encoder on image-text pairs."""
+    from retrieval.training.folders import weighted_folders
     from retrieval.training.train import TrainConfig
     from retrieval.training.train import train as run
 
     settings, prompts = load_settings(), load_prompts()
+    folders, weights = weighted_folders(data)
     config = TrainConfig(
-        data=tuple(data),
+        data=folders,
+        weights=weights,
         heldout=tuple(heldout or ()),
         out=out,
         architecture=architecture or settings.encoder,

@@ -50,7 +50,7 @@ class Assessment:
     Attributes
     ----------
     landforms
-        Scores of every landform that occurs among known labels.
+        Scores of every landform that known labels both show and deny.
     caption_rank
         Mean reciprocal rank of a tile among all, searched by its own first caption; tiles with the same
         caption are equally right. NaN if there are no tiles.
@@ -167,8 +167,8 @@ def assess(
     for column, key in enumerate(pairs.keys):
         known = pairs.known[:, column]
         positive = pairs.labels[known, column]
-        if not positive.any():
-            continue
+        if not positive.any() or positive.all():
+            continue  # nothing to tell apart: it must move neither the score nor the shift
         similarity = vectors @ encode_query(encoder, names_of(key, words)[0], templates)
         odds.append(scale * similarity[known].astype(float) + (bias or 0.0))
         truths.append(positive)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from retrieval.encoder import Encoder
 from retrieval.training.assess import Assessment, macro
@@ -17,6 +17,7 @@ def model_card(
     heldout: Pairs,
     found: Assessment,
     run: Mapping[str, str],
+    weights: Sequence[float] = (),
 ) -> str:
     """Write the card.
 
@@ -30,6 +31,8 @@ def model_card(
         Held-out scores of the encoder as it was read back.
     run
         What was asked for and what was measured, in the order in which to show it.
+    weights
+        How often the tiles of each folder trained on were drawn, against one without a weight.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def model_card(
         "",
         "## Data",
         "",
-        f"Trained on {_sources(material)}; judged on {_sources(heldout)}, of which it saw nothing. "
+        f"Trained on {_sources(material, weights)}; judged on {_sources(heldout)}, of which it saw nothing. "
         f"{_open_labels(material)}Tiles, captions and labels are as their makers wrote them; a synthetic "
         "source makes a model that knows the generator first.",
         "",
@@ -102,8 +105,11 @@ def model_card(
     return "\n".join(lines)
 
 
-def _sources(pairs: Pairs | Material) -> str:
-    named = ", ".join(f"{name} ({count:,})" for name, count in pairs.sources)
+def _sources(pairs: Pairs | Material, weights: Sequence[float] = ()) -> str:
+    named = ", ".join(
+        f"{name} ({count:,}{f', drawn {weight:g} times as often' if weight != 1 else ''})"
+        for (name, count), weight in zip(pairs.sources, weights or [1.0] * len(pairs.sources), strict=True)
+    )
     return f"{len(pairs):,} tiles ({named})"
 
 

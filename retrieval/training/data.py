@@ -8,7 +8,7 @@ one copy of a mapped file however many processes read it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -58,17 +58,26 @@ def material_of(pairs: Pairs) -> Material:
     return Material(pairs.images, pairs.labels, pairs.known, pairs.keys, pairs.sources)
 
 
-def draw_shares(material: Material) -> NDArray[np.float64]:
+def draw_shares(material: Material, weights: Sequence[float] = ()) -> NDArray[np.float64]:
     """Probability of drawing each tile, shape (n,), summing to 1.
 
     As `draw_weights`; a tile of which no landform is known is drawn as often as the mean of the others,
-    since it may show a rare one.
+    since it may show a rare one. The weight of its folder multiplies all that.
+
+    Parameters
+    ----------
+    material
+        The tiles, in the order of their folders.
+    weights
+        One of each folder; empty: 1.
     """
-    weights = draw_weights(material.labels)
+    shares = draw_weights(material.labels)
     open_ = ~material.labels.any(axis=1) & ~material.known.all(axis=1)
     if open_.any() and not open_.all():
-        weights[open_] = weights[~open_].mean()
-    return np.asarray(weights / weights.sum(), dtype=np.float64)
+        shares[open_] = shares[~open_].mean()
+    if weights:
+        shares = shares * np.repeat(weights, [count for _, count in material.sources])
+    return np.asarray(shares / shares.sum(), dtype=np.float64)
 
 
 def write_shared(path: Path, material: Material, texts: Texts) -> None:

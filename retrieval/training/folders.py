@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,8 @@ from typing import Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from retrieval.errors import SettingsError
 
 Split = Literal["train", "val", "test", "all"]
 SPLITS = ("train", "val", "test")
@@ -72,6 +75,33 @@ class PairFolder(Protocol):
         SettingsError
             If a picture or a caption turns out to be missing or torn.
         """
+
+
+def weighted_folders(given: Sequence[str]) -> tuple[tuple[Path, ...], tuple[float, ...]]:
+    """Folders and their weights from ``FOLDER`` or ``FOLDER=WEIGHT``; a folder of that very name wins.
+
+    Raises
+    ------
+    SettingsError
+        If a weight is no number more than 0.
+    """
+    folders, weights = [], []
+    for text in given:
+        name, sign, number = text.rpartition("=")
+        if not sign or Path(text).is_dir():
+            name, number = text, "1"
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = math.nan
+        if not (math.isfinite(weight) and weight > 0):
+            raise SettingsError(
+                f"{text}: {number!r} is no weight of a folder",
+                allowed="a number more than 0, as in pairs/real=3",
+            )
+        folders.append(Path(name))
+        weights.append(weight)
+    return tuple(folders), tuple(weights)
 
 
 def decode(source: bytes | Path, size_px: int, grey: bool) -> NDArray[np.uint8]:

@@ -10,19 +10,9 @@ from pathlib import Path
 from retrieval.encoder_folder import DEFAULT_ENCODER
 from retrieval.errors import SettingsError
 from retrieval.training.assess import LandformScore
+from retrieval.training.groups import GROUPS
 
 DEVICES = ("auto", "cpu", "cuda")
-# Words for several landforms at once, which captions of single landforms cannot teach.
-GROUPS: dict[str, tuple[str, ...]] = {
-    "impact_crater": (
-        "simple_crater",
-        "degraded_crater",
-        "central_peak_crater",
-        "layered_ejecta_crater",
-        "pedestal_crater",
-    ),
-    "dunes": ("transverse_dunes", "barchan_dunes"),
-}
 
 
 @dataclass(frozen=True)
@@ -34,6 +24,8 @@ class TrainConfig:
     data, heldout
         Folders of pairs to train on and to judge by; none may be in both. Without ``heldout`` the run is
         judged on the validation split of ``data``, which lies in other regions.
+    weights
+        How many times as often as otherwise the tiles of each folder of ``data`` are drawn; empty: once.
     out
         Weights folder to make; must not exist. An unfinished run lives in ``<out>.training``.
     epochs
@@ -100,6 +92,7 @@ class TrainConfig:
     data: tuple[Path, ...]
     heldout: tuple[Path, ...]
     out: Path
+    weights: tuple[float, ...] = ()
     epochs: float = 20.0
     minutes: float | None = None
     seed: int = 0
@@ -162,6 +155,14 @@ class TrainConfig:
                 raise SettingsError(f"{name} of a training run is {value:g}", allowed=f"{low:g} to {high:g}")
         if self.device not in DEVICES:
             raise SettingsError(f"there is no device {self.device!r}", allowed=", ".join(DEVICES))
+        if self.weights and len(self.weights) != len(self.data):
+            raise SettingsError(
+                f"{len(self.weights)} weights for {len(self.data)} folders of pairs",
+                allowed="one for each folder, or none",
+            )
+        for path, weight in zip(self.data, self.weights, strict=False):
+            if not (math.isfinite(weight) and weight > 0):
+                raise SettingsError(f"{path} has the weight {weight:g}", allowed="more than 0")
         both = {path.resolve() for path in self.data} & {path.resolve() for path in self.heldout}
         if both:
             raise SettingsError(

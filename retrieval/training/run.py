@@ -96,7 +96,7 @@ class Run:
         proxies = torch.randn(shape, generator=torch.Generator().manual_seed(config.seed))
         self.proxies = torch.nn.Parameter(torch.nn.functional.normalize(proxies, dim=-1).to(team.device))
         self.objective = Objective(config, team, material, texts, self.model, start.manifest, self.proxies)
-        self.draw = np.cumsum(draw_shares(material))
+        self.draw = np.cumsum(draw_shares(material, config.weights))
         self.every = config.average_every if team.size > 1 else 1
         steps = config.epochs * len(material) / (config.batch * team.size)
         self.steps = self.every * max(1, round(steps / self.every))  # the last step is a meeting

@@ -27,7 +27,7 @@ class Texts:
     words, templates
         Names per landform key, and sentences with ``{}`` around them.
     groups
-        Landform keys per name of a group; every tile with one of them shows the group.
+        Landform keys per name of a group; every tile with one of them shows the group (`close_groups`).
 
     Attributes
     ----------
@@ -57,7 +57,8 @@ class Texts:
         self._tokens = _tokenize(tokenizer, unique)
         self._turnable = np.array([not speaks_of_direction(caption) for caption in unique])
         members = {key: (key,) for key in pairs.keys} | {
-            name: tuple(key for key in keys if key in pairs.keys) for name, keys in (groups or {}).items()
+            name: tuple(key for key in (name, *keys) if key in pairs.keys)
+            for name, keys in (groups or {}).items()
         }
         members = {name: keys for name, keys in members.items() if keys}
         shown = [[key in keys for keys in members.values()] for key in pairs.keys]

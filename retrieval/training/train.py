@@ -19,6 +19,7 @@ from retrieval.training.assess import Assessment, ModelInUse, assess, described,
 from retrieval.training.card import model_card
 from retrieval.training.data import Material, material_of, read_shared, write_shared
 from retrieval.training.export import write_weights
+from retrieval.training.groups import close_groups
 from retrieval.training.pairs import Pairs, read_pairs
 from retrieval.training.plan import TrainConfig, TrainReport
 from retrieval.training.processes import Progress, Team, together
@@ -102,12 +103,16 @@ def _read(config: TrainConfig) -> tuple[Pairs, Pairs]:
     """Pairs to train on and to judge by.
 
     Folders named as held out are taken whole; else the validation split of the training folders is, which
-    lies in other regions of the same bodies.
+    lies in other regions of the same bodies. The two may speak of different landforms: those that the
+    held-out tiles know are judged.
     """
-    pairs = read_pairs(config.data, "train")
+    pairs = close_groups(read_pairs(config.data, "train"), config.groups)
+    size = pairs.images.shape[1]
     if config.heldout:
-        return pairs, read_pairs(config.heldout, "all", size_px=pairs.images.shape[1])
-    return pairs, read_pairs(config.data, "val", size_px=pairs.images.shape[1])
+        heldout = read_pairs(config.heldout, "all", size_px=size)
+    else:
+        heldout = read_pairs(config.data, "val", size_px=size)
+    return pairs, close_groups(heldout, config.groups)
 
 
 def _probe(config: TrainConfig, heldout: Pairs) -> Pairs:
@@ -135,7 +140,7 @@ def _write(run: Run, start: Start, material: Material, texts: Texts, heldout: Pa
                 background_prompts=config.background_prompts,
             )
         )
-        return model_card(encoder, material, heldout, found[0], _described(run, start))
+        return model_card(encoder, material, heldout, found[0], _described(run, start), config.weights)
 
     write_weights(config.out, run.model, start, card, _spoken(run, start, texts))
     return _report(run, found[0])
