@@ -118,6 +118,9 @@ def train(
     text_learning_rate: Annotated[
         float | None, typer.Option(help="Share of it for the text tower; default: 0.2 for areo-mini, else 1.")
     ] = None,
+    text_every: Annotated[
+        int, typer.Option(min=1, help="Steps between two with texts; the others only use tiles.")
+    ] = 3,
     processes: Annotated[int, typer.Option(min=1, help="Processes that train together.")] = 1,
     average_every: Annotated[
         int, typer.Option(min=1, help="1: average gradients; K: average weights every K steps.")
@@ -156,6 +159,7 @@ def train(
         batch=batch,
         learning_rate=learning_rate,
         text_learning_rate=text_learning_rate,
+        text_every=text_every,
         processes=processes,
         average_every=average_every,
         device=device,

@@ -96,6 +96,8 @@ class Run:
         proxies = torch.randn(shape, generator=torch.Generator().manual_seed(config.seed))
         self.proxies = torch.nn.Parameter(torch.nn.functional.normalize(proxies, dim=-1).to(team.device))
         self.objective = Objective(config, team, material, texts, self.model, start.manifest, self.proxies)
+        if config.pretrained and self.objective.sigmoid:
+            self._begin_at_names(texts)
         self.draw = np.cumsum(draw_shares(material, config.weights))
         self.every = config.average_every if team.size > 1 else 1
         steps = config.epochs * len(material) / (config.batch * team.size)
@@ -123,6 +125,13 @@ class Run:
         self.identity = _identity(config, material)
         self._resume()
         self._began, self._before, self._saved = time.monotonic(), self.state.seconds, time.monotonic()
+
+    def _begin_at_names(self, texts: Texts) -> None:
+        """Put the proxies where a model that has been trained before has the names they stand for."""
+        tokens = texts.names(np.random.default_rng(self.config.seed)).to(self.team.device)
+        with torch.inference_mode():
+            named = self.model.eval().encode_text(tokens)
+        self.proxies.data.copy_(torch.nn.functional.normalize(named.float(), dim=-1))
 
     def train(self) -> None:
         """Step until the budget is spent or the held-out score stops rising."""

@@ -91,6 +91,10 @@ class Planet:
         """As `labels`, for square patches anywhere; see `truth.labels` for the rule."""
         return truth.labels(self, np.atleast_2d(np.asarray(centres_lonlat, dtype=float)), tile_km)
 
+    def judged(self, grid: Grid) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """As `labels`, and which tiles show a landform only in part; see `truth.judged`."""
+        return truth.judged(self, grid.centres(), grid.tile_km)
+
     def features_near(self, centre: F32, tile_km: float) -> list[int]:
         """Numbers of the features that may touch a tile, oldest first."""
         centres, reach, order = self._lookup

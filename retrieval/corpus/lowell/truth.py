@@ -81,11 +81,27 @@ def gazetteer(seed: int, regions: Regions, wind: Wind, body: Body) -> gpd.GeoDat
 
 def labels(planet: Planet, centres: Floats, tile_km: float) -> pd.DataFrame:
     """Label square patches by the rule at the top of this module; bool, shape (n, landform keys)."""
+    return judged(planet, centres, tile_km)[0]
+
+
+def judged(planet: Planet, centres: Floats, tile_km: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Labels of square patches, and which patches show a landform only in part.
+
+    Returns
+    -------
+    labels
+        As `labels`.
+    partly
+        Bool, the same shape: between half of what earns the label and all of it. Whoever looks at such a
+        patch sees the landform, cut by an edge or small: neither a hit nor a miss.
+    """
     amount, touched = evidence(planet, centres, tile_km)
     table = amount >= 1.0
     scarps = near_escarpment(planet, centres, tile_km)
     table[PLAINS] = ~table.any(axis=1) & (touched < TRACE) & ~scarps
-    return table[list(KEYS)]
+    partly = (amount >= 0.5) & ~table[amount.columns]
+    partly[PLAINS] = ~table.any(axis=1) & (touched < 2 * TRACE) & ~scarps
+    return table[list(KEYS)], partly[list(KEYS)]
 
 
 def evidence(planet: Planet, centres: Floats, tile_km: float) -> tuple[pd.DataFrame, NDArray[np.float64]]:
