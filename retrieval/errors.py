@@ -7,6 +7,7 @@
     │   │   └── BodyMismatchError a raster or catalogue of another body
     │   ├── IndexFolderError      an index that is missing, unfinished, torn or of another encoder
     │   ├── EncoderError          weights that are missing, torn or of another architecture
+    │   ├── GeometryError         positions or shapes that cannot lie on a body
     │   ├── CatalogueError        a catalogue that cannot be read as points with positions
     │   ├── QuestionError         a question that is empty, too long or not about landforms
     │   ├── ToolInputError        a tool call with arguments outside what is allowed
@@ -66,6 +67,10 @@ class IndexFolderError(InputError):
 
 class EncoderError(InputError):
     """Encoder weights are missing, torn, or of another architecture."""
+
+
+class GeometryError(InputError):
+    """Positions or shapes that cannot lie on a body."""
 
 
 class CatalogueError(InputError):
