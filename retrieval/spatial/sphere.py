@@ -200,7 +200,8 @@ class SphereTree:
         best = np.full(len(asked), -1, dtype=np.int64)
         hit = np.isfinite(chords[:, 0])
         best[hit] = self._smallest[found[hit, 0]]
-        tied = np.flatnonzero(np.isfinite(chords[:, 1]) & (chords[:, 1] - chords[:, 0] <= SLACK))
+        two = np.flatnonzero(np.isfinite(chords[:, 1]))
+        tied = two[chords[two, 1] - chords[two, 0] <= SLACK]
         best[tied] = self._smallest_within(asked[tied], chords[tied, 0] + SLACK)
         angle = np.full(len(asked), np.inf)
         angle[hit] = angle_between(asked[hit], vectors_of(self.lonlat[best[hit]]))
