@@ -7,9 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter
 
 from retrieval.errors import ToolInputError
+from retrieval.spatial.textures import (
+    FEWEST_PICTURES,
+    mean_tensor,
+    structure_tensors,
+    texture_axes,
+)
 from tools.layers import Layer
 from tools.mosaic import grey_thumbnail
 from tools.results import Figures, plural, said, tidy
@@ -20,12 +25,10 @@ BAND_DEG = 30
 FEWEST_AXES = 5
 MOST_TILES = 2000
 OTHER_TILES = 300
-FEWEST_OTHERS = 20
 SAME_AXIS_DEG = 20.0
 SIGNIFICANT = 0.01
 SMALLEST_P = 1e-4  # smaller ones say more about the model than about the planet
 THUMBNAIL_PX = 96
-GRADIENT_SIGMA_PX = 1.5  # wide enough to see through JPEG noise, narrow enough for dunes of 5 px
 
 Floats = NDArray[np.float64]
 
@@ -188,80 +191,6 @@ def axial_statistics(azimuth_deg: ArrayLike, weight: ArrayLike, most_independent
     )
 
 
-def structure_tensors(pictures: NDArray[np.uint8]) -> Floats:
-    """Mean products of the brightness gradient (Bigun & Granlund 1987), in units of their own trace.
-
-    Parameters
-    ----------
-    pictures
-        Shape (n, s, s), grey, row 0 in the north, column 0 in the west; 0 is unobserved.
-
-    Returns
-    -------
-    Shape (n, 3): east-east, north-north, east-north; zeros for a picture without texture.
-    """
-    grey = np.asarray(pictures, dtype=np.float32)
-    side = grey.shape[1]
-    sigma = (0.0, GRADIENT_SIGMA_PX, GRADIENT_SIGMA_PX)
-    east = gaussian_filter(grey, sigma, order=(0, 0, 1))
-    north = -gaussian_filter(grey, sigma, order=(0, 1, 0))
-    # A round window: the corners of a square one would favour the diagonals. Edges of gaps are no texture.
-    along = (np.arange(side) + 0.5) / side * 2.0 - 1.0
-    distance = np.hypot(*np.meshgrid(along, along))
-    window = np.where(distance < 0.95, np.cos(np.clip(distance, 0, 1) * np.pi / 2.0) ** 2, 0.0)
-    unseen = gaussian_filter((grey == 0).astype(np.float32), sigma)
-    weight = window * (unseen < 0.01)
-    products = (east * east, north * north, east * north)
-    tensors = np.stack([(weight * p).sum(axis=(1, 2), dtype=np.float64) for p in products], axis=-1)
-    energy = tensors[:, 0] + tensors[:, 1]
-    return np.where(energy[:, None] > 1e-6, tensors / np.maximum(energy, 1e-6)[:, None], 0.0)
-
-
-def texture_axes(tensors: Floats, shading: Floats) -> tuple[Floats, Floats]:
-    """Direction in which texture runs, beside the shading that all tiles share.
-
-    Relief without any direction, lit from one side, has gradients mostly towards the light. So each tensor
-    is split into as much of the shared one as it can hold and a rest of rank one (the smaller
-    generalised eigenvalue is the share of the first): the rest is what has a direction of its own. With
-    an isotropic shared tensor this is the usual coherence, and parallel stripes keep their direction
-    under any light.
-
-    Parameters
-    ----------
-    tensors
-        Shape (n, 3), as `structure_tensors` gives them.
-    shading
-        Shape (3,), trace 1: the mean over tiles in general, see `mean_tensor`.
-
-    Returns
-    -------
-    Azimuths, shape (n,), 0..180 degrees clockwise from north; coherences, shape (n,), 0 (no direction of
-    its own) to 1 (one direction only).
-    """
-    ee, nn, en = np.moveaxis(tensors, -1, 0)
-    shared_ee, shared_nn, shared_en = shading.tolist()
-    # det(J - share B) = 0, a quadratic in the share.
-    square = shared_ee * shared_nn - shared_en**2
-    linear = ee * shared_nn + nn * shared_ee - 2.0 * en * shared_en
-    constant = ee * nn - en**2
-    share = (linear - np.sqrt(np.maximum(linear**2 - 4.0 * square * constant, 0.0))) / (2.0 * square)
-    rest_ee, rest_nn, rest_en = ee - share * shared_ee, nn - share * shared_nn, en - share * shared_en
-    # Azimuth of the gradient, clockwise from north; texture runs across it.
-    gradient = 0.5 * np.arctan2(2.0 * rest_en, rest_nn - rest_ee)
-    coherence = np.where(ee + nn > 0, np.clip(1.0 - share, 0.0, 1.0), 0.0)
-    return (np.degrees(gradient) + 90.0) % 180.0, coherence
-
-
-def mean_tensor(tensors: Floats) -> Floats:
-    """Mean of structure tensors, shape (3,), trace 1; isotropic where there are too few to tell."""
-    isotropic = np.array([0.5, 0.5, 0.0])
-    seen = tensors[tensors[:, 0] + tensors[:, 1] > 0]
-    if len(seen) < FEWEST_OTHERS:
-        return isotropic
-    # Never quite of rank one: a little of every direction keeps the split well defined.
-    return np.asarray(0.99 * seen.mean(axis=0) + 0.01 * isotropic)
-
-
 def _layer_axes(ws: Workspace, layer: Layer, shading: Floats) -> tuple[Floats, Floats]:
     if layer.kind == "tiles":
         rows = ws.rows_at(layer.lonlat)
@@ -298,7 +227,7 @@ def _tile_tensors(ws: Workspace, rows: NDArray[np.int64]) -> Floats:
 
 
 def _against_shading(others: Floats, shading: Floats, axes: Axes, figures: Figures) -> str:
-    if len(others) < FEWEST_OTHERS:
+    if len(others) < FEWEST_PICTURES:
         return (
             " There are too few other tiles to tell what sunlight from one side does to the texture, so part "
             "of this may be shading."
