@@ -15,7 +15,6 @@ from retrieval.evaluate import (
     detection,
     evaluate_catalogue,
     tile_truth,
-    within,
 )
 from retrieval.index import TileIndex
 from tests.fakes import PatternEncoder, PatternSource
@@ -65,26 +64,6 @@ def test_detection_by_hand() -> None:
     found = detection([True, True, True, False], [True, False, True, True])
     assert found == pytest.approx({"precision": 2 / 3, "recall": 2 / 3, "f1": 2 / 3})
     assert detection([False], [True]) == {"precision": 0.0, "recall": 0.0, "f1": 0.0}
-
-
-@given(
-    st.lists(st.tuples(st.floats(-180, 179.9), st.floats(-90, 90)), min_size=1, max_size=8),
-    st.lists(st.tuples(st.floats(-180, 179.9), st.floats(-90, 90)), min_size=1, max_size=8),
-    st.floats(1, 1400),
-)
-def test_within_is_a_great_circle_affair(
-    points: list[tuple[float, float]], targets: list[tuple[float, float]], distance_km: float
-) -> None:
-    away = LOWELL.distance_km(np.array(points)[:, None], np.array(targets)[None])
-    nearest = away.min(axis=1)
-    found = within(LOWELL, points, targets, distance_km)
-    clear = np.abs(nearest - distance_km) > 1e-6
-    assert np.array_equal(found[clear], nearest[clear] <= distance_km)
-
-
-def test_within_nothing_is_nowhere() -> None:
-    assert within(LOWELL, [[0, 0]], np.zeros((0, 2)), 10.0).tolist() == [False]
-    assert within(LOWELL, np.zeros((0, 2)), [[0, 0]], 10.0).tolist() == []
 
 
 def test_truth_reaches_across_the_antimeridian_and_the_pole(tiny_index: TileIndex) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 import cli
 from retrieval.body import get_body
 from retrieval.errors import SettingsError
-from retrieval.evaluate.geolocalization import matched, published, strict
+from retrieval.evaluate.geolocalization import match, published, strict
 from retrieval.evaluate.marsretrieval import evaluate_marsretrieval, read_tasks
 from retrieval.index import TileIndex
 from tests.fakes import PatternEncoder, PatternSource
@@ -53,7 +53,7 @@ def test_published_figures_are_planar_and_cut_off() -> None:
     points = np.array([[-179.9, 0.0], [10.6, 80.0]])
     # 0.2 degrees apart over the antimeridian, and 0.1 great-circle degrees apart: neither is seen.
     assert published([3, 2, 1], tiles, points)["f1"] == 0.0
-    assert matched(LOWELL, tiles, points, 5.0) == 2
+    assert len(match(LOWELL, tiles, points, 5.0)) == 2
     near = np.array([[0.0, 0.5]])
     assert published([3, 2, 1], tiles, near) == {
         "f1": pytest.approx(0.5),
@@ -74,28 +74,51 @@ def most_pairs(near: np.ndarray) -> int:
     return max([without] + [1 + most_pairs(np.delete(near[1:], j, axis=1)) for j in np.flatnonzero(near[0])])
 
 
-@given(PLACES, PLACES, st.floats(10, 1400))
-def test_matching_is_one_to_one_and_the_greatest(
-    tiles: list[tuple[float, float]], points: list[tuple[float, float]], reach_km: float
+def least_total(away: np.ndarray, pairs: int) -> float:
+    """Least sum of distances of that many pairs by trying everything; infinite distances are none."""
+    if not pairs:
+        return 0.0
+    if not away.size:
+        return float("inf")
+    taken = [
+        away[0, j] + least_total(np.delete(away[1:], j, axis=1), pairs - 1)
+        for j in np.flatnonzero(np.isfinite(away[0]))
+    ]
+    return min([least_total(away[1:], pairs), *taken])
+
+
+@given(PLACES, PLACES, st.floats(10, 1400), st.integers(0, 1000))
+def test_matching_is_one_to_one_the_greatest_and_the_nearest(
+    tiles: list[tuple[float, float]], points: list[tuple[float, float]], reach_km: float, seed: int
 ) -> None:
     away = LOWELL.distance_km(np.array(tiles)[:, None], np.array(points)[None])
     if (np.abs(away - reach_km) < 1e-6).any():
         return
-    assert matched(LOWELL, tiles, points, reach_km) == most_pairs(away <= reach_km)
+    pairs = match(LOWELL, tiles, points, reach_km)
+    assert len(set(pairs.tile)) == len(set(pairs.point)) == len(pairs) == most_pairs(away <= reach_km)
+    assert pairs.distance_km == pytest.approx(away[pairs.tile, pairs.point])
+    near = np.where(away <= reach_km, away, np.inf)
+    assert pairs.distance_km.sum() == pytest.approx(least_total(near, len(pairs)), abs=1e-4)
+    # Features: the nearest of their tiles stands for them.
+    labels = np.random.default_rng(seed).integers(0, 3, len(tiles))
+    joined = np.stack([near[labels == label].min(axis=0) for label in np.unique(labels)])
+    found = match(LOWELL, tiles, points, reach_km, labels)
+    assert len(set(labels[found.tile])) == len(found) == most_pairs(np.isfinite(joined))
 
 
 def test_one_point_makes_one_tile_right() -> None:
     around = np.array([[0.0, 0.0], [0.5, 0.0], [0.0, 0.5], [90.0, 0.0]])
-    found = strict(LOWELL, np.array([True, True, True, False]), around, [[0.1, 0.1], [90.0, 0.1]], 20.0)
-    assert found == {
-        "precision": pytest.approx(1 / 3),
-        "recall": 0.5,
-        "f1": pytest.approx(2 / 5),
-        "matched": 1,
-        "hits": 3,
-        "points": 2,
-    }
-    assert matched(LOWELL, np.zeros((0, 2)), [[0, 0]], 5.0) == 0
+    hits = np.array([True, True, True, False])
+    points = [[0.1, 0.1], [90.0, 0.1]]
+    nearest = LOWELL.distance_km(around[0], points[0])
+    found = strict(LOWELL, hits, around, points, 20.0)
+    expected = {"recall": 0.5, "matched": 1, "points": 2, "mean_km": pytest.approx(float(nearest))}
+    assert found == {"precision": pytest.approx(1 / 3), "f1": pytest.approx(2 / 5), "hits": 3, **expected}
+    # The three touch: as one feature they are right, and nothing is wrong.
+    joined = strict(LOWELL, hits, around, points, 20.0, [4, 4, 4])["features"]
+    assert joined == {"precision": 1.0, "f1": pytest.approx(2 / 3), "hits": 1, **expected}
+    assert len(match(LOWELL, np.zeros((0, 2)), [[0, 0]], 5.0)) == 0
+    assert strict(LOWELL, np.zeros(4, dtype=bool), around, points, 20.0, [])["features"]["mean_km"] is None
 
 
 @pytest.fixture
@@ -141,6 +164,7 @@ def test_all_three_tasks_on_a_code_that_can_be_read(
     cones = where["classes"]["pitted_cones"]
     assert cones["strict"]["reach_km"] == 60.0
     assert cones["strict"]["tilewise"]["ap"] > 0.3
+    assert 0 < cones["strict"]["mean_km"] < 60.0
     assert cones["entries"] >= cones["strict"]["points"]
     assert cones["published"]["f1"] > cones["random"]["published"]["f1"]
     assert "NaN" not in json.dumps(report)

@@ -10,7 +10,7 @@ geolocalization  the third of them: as published, and strictly on the sphere
 """
 
 from retrieval.evaluate.bootstrap import average_precision_interval
-from retrieval.evaluate.catalogue import BLOCK_TILES, blocks_of, evaluate_catalogue, tile_truth, within
+from retrieval.evaluate.catalogue import BLOCK_TILES, blocks_of, evaluate_catalogue, tile_truth
 from retrieval.evaluate.ranking import average_precision, best_threshold, calibration_error, detection
 
 __all__ = [
@@ -23,5 +23,4 @@ __all__ = [
     "detection",
     "evaluate_catalogue",
     "tile_truth",
-    "within",
 ]

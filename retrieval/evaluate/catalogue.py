@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
-from retrieval.body import Body, chord, unit_vectors
 from retrieval.errors import SettingsError
 from retrieval.evaluate.bootstrap import average_precision_interval
 from retrieval.evaluate.ranking import Bools, Floats, detection
 from retrieval.grid import Grid
+from retrieval.spatial.sphere import SphereTree
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -22,16 +21,6 @@ if TYPE_CHECKING:
 Json = Any
 
 BLOCK_TILES = 5  # side of a bootstrap block, in tiles
-
-
-def within(body: Body, lonlat: ArrayLike, targets: ArrayLike, distance_km: float) -> Bools:
-    """Which points (n, 2) have a target (m, 2) within a great-circle distance; shape (n,)."""
-    points, aims = np.asarray(lonlat, dtype=float), np.asarray(targets, dtype=float)
-    if not len(points) or not len(aims):
-        return np.zeros(len(points), dtype=bool)
-    reach = float(chord(distance_km / body.radius_km)) * (1.0 + 1e-12)
-    nearest, _ = cKDTree(unit_vectors(aims)).query(unit_vectors(points), distance_upper_bound=reach)
-    return np.asarray(np.isfinite(nearest))
 
 
 def tile_truth(index: TileIndex, catalogue: gpd.GeoDataFrame, tolerance_km: float) -> Bools:
@@ -47,7 +36,8 @@ def tile_truth(index: TileIndex, catalogue: gpd.GeoDataFrame, tolerance_km: floa
             f"a tolerance of {tolerance_km} km is none",
             allowed=f"more than 0 and at most {index.body.half_circumference_km:.0f} km",
         )
-    return within(index.body, _lonlat(index.tiles), _lonlat(catalogue), tolerance_km)
+    entries = SphereTree(index.body, _lonlat(catalogue))
+    return np.asarray(entries.nearest(_lonlat(index.tiles), tolerance_km)[1] >= 0)
 
 
 def evaluate_catalogue(
@@ -83,7 +73,7 @@ def evaluate_catalogue(
     tolerance = index.grid.tile_km if tolerance_km is None else tolerance_km
     positive = tile_truth(index, catalogue, tolerance)
     values = np.asarray(scores, dtype=float)
-    observed = within(index.body, _lonlat(catalogue), _lonlat(index.tiles), tolerance)
+    observed = SphereTree(index.body, _lonlat(index.tiles)).nearest(_lonlat(catalogue), tolerance)[1] >= 0
     result: dict[str, Json] = {
         "tiles": len(index),
         "positives": int(positive.sum()),
