@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from retrieval.encoder import EncoderManifest
+    from retrieval.encoder_manifest import EncoderManifest
 
 _REC601 = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601: the grey of a colour picture
 

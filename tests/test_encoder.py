@@ -103,7 +103,7 @@ def test_a_tile_has_the_same_vector_in_every_batch(
 ) -> None:
     pixels = tiles(7)
     together = encoder.encode_images(pixels)
-    monkeypatch.setattr("retrieval.encoder._PIXELS_AT_ONCE", 2 * 32 * 32)
+    monkeypatch.setattr("retrieval.encoder_open_clip._PIXELS_AT_ONCE", 2 * 32 * 32)
     np.testing.assert_allclose(encoder.encode_images(pixels), together, atol=2e-2)
 
 

@@ -34,14 +34,14 @@ ONLY_IN = {
     "agent.chat": ("app.py", "agent/chat/"),
     "sqlite3": ("agent/conversations.py",),
     "matplotlib": ("tools/maps.py",),
-    "torch": ("retrieval/encoder.py", "retrieval/encoder_torch.py", "retrieval/training/"),
-    "open_clip": ("retrieval/encoder.py", "retrieval/training/"),
+    "torch": ("retrieval/encoder_open_clip.py", "retrieval/encoder_torch.py", "retrieval/training/"),
+    "open_clip": ("retrieval/encoder.py", "retrieval/encoder_open_clip.py", "retrieval/training/"),
     "rasterio": ("retrieval/corpus/",),
     "faiss": ("retrieval/index.py", "retrieval/build.py"),
     "requests": (),
     "httpx": (),
     "http.client": (),
-    "urllib.request": ("retrieval/sources.py", "retrieval/encoder.py", "agent/models.py"),
+    "urllib.request": ("retrieval/sources.py", "agent/models.py"),
 }
 
 
