@@ -13,6 +13,7 @@ import numpy as np
 
 from retrieval.calibrate import background
 from retrieval.catalogue import read_catalogue
+from retrieval.corpus.lowell_version import lowell_fingerprint
 from retrieval.errors import IndexFolderError
 from retrieval.grid import Grid
 from retrieval.index import TileIndex, build_index, open_matching
@@ -164,9 +165,7 @@ def _make_lowell(
 
 
 def _drawn_today(index: TileIndex) -> bool:
-    from retrieval.corpus.lowell import LowellSource
-
-    return bool(index.manifest.source["fingerprint"] == LowellSource(_lowell_seed(index)).fingerprint())
+    return bool(index.manifest.source["fingerprint"] == lowell_fingerprint(_lowell_seed(index)))
 
 
 def _same_background(index: TileIndex, encoder: Encoder, prompts: Sequence[str]) -> bool:

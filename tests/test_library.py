@@ -64,7 +64,7 @@ def test_before_it_is_made(home: Settings) -> None:
 def test_another_generator_makes_lowell_again(
     copied: Settings, pattern_encoder: PatternEncoder, remade: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("retrieval.corpus.lowell.source.GENERATOR_VERSION", 999)
+    monkeypatch.setattr("retrieval.corpus.lowell_version.GENERATOR_VERSION", 999)
     open_or_make("lowell", copied, pattern_encoder, BANK)
     assert remade == [copied.indexes / "lowell"]
     assert (copied.indexes / "lowell.old1/manifest.json").is_file()

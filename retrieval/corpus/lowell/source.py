@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from retrieval.body import BODIES, Body
 from retrieval.corpus.lowell.planet import Planet, cached_planet
 from retrieval.corpus.lowell.render import draw_tile
+from retrieval.corpus.lowell_version import GENERATOR_VERSION, lowell_fingerprint
 from retrieval.corpus.source import Json, TileBatch
 from retrieval.errors import SettingsError
 from retrieval.grid import Grid
-
-# Part of the fingerprint: raise it whenever any tile is drawn differently.
-GENERATOR_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class LowellSource:
 
     def fingerprint(self) -> str:
         """Hash of generator and seed."""
-        return hashlib.sha256(f"lowell {GENERATOR_VERSION} {self.seed}".encode()).hexdigest()[:16]
+        return lowell_fingerprint(self.seed)
 
     def describe(self) -> dict[str, Json]:
         """For the manifest of an index."""
