@@ -9,8 +9,6 @@ without the browser.
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
 import socket
 import statistics
@@ -19,6 +17,7 @@ import sys
 import time
 from pathlib import Path
 
+from _common import make_parser, write_json
 from playwright.sync_api import Page, sync_playwright
 
 QUESTIONS = (
@@ -67,8 +66,7 @@ def ask(page: Page, question: str) -> dict[str, float]:
 
 def main() -> None:
     """Measure, print a table, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path)
+    parser = make_parser(__doc__)
     parser.add_argument("--screenshot", type=Path)
     parser.add_argument("--index", default="lowell")
     options = parser.parse_args()
@@ -107,8 +105,7 @@ def main() -> None:
         figures[f"{name.removesuffix('_s')}_worst_s"] = max(values)
     for name, value in figures.items():
         print(f"{name:36s} {value:8.3f}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    write_json(figures, options.json)
 
 
 if __name__ == "__main__":

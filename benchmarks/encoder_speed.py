@@ -8,14 +8,12 @@ from; its weights do not matter to its speed.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
+from _common import make_parser, write_json
 
 from retrieval.encoder import Encoder, load_encoder
 
@@ -37,10 +35,8 @@ def tiles_per_second(encoder: Encoder, threads: int, seconds: float, batch: int)
 
 def main() -> None:
     """Measure, print a table, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--encoder", default="areo-mini")
+    parser = make_parser(__doc__, encoder=True)
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     cores = os.cpu_count() or 1
     ours, baseline = load_encoder(options.encoder), load_encoder(BASELINE)
@@ -56,8 +52,7 @@ def main() -> None:
     whole = f"{cores} thread{'s' if cores > 1 else ''}"
     ratio = rates[f"{options.encoder}, {whole}"] / rates[f"{BASELINE}, {whole}"]
     print(f"{'ratio on all threads':40s}{ratio:10.1f}")
-    if options.json:
-        options.json.write_text(json.dumps({**rates, "ratio": ratio}, indent=1), encoding="utf-8")
+    write_json({**rates, "ratio": ratio}, options.json)
 
 
 if __name__ == "__main__":

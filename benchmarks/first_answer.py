@@ -8,7 +8,6 @@ loaded. The baseline of the warm question is the time its tools alone take.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -18,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from _common import make_parser, write_json
 
 QUESTIONS = (
     "Where are pitted cones within 40 km of outflow channels, north of 20 degrees?",
@@ -81,8 +82,7 @@ def warm(home: Path, repeats: int) -> list[dict[str, float]]:
 
 def main() -> None:
     """Measure, print a table, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path)
+    parser = make_parser(__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -103,8 +103,7 @@ def main() -> None:
     }
     for name, value in figures.items():
         print(f"{name:32s} {value:8.3f}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    write_json(figures, options.json)
 
 
 if __name__ == "__main__":

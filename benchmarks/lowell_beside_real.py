@@ -10,14 +10,12 @@ standard deviation of the grey values (contrast) and the share of it that lies b
 
 from __future__ import annotations
 
-import argparse
 import csv
-import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from _common import make_parser, real_data, write_json
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
@@ -26,7 +24,6 @@ from retrieval.corpus.lowell import GRID_TILE_KM, Planet, make_planet
 from retrieval.corpus.lowell.render import draw_tile
 from retrieval.corpus.lowell.truth import evidence
 from retrieval.grid import Grid
-from retrieval.settings import real_data_folder
 
 Picture = NDArray[np.uint8]
 SIDE = 96
@@ -53,20 +50,13 @@ ROWS = (
 )
 
 
-def main() -> int:
+def main() -> None:
     """Draw the picture, print and write the figures."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, seed=True)
     parser.add_argument("--out", type=Path, default=Path("lowell-beside-real.png"))
     parser.add_argument("--planet", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    data = real_data_folder()
-    if data is None:
-        print("AREOGRAPHER_REAL_DATA names no folder: nothing to compare with", file=sys.stderr)
-        return 2
+    data = real_data()
     rng = np.random.default_rng(arguments.seed)
     planet = make_planet(arguments.planet)
     grid = Grid(BODIES["lowell"], GRID_TILE_KM)
@@ -83,9 +73,7 @@ def main() -> int:
     draw(rows).save(arguments.out)
     for row in figures:
         print("  ".join(f"{name} {value}" for name, value in row.items()))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    return 0
+    write_json(figures, arguments.json)
 
 
 def synthetic(planet: Planet, centres: NDArray[np.float64]) -> Iterator[Picture]:
@@ -148,4 +136,4 @@ def draw(rows: list[tuple[str, list[Picture], list[Picture]]]) -> Image.Image:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,14 +13,12 @@ Baselines: chance, the contrast of the crop, and the plain cosine of the bare wo
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from _common import make_parser, real_data, write_json
 from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
@@ -29,27 +27,18 @@ from rich.table import Table
 from prompts import load_prompts
 from retrieval.encoder import Encoder, encode_query, load_encoder
 from retrieval.evaluate import average_precision_interval
-from retrieval.settings import real_data_folder
 
 CROPS_PX = (125, 250, 500)
 BLOCK_PX = 500
 SMALLEST_SHARE = 0.1  # of the crop: less is a few pixels of what the encoder sees
 
 
-def main() -> int:
+def main() -> None:
     """Cut, rank, judge, print, write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--encoder", default="areo-mini")
+    parser = make_parser(__doc__, encoder=True, seed=True)
     parser.add_argument("--query", default="impact crater")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args()
-    data = real_data_folder()
-    if data is None:
-        print("AREOGRAPHER_REAL_DATA names no folder: nothing to measure", file=sys.stderr)
-        return 2
+    data = real_data()
     encoder = load_encoder(arguments.encoder)
     boxes = pd.read_csv(data / "ctx-craters" / "boxes.csv")
     boxes = boxes[boxes["set"] == "clustered"]
@@ -73,9 +62,7 @@ def main() -> int:
         "crops_px": scales,
     }
     _show(result)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return 0
+    write_json(result, arguments.json)
 
 
 def cut(
@@ -132,4 +119,4 @@ def _show(result: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

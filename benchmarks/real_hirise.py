@@ -13,14 +13,12 @@ per class, and a linear probe trained on the labels of the train part. Intervals
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from _common import make_parser, real_data, write_json
 from numpy.typing import NDArray
 from PIL import Image
 from real_splits import part_of
@@ -31,7 +29,6 @@ from prompts import load_prompts
 from retrieval.encoder import Encoder, encode_query, load_encoder
 from retrieval.evaluate.bootstrap import draw_blocks, interval
 from retrieval.evaluate.probe import fit_probe
-from retrieval.settings import real_data_folder
 from tools.classify import posterior
 
 # The first is the bare prompt of the baseline.
@@ -51,20 +48,12 @@ WORDS = {
 NAMES = tuple(WORDS)
 
 
-def main() -> int:
+def main() -> None:
     """Encode, classify, judge, print, write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--encoder", default="areo-mini")
+    parser = make_parser(__doc__, encoder=True, seed=True)
     parser.add_argument("--resamples", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args()
-    data = real_data_folder()
-    if data is None:
-        print("AREOGRAPHER_REAL_DATA names no folder: nothing to measure", file=sys.stderr)
-        return 2
+    data = real_data()
     folder = data / "hirise-landmarks"
     crops = pd.read_csv(folder / "manifest.csv")
     crops["part"] = crops["observation"].map(part_of)
@@ -100,9 +89,7 @@ def main() -> int:
         "ways": ways,
     }
     _show(result)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return 0
+    write_json(result, arguments.json)
 
 
 def guess(
@@ -179,4 +166,4 @@ def _show(result: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -11,15 +11,13 @@ Baselines: chance, the brightness contrast of a tile, and the plain cosine of th
 
 from __future__ import annotations
 
-import argparse
 import io
-import json
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _common import make_parser, real_data, write_json
 from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
@@ -35,32 +33,23 @@ from retrieval.evaluate import evaluate_catalogue
 from retrieval.grid import Grid
 from retrieval.index import TileIndex, build_index, open_matching
 from retrieval.query import ask
-from retrieval.settings import real_data_folder
 
 MOSAIC = Path("mars-rasters") / "viking_mdim21_color_2880x1440.jpg"
 CATALOGUE = Path("mars-vectors") / "mars_features.csv"
 WHOLE_PLANET = (-180.0, -90.0, 180.0, 90.0)
 
 
-def main() -> int:
+def main() -> None:
     """Build, rank, judge, print, write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--encoder", default="areo-mini")
+    parser = make_parser(__doc__, encoder=True, seed=True)
     parser.add_argument("--query", default="large impact craters")
     parser.add_argument("--tile-km", type=float, default=240.0)
     parser.add_argument("--min-diameter-km", type=float, default=150.0)
     parser.add_argument("--tolerance-km", type=float, help="default: one tile")
     parser.add_argument("--index", type=Path, help="keep the index here, and use it when it is there")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args()
-    data = real_data_folder()
-    if data is None:
-        print("AREOGRAPHER_REAL_DATA names no folder: nothing to measure", file=sys.stderr)
-        return 2
+    data = real_data()
     encoder = load_encoder(arguments.encoder)
     with tempfile.TemporaryDirectory() as folder:
         out = arguments.index or Path(folder) / "viking"
@@ -87,9 +76,7 @@ def main() -> int:
         "rankings": rankings,
     }
     _show(result)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return 0
+    write_json(result, arguments.json)
 
 
 def rank(index: TileIndex, encoder: Encoder, query: str, seed: int) -> dict[str, NDArray[Any]]:
@@ -151,4 +138,4 @@ def _show(result: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
