@@ -152,36 +152,15 @@ def evaluate_landforms(
     IndexFolderError
         If the planet shows none of the landforms.
     """
-    keys = [str(key) for key in labels.columns if key in terms and labels[key].any() and key != PLAINS]
-    if not keys:
-        raise IndexFolderError(
-            f"{index.manifest.name} shows no landform of the glossary", next_step="take smaller tiles"
-        )
+    keys = _searchable(index, labels, terms)
     truth = labels[keys].to_numpy(dtype=bool)
     draws = draw_blocks(blocks_of(index), resamples, seed)
-    rng = np.random.default_rng([seed, 1])
 
     def search(text: str) -> Asked:
         return ask(index, encoder, text, templates, glossary)
 
-    searched = [search(terms[key]) for key in keys]
-    cosines = np.stack([asked.scores for asked in searched], axis=1)
-    probability = np.stack([asked.calibrated.probability for asked in searched], axis=1)
-    hits = np.stack([_hits(asked) for asked in searched], axis=1)
-    ours = _judge(cosines, hits, truth, keys, draws)
-    for column, key in enumerate(keys):
-        oracle = best_threshold(cosines[:, column], truth[:, column])[1]
-        ours["landforms"][key] |= {
-            "query": terms[key],
-            "support": int(truth[:, column].sum()),
-            "prevalence": float(truth[:, column].mean()),
-            "hits": int(hits[:, column].sum()),
-            "f1_oracle": oracle,
-        }
-    rows = ours["landforms"]
-    best = max(keys, key=lambda key: rows[key]["f1"])
-    oracle = float(np.mean([row["f1_oracle"] for row in rows.values()]))
-    likely = probability >= LIKELY
+    searched = {key: search(terms[key]) for key in keys}
+    hits = np.stack([_hits(asked) for asked in searched.values()], axis=1)
     report: dict[str, Json] = {
         "index": index.manifest.name,
         "encoder": encoder.manifest.name,
@@ -191,23 +170,16 @@ def evaluate_landforms(
         "tile_km": index.grid.tile_km,
         "templates": len(templates),
         "resamples": resamples,
-        **{name: value for name, value in ours.items() if name != "landforms"},
-        "macro_f1_oracle": oracle,
-        "oracle_share": ours["macro_f1"] / oracle if oracle else float("nan"),
-        "best_f1": rows[best]["f1"],
-        "best_landform": best,
-        "ece": calibration_error(probability, truth),
-        "ece_adaptive": calibration_error(probability, truth, adaptive=True),
-        "ece_likely": calibration_error(probability[likely], truth[likely]),
-        "landforms": rows,
+        **_searched(searched, terms, hits, truth, draws),
         "not_on_planet": sorted(str(key) for key in labels.columns if key in terms and not labels[key].any()),
-        "baselines": _baselines(index, encoder, [terms[key] for key in keys], truth, hits, keys, draws, rng),
+        "baselines": _baselines(index, encoder, [terms[key] for key in keys], truth, hits, keys, draws, seed),
     }
     if PLAINS in labels.columns and PLAINS in terms and labels[PLAINS].any():
         report["plains"] = _plains(search(terms[PLAINS]), labels[PLAINS].to_numpy(bool))
     report |= _absent({text: search(text) for text in absent})
     known = [(key, text) for key, texts in (paraphrases or {}).items() if key in keys for text in texts]
-    report |= _paraphrased([(key, text, search(text)) for key, text in known], truth, keys, rows)
+    said = [(key, text, search(text)) for key, text in known]
+    report |= _paraphrased(said, truth, keys, report["landforms"])
     return finite(report)
 
 
@@ -222,6 +194,49 @@ def _finite(value: Json) -> Json:
     if isinstance(value, list):
         return [_finite(one) for one in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _searchable(index: TileIndex, labels: pd.DataFrame, terms: Mapping[str, str]) -> list[str]:
+    """Landforms that the planet shows and the glossary names; at least one."""
+    keys = [str(key) for key in labels.columns if key in terms and labels[key].any() and key != PLAINS]
+    if not keys:
+        raise IndexFolderError(
+            f"{index.manifest.name} shows no landform of the glossary", next_step="take smaller tiles"
+        )
+    return keys
+
+
+def _searched(
+    searched: Mapping[str, Asked], terms: Mapping[str, str], hits: Bools, truth: Bools, draws: Draws
+) -> dict[str, Json]:
+    """Our own search: macro figures beside the best threshold's, calibration, a row per landform."""
+    keys = list(searched)
+    cosines = np.stack([asked.scores for asked in searched.values()], axis=1)
+    probability = np.stack([asked.calibrated.probability for asked in searched.values()], axis=1)
+    figures = _judge(cosines, hits, truth, keys, draws)
+    rows = figures.pop("landforms")
+    for column, key in enumerate(keys):
+        rows[key] |= {
+            "query": terms[key],
+            "support": int(truth[:, column].sum()),
+            "prevalence": float(truth[:, column].mean()),
+            "hits": int(hits[:, column].sum()),
+            "f1_oracle": best_threshold(cosines[:, column], truth[:, column])[1],
+        }
+    best = max(keys, key=lambda key: rows[key]["f1"])
+    oracle = float(np.mean([row["f1_oracle"] for row in rows.values()]))
+    likely = probability >= LIKELY
+    return {
+        **figures,
+        "macro_f1_oracle": oracle,
+        "oracle_share": figures["macro_f1"] / oracle if oracle else float("nan"),
+        "best_f1": rows[best]["f1"],
+        "best_landform": best,
+        "ece": calibration_error(probability, truth),
+        "ece_adaptive": calibration_error(probability, truth, adaptive=True),
+        "ece_likely": calibration_error(probability[likely], truth[likely]),
+        "landforms": rows,
+    }
 
 
 def _hits(asked: Asked) -> Bools:
@@ -279,8 +294,9 @@ def _baselines(
     hits: Bools,
     keys: Sequence[str],
     draws: Draws,
-    rng: np.random.Generator,
+    seed: int,
 ) -> dict[str, Json]:
+    rng = np.random.default_rng([seed, 1])
     everything = np.ones_like(truth)
     bare = [ask(index, encoder, term, ()) for term in terms]
     blocks, block = np.unique(blocks_of(index, FOLD_TILES), return_inverse=True)
