@@ -120,33 +120,19 @@ def write_shards(
         )
     splitter = _splitter(split, body, tile_km, seed)
     out.mkdir(parents=True, exist_ok=True)
-    total = len(pairs) if isinstance(pairs, Sequence) else 0
-    seen: set[str] = set()
-    dropped = 0
     statistics = _Statistics()
     with ExitStack() as stack:
         files = [stack.enter_context(_SplitFiles(out, name)) for name in SPLITS]
-        for some in _chunks(pairs, _AT_ONCE):
-            for pair in some:
-                _check(pair, keys, seen, statistics.shape)
-                statistics.shape = pair.image.shape
-            for pair, number in zip(some, _assign(splitter, some), strict=True):
-                if number == DROPPED:
-                    dropped += 1
-                    continue
-                files[number].add(pair)
-                if SPLITS[number] == "train":
-                    statistics.add(pair.image)
-            if progress:
-                progress("writing pairs", len(seen), max(total, len(seen)))
-    if not any(split_files.count for split_files in files):
+        dropped = _deal(pairs, keys, splitter, files, statistics, progress)
+    count = sum(split_files.count for split_files in files)
+    if not count:
         what = f"all {dropped} pairs lie between splits" if dropped else "there are no pairs to write"
         raise SettingsError(what, next_step="give more pairs, or put all into one split")
     mean, std = statistics.mean_std()
     manifest = {
         "kind": "pairs",
         "format": FORMAT,
-        "count": sum(split_files.count for split_files in files),
+        "count": count,
         "size_px": statistics.shape[0],
         "bands": ["grey"] if len(statistics.shape) == 2 else ["red", "green", "blue"],
         "mean": mean,
@@ -265,6 +251,34 @@ class _Statistics:
         mean = counts @ values / total
         std = np.sqrt(np.maximum(0.0, counts @ values**2 / total - mean**2))
         return mean.round(5).tolist(), std.round(5).tolist()
+
+
+def _deal(
+    pairs: Iterable[Pair],
+    keys: Sequence[str],
+    splitter: Splitter | None,
+    files: Sequence[_SplitFiles],
+    statistics: _Statistics,
+    progress: Progress | None,
+) -> int:
+    """Check pairs and append each to the files of its split; returns how many lie between splits."""
+    total = len(pairs) if isinstance(pairs, Sequence) else 0
+    seen: set[str] = set()
+    dropped = 0
+    for some in _chunks(pairs, _AT_ONCE):
+        for pair in some:
+            _check(pair, keys, seen, statistics.shape)
+            statistics.shape = pair.image.shape
+        for pair, number in zip(some, _assign(splitter, some), strict=True):
+            if number == DROPPED:
+                dropped += 1
+                continue
+            files[number].add(pair)
+            if SPLITS[number] == "train":
+                statistics.add(pair.image)
+        if progress:
+            progress("writing pairs", len(seen), max(total, len(seen)))
+    return dropped
 
 
 def _splitter(
