@@ -17,7 +17,7 @@ from retrieval.corpus.lowell_version import lowell_fingerprint
 from retrieval.errors import IndexFolderError
 from retrieval.grid import Grid
 from retrieval.index import TileIndex, build_index, open_matching
-from retrieval.manifest import read_manifest
+from retrieval.manifest import FILES, read_manifest
 from retrieval.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def open_or_make(
 ) -> TileIndex:
     """Open an index by name or folder; make Lowell and its index if that is what is asked for and missing.
 
-    An embedded index that an earlier version's encoder or planet generator made is moved aside and made
-    again: it holds nothing of the user's. Any other index is never touched.
+    An embedded index that an earlier version's encoder or planet generator made is moved aside, made again,
+    and deleted once the new one is there: it holds nothing of the user's. Any other index is never touched.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def open_planet(
 
     The embedded planet with the default encoder is the index of that name; another is kept as
     ``lowell-SEED``, with another encoder as ``lowell-SEED-FINGERPRINT``. One that an earlier encoder, planet
-    generator or bank of background prompts made is moved aside and made again.
+    generator or bank of background prompts made is replaced, as by `open_or_make`.
     """
     name = EMBEDDED if seed == settings.lowell_seed else f"{EMBEDDED}-{seed}"
     if encoder.manifest.name != settings.encoder:
@@ -152,7 +152,7 @@ def _make_lowell(
     planet.save_truth(settings.planets / f"{EMBEDDED}-{seed}")
     source = LowellSource(seed)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    return build_index(
+    index = build_index(
         source,
         Grid(source.body, GRID_TILE_KM),
         encoder,
@@ -162,6 +162,8 @@ def _make_lowell(
         progress=progress,
         stop=stop,
     )
+    _delete_set_aside(folder)
+    return index
 
 
 def _drawn_today(index: TileIndex) -> bool:
@@ -185,3 +187,14 @@ def _set_aside(folder: Path) -> None:
     while (aside := folder.with_name(f"{folder.name}.old{number}")).exists():
         number += 1
     folder.rename(aside)
+
+
+def _delete_set_aside(folder: Path) -> None:
+    # Also what a build cut off, or an earlier version, left. Files that are not an index's are the user's.
+    for aside in folder.parent.glob(f"{folder.name}.old[0-9]*"):
+        if aside.is_symlink():
+            continue
+        for name in ("manifest.json", *FILES):
+            (aside / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.rmdir()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from retrieval.errors import IndexFolderError
+from retrieval.corpus.lowell import cached_planet
+from retrieval.errors import Cancelled, IndexFolderError
 from retrieval.library import (
     encoder_name,
     index_folder,
@@ -22,12 +26,18 @@ from tests.fakes import PatternEncoder
 BANK = ("an orbital image", "a planetary surface")
 
 
+def in_few_tiles(patch: pytest.MonkeyPatch) -> None:
+    """Lowell in some 300 tiles instead of 10,000, from a planet that is made once."""
+    patch.setattr("retrieval.corpus.lowell.GRID_TILE_KM", 90.0)
+    patch.setattr("retrieval.corpus.lowell.make_planet", cached_planet)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, pattern_encoder: PatternEncoder) -> Settings:
-    """A home with Lowell in some 300 tiles instead of 10,000, made by the real door."""
+    """A home with Lowell, made by the real door."""
     settings = Settings(home=tmp_path_factory.mktemp("home"), workers=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("retrieval.corpus.lowell.GRID_TILE_KM", 90.0)
+        in_few_tiles(patch)
         open_or_make("lowell", settings, pattern_encoder, BANK)
     return settings
 
@@ -56,6 +66,19 @@ def test_lowell_is_made_once(made: Settings, pattern_encoder: PatternEncoder, re
     assert places["name"].is_unique
 
 
+def test_a_later_start_does_without_what_draws(made: Settings) -> None:
+    code = (
+        "import sys; from pathlib import Path; from retrieval.library import open_or_make\n"
+        "from retrieval.settings import Settings; from tests.fakes import PatternEncoder\n"
+        f"open_or_make('lowell', Settings(home=Path({str(made.home)!r})), PatternEncoder(), {BANK!r})\n"
+        "print([name for name in sys.modules if name.startswith('retrieval.corpus.lowell.')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1]
+    )
+    assert done.stdout.strip() == "[]", done.stderr
+
+
 def test_before_it_is_made(home: Settings) -> None:
     assert index_names(home) == ["lowell"]
     assert encoder_name("lowell", home) == home.encoder
@@ -78,6 +101,33 @@ def test_an_index_cut_off_is_made_again_and_kept_aside(
     open_or_make("lowell", copied, pattern_encoder, BANK)
     assert remade == [copied.indexes / "lowell"]
     assert (copied.indexes / "lowell.old1/notes.txt").read_text() == "mine"
+
+
+def test_what_was_set_aside_goes_once_the_new_index_is_there(
+    copied: Settings, pattern_encoder: PatternEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_few_tiles(monkeypatch)
+    old = copied.indexes / "lowell"
+    shutil.copytree(old, copied.indexes / "lowell.old1")  # left by an earlier version
+    shutil.copytree(old, copied.indexes / "lowell-7.old1")  # of another planet
+    (old / "notes.txt").write_text("mine")
+    index = open_or_make("lowell", copied, PatternEncoder("another"), BANK)
+    assert index.manifest.encoder["name"] == "another"
+    left = sorted(path.name for path in copied.indexes.iterdir())
+    assert left == ["lowell", "lowell-7.old1", "lowell.old2"]
+    assert [path.name for path in (copied.indexes / "lowell.old2").iterdir()] == ["notes.txt"]
+    assert "lowell.old2" not in index_names(copied)
+
+
+def test_what_was_set_aside_stays_when_the_new_index_fails(
+    copied: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_few_tiles(monkeypatch)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Cancelled):
+        open_or_make("lowell", copied, PatternEncoder("another"), BANK, stop=stop)
+    assert (copied.indexes / "lowell.old1/manifest.json").is_file()
 
 
 def test_other_background_prompts_count_for_what_is_judged(
