@@ -5,8 +5,8 @@
 Every way gets the same scores of the glossary's terms on all tiles of one planet. Columns: macro F1 at its
 threshold and its share of the best threshold's F1 of the ranking by score; expected calibration error (15
 bins) over all tiles and terms, and over those with a probability of at least 0.05; absent things of
-``prompts/queries/absent.txt`` that no tile is a hit for; mean F1 of the paraphrases in
-``prompts/queries/paraphrases.yaml`` over that of their canonical terms, and how many of them have hits
+``prompts/queries/dev/absent.txt`` that no tile is a hit for; mean F1 of the paraphrases in
+``prompts/queries/dev/paraphrases.yaml`` over that of their canonical terms, and how many of them have hits
 that are nearly all wrong. The last way is what `retrieval.query.ask` does; the others are baselines.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 from lowell_tiles import LabelledTiles, arguments, open_tiles
 from numpy.typing import NDArray
 
-from prompts import QUERIES_FOLDER, load_prompts
+from prompts import DEV_QUERIES_FOLDER, load_prompts
 from retrieval.calibrate import calibrate, sigmoid
 from retrieval.encoder import Encoder, encode_query
 from retrieval.evaluate import best_threshold, calibration_error, detection
@@ -38,7 +38,7 @@ def main() -> None:
     options = arguments(__doc__).parse_args()
     tiles, encoder = open_tiles(options)
     terms = {term.key: term.term for term in load_prompts().glossary}
-    paraphrases, absent = read_queries(QUERIES_FOLDER)
+    paraphrases, absent = read_queries(DEV_QUERIES_FOLDER)
     report = {
         name: judge(way, tiles, encoder, terms, paraphrases, absent)
         for name, way in ways(tiles, encoder).items()

@@ -3,8 +3,8 @@
     python benchmarks/templates.py --seed 2 [--cache FILE] [--json]
 
 The first 1, 3, 7 and 10 of the shipped sentences and of some more: macro average precision and F1 of the
-glossary's terms at the label-free threshold, and of the paraphrases in ``prompts/queries``, whose share is
-their mean F1 over that of their canonical terms. What the paraphrases are asked as is left to
+glossary's terms at the label-free threshold, and of the paraphrases in ``prompts/queries/dev``, whose share
+is their mean F1 over that of their canonical terms. What the paraphrases are asked as is left to
 `retrieval.query.ask`.
 """
 
@@ -15,7 +15,7 @@ import json
 import numpy as np
 from lowell_tiles import LabelledTiles, arguments, open_tiles
 
-from prompts import QUERIES_FOLDER, load_prompts
+from prompts import DEV_QUERIES_FOLDER, load_prompts
 from retrieval.encoder import Encoder
 from retrieval.evaluate import average_precision, detection
 from retrieval.evaluate.landforms import read_queries
@@ -49,7 +49,7 @@ def judge(templates: tuple[str, ...], tiles: LabelledTiles, encoder: Encoder) ->
     """Figures with these sentences."""
     prompts = load_prompts()
     terms = {term.key: term.term for term in prompts.glossary}
-    paraphrases, _ = read_queries(QUERIES_FOLDER)
+    paraphrases, _ = read_queries(DEV_QUERIES_FOLDER)
     precision, f1, said, canonical = [], [], [], []
     for column, key in enumerate(tiles.keys):
         truth = tiles.labels[:, column]

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import cli
-from prompts import QUERIES_FOLDER, load_prompts
+from prompts import DEV_QUERIES_FOLDER, QUERIES_FOLDER, load_prompts
 from retrieval.corpus.lowell import LowellSource
 from retrieval.corpus.wording import TERMS
 from retrieval.errors import IndexFolderError, SettingsError
@@ -21,8 +21,6 @@ from retrieval.evaluate.landforms import evaluate_landforms, lowell_labels, read
 from retrieval.evaluate.report import landforms_text
 from retrieval.index import TileIndex
 from tests.fakes import LANDFORMS, PatternEncoder, PatternSource
-
-QUERIES = QUERIES_FOLDER
 
 
 @pytest.fixture
@@ -115,13 +113,16 @@ def bare(text: str) -> str:
     return re.sub(r"^(a|an|the) ", "", text.lower().strip())
 
 
-def test_paraphrases_are_no_training_phrases() -> None:
-    paraphrases, absent = read_queries(QUERIES)
+@pytest.mark.parametrize(
+    ("folder", "said", "not_there"), [(QUERIES_FOLDER, 120, 40), (DEV_QUERIES_FOLDER, 100, 20)]
+)
+def test_paraphrases_are_no_training_phrases(folder: Path, said: int, not_there: int) -> None:
+    paraphrases, absent = read_queries(folder)
     texts = [text.lower() for group in paraphrases.values() for text in group]
     assert len(paraphrases) == 30
-    assert len(texts) == len(set(texts)) == 100
+    assert len(texts) == len(set(texts)) == said
     assert min(len(group) for group in paraphrases.values()) >= 3
-    assert len(set(absent)) == 20
+    assert len(set(absent)) == not_there
     glossary = load_prompts().glossary
     assert set(paraphrases) <= {term.key for term in glossary}
     taught = {bare(text) for group in TERMS.values() for text in group}
