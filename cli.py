@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.exceptions import TyperException
 
+import cli_data
 import cli_models
 from prompts import Prompts, load_prompts
 from retrieval.errors import AreographerError, Cancelled, InputError, QuestionError, SettingsError
@@ -44,6 +45,7 @@ app.add_typer(index_app, name="index")
 app.add_typer(cli_models.evaluate_app, name="evaluate")
 app.command()(cli_models.caption)
 app.command()(cli_models.train)
+app.command()(cli_data.fetch)
 
 IndexName = Annotated[str, typer.Option("--index", help="Name of an index, or its folder.")]
 ModelName = Annotated[str, typer.Option("--model", help="offline, or openai:NAME.")]

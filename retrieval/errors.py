@@ -7,6 +7,7 @@
     │   │   └── BodyMismatchError a raster or catalogue of another body
     │   ├── IndexFolderError      an index that is missing, unfinished, torn or of another encoder
     │   ├── EncoderError          weights that are missing, torn or of another architecture
+    │   ├── SourceError           a public data set that is unknown, out of reach, changed or torn
     │   ├── GeometryError         positions or shapes that cannot lie on a body
     │   ├── CatalogueError        a catalogue that cannot be read as points with positions
     │   ├── QuestionError         a question that is empty, too long or not about landforms
@@ -67,6 +68,10 @@ class IndexFolderError(InputError):
 
 class EncoderError(InputError):
     """Encoder weights are missing, torn, or of another architecture."""
+
+
+class SourceError(InputError):
+    """A public data set is unknown, cannot be fetched, or is not the file that was expected."""
 
 
 class GeometryError(InputError):

@@ -36,6 +36,8 @@ class Settings:
         Limits of one question: characters, calls, and table rows a model may see.
     workers
         Processes used to read and render tiles.
+    mirror
+        Address asked instead of the publishers of data sets: ``MIRROR/HOST/PATH`` for ``https://HOST/PATH``.
     """
 
     home: Path
@@ -49,6 +51,7 @@ class Settings:
     max_tool_calls: int = 40
     model_rows: int = 30
     workers: int = 2
+    mirror: str = ""
 
     @property
     def indexes(self) -> Path:
@@ -74,6 +77,11 @@ class Settings:
     def exports(self) -> Path:
         """Folder of exported layers, pictures and transcripts."""
         return self.home / "exports"
+
+    @property
+    def data(self) -> Path:
+        """Folder of fetched data sets, one folder per body."""
+        return self.home / "data"
 
     @property
     def uploads(self) -> Path:
@@ -108,6 +116,7 @@ def load_settings(home: Path | None = None) -> Settings:
         "model": os.environ.get("AREOGRAPHER_MODEL"),
         "openai_base_url": os.environ.get("OPENAI_BASE_URL"),
         "openai_api_key": os.environ.get("OPENAI_API_KEY"),
+        "mirror": os.environ.get("AREOGRAPHER_MIRROR"),
     }
     overrides.update({name: value for name, value in environment.items() if value})
     return replace(settings, **overrides)  # type: ignore[arg-type]

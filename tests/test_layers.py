@@ -9,11 +9,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROOMS = ("agent", "tools", "retrieval", "prompts")
 MODULES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
-MODULES += [ROOT / "app.py", ROOT / "cli.py", ROOT / "cli_models.py", ROOT / "terminal.py"]
+MODULES += [ROOT / "app.py", ROOT / "cli.py", ROOT / "cli_data.py", ROOT / "cli_models.py"]
+MODULES += [ROOT / "terminal.py"]
 
 # Room -> rooms it may import. Nothing imports app or cli, but cli starts app.
 ALLOWED = {
-    "cli": {"cli_models", "terminal", "app", "agent", "tools", "retrieval", "prompts"},
+    "cli": {"cli_data", "cli_models", "terminal", "app", "agent", "tools", "retrieval", "prompts"},
+    "cli_data": {"terminal", "retrieval"},
     "cli_models": {"terminal", "agent", "retrieval", "prompts"},
     "terminal": set(),
     "app": {"agent", "tools", "retrieval", "prompts"},
@@ -38,7 +40,8 @@ ONLY_IN = {
     "open_clip": ("retrieval/encoder.py", "retrieval/encoder_open_clip.py", "retrieval/training/"),
     "rasterio": ("retrieval/corpus/",),
     "faiss": ("retrieval/index.py", "retrieval/build.py"),
-    "requests": (),
+    "requests": ("retrieval/sources.py",),
+    "pooch": ("retrieval/sources.py", "retrieval/unpack.py"),
     "httpx": (),
     "http.client": (),
     "urllib.request": ("retrieval/sources.py", "agent/models.py"),
