@@ -248,14 +248,18 @@ class SphereTree:
         if not len(self) or not len(points):
             return found
         vectors = vectors_of(points)
-        order, _ = _grouped(vectors)
-        asked = np.ascontiguousarray(vectors[order])
+        order, first = _grouped(vectors)
+        asked = np.ascontiguousarray(vectors[order[first]])
+        repeats = np.diff(first, append=len(order))
         for column, limit in enumerate(limits):
             if limit <= np.pi / 2:
-                found[order, column] = self._count(asked, float(chord(limit)) + SLACK)
+                counts = self._count(asked, float(chord(limit)) + SLACK)
             else:  # all but those close to the antipode, where the chord hardly changes with the angle
                 beyond = float(chord(np.pi - limit)) - SLACK
-                found[order, column] = len(self) - (self._count(-asked, beyond) if beyond > 0 else 0)
+                counts = np.full(len(asked), len(self), dtype=np.int64)
+                if beyond > 0:
+                    counts -= self._count(-asked, beyond)
+            found[order, column] = np.repeat(counts, repeats)
         return found
 
     def pairs(self, lonlat: ArrayLike, within_km: float, most: int = 20_000_000) -> tuple[Ints, Ints, Floats]:
