@@ -206,7 +206,7 @@ def evaluate_landforms(
     """Search a synthetic planet for each of its landforms and hold the hits against the truth."""
     from retrieval.encoder import load_encoder
     from retrieval.evaluate.landforms import evaluate_landforms as run
-    from retrieval.evaluate.landforms import lowell_labels, read_queries
+    from retrieval.evaluate.landforms import lowell_truth, read_queries
     from retrieval.evaluate.report import landforms_text
     from retrieval.index import open_matching
     from retrieval.library import encoder_name, index_folder, open_planet
@@ -220,12 +220,14 @@ def evaluate_landforms(
         planet = settings.lowell_seed if seed is None else seed
         with progress_bar() as progress:
             opened = open_planet(planet, settings, loaded, prompts.background, progress)
+    labels, partly = lowell_truth(opened, seed)
     report = run(
         opened,
         loaded,
-        lowell_labels(opened, seed),
+        labels,
         {term.key: term.term for term in prompts.glossary},
         prompts.templates,
+        partly=partly,
         glossary=prompts.descriptions,
         paraphrases=paraphrases,
         absent=absent,

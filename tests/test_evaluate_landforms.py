@@ -81,6 +81,24 @@ def test_the_same_seed_gives_the_same_figures(
     assert judge(tiny_index, pattern_encoder, few, seed=3) == judge(tiny_index, pattern_encoder, few, seed=3)
 
 
+def test_tiles_that_show_a_landform_in_part_can_be_left_out(
+    tiny_index: TileIndex, pattern_encoder: PatternEncoder, labels: pd.DataFrame
+) -> None:
+    # Half of the gullies are called partial: found, they are wrong; left out, they are neither.
+    partly = labels & False
+    rows = np.flatnonzero(labels["gullies"])[::2]
+    partly.loc[rows, "gullies"] = True
+    whole = labels & ~partly
+    report = judge(tiny_index, pattern_encoder, whole, partly=partly)
+    strict, clear = report["landforms"]["gullies"], report["clear_tiles"]["landforms"]["gullies"]
+    assert clear["precision"] > strict["precision"]
+    assert clear["recall"] == strict["recall"]
+    assert clear["ap"] > strict["ap"]
+    assert report["clear_tiles"]["landforms"]["chaos"]["f1"] == report["landforms"]["chaos"]["f1"]
+    assert report["clear_tiles"]["left_out"] == len(rows)
+    assert "only in part" in landforms_text(report)
+
+
 def test_what_is_not_on_the_planet_is_named_and_left_out(
     tiny_index: TileIndex, pattern_encoder: PatternEncoder, labels: pd.DataFrame
 ) -> None:

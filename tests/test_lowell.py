@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -26,7 +27,7 @@ from retrieval.corpus.lowell.placement import course_points, line_points
 from retrieval.corpus.lowell.processes import PROCESSES, process
 from retrieval.corpus.lowell.relief import fields
 from retrieval.corpus.lowell.render import PAD, draw_surface, draw_tile
-from retrieval.corpus.lowell.truth import evidence
+from retrieval.corpus.lowell.truth import Covers, body_points, evidence
 from retrieval.corpus.source import TileSource
 from retrieval.errors import SettingsError
 from retrieval.grid import Grid
@@ -323,6 +324,28 @@ def test_labels_are_evidence_of_at_least_one_and_gaps_hide(
     dark = [n for n in lost[:60] if draw_tile(planet, *centres[n].tolist(), 16.0, 24)[1] == 0.0]
     assert dark
     assert not labels.iloc[dark].drop(columns="plains").to_numpy().any()
+
+
+def test_what_a_younger_crater_covers_no_longer_counts(planet: Planet) -> None:
+    old = next(f for f in planet.features if f.landform == "simple_crater" and 3 < f.diameter_km < 5)
+    young = replace(old, number=1, age_ga=old.age_ga / 2, diameter_km=2 * old.diameter_km)
+    old = replace(old, number=0)
+    child = replace(young, parent=0)
+    points = unit_vectors(body_points(old)[0])
+    bodies = [body_points(old), body_points(young)]
+    assert Covers([old, young], bodies).hide(old, points).all()
+    assert not Covers([old, young], bodies).hide(young, unit_vectors(bodies[1][0])).any()
+    assert not Covers([old, child], bodies).hide(old, points).any()
+
+
+def test_a_tile_that_shows_a_landform_in_part_is_not_labelled(
+    planet: Planet, grid: Grid, labels: pd.DataFrame
+) -> None:
+    same, partly = planet.judged(grid)
+    assert same.equals(labels)
+    assert not (partly & labels).to_numpy().any()
+    # Every landform has tiles at whose edge it is cut.
+    assert partly.any().all()
 
 
 # Light

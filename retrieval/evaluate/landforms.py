@@ -55,7 +55,17 @@ PLAINS = "plains"  # the absence of the others: judged, but no landform of the m
 
 
 def lowell_labels(index: TileIndex, seed: int | None = None) -> pd.DataFrame:
-    """Truth of the rows of an index of Lowell: bool, shape (n, landform keys).
+    """Truth of the rows of an index of Lowell: bool, shape (n, landform keys); see `lowell_truth`."""
+    return lowell_truth(index, seed)[0]
+
+
+def lowell_truth(index: TileIndex, seed: int | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Truth of the rows of an index of Lowell.
+
+    Returns
+    -------
+    labels, partly
+        Which landforms each row shows, and which only in part: bool, shape (n, landform keys).
 
     Raises
     ------
@@ -82,9 +92,9 @@ def lowell_labels(index: TileIndex, seed: int | None = None) -> pd.DataFrame:
             f"{index.manifest.name} was drawn by another version of Lowell: the truth has other tiles",
             next_step="build it again, or leave --index out",
         )
-    labels = make_planet(made).labels(index.grid)
-    rows: pd.DataFrame = labels.iloc[index.tiles["tile"].to_numpy()].reset_index(drop=True)
-    return rows
+    tiles = index.tiles["tile"].to_numpy()
+    labels, partly = make_planet(made).judged(index.grid)
+    return labels.iloc[tiles].reset_index(drop=True), partly.iloc[tiles].reset_index(drop=True)
 
 
 def read_queries(folder: Path) -> tuple[dict[str, list[str]], list[str]]:
@@ -117,6 +127,7 @@ def evaluate_landforms(
     terms: Mapping[str, str],
     templates: Sequence[str],
     *,
+    partly: pd.DataFrame | None = None,
     glossary: Mapping[str, str] | None = None,
     paraphrases: Mapping[str, Sequence[str]] | None = None,
     absent: Sequence[str] = (),
@@ -131,6 +142,10 @@ def evaluate_landforms(
         Truth, bool, shape (n, keys), in row order.
     terms
         Key -> the term that is searched for.
+    partly
+        Where a landform shows only in part, bool like ``labels``. Figures under ``clear_tiles`` leave such a
+        tile out of that landform's count: whoever looks at it sees the landform, cut by the edge. All other
+        figures call it wrong to find it there.
     glossary
         What a search is given to understand other words by: term -> its names and description.
     paraphrases
@@ -174,6 +189,9 @@ def evaluate_landforms(
         "not_on_planet": sorted(str(key) for key in labels.columns if key in terms and not labels[key].any()),
         "baselines": _baselines(index, encoder, [terms[key] for key in keys], truth, hits, keys, draws, seed),
     }
+    if partly is not None:
+        unclear = partly[keys].to_numpy(dtype=bool)
+        report["clear_tiles"] = _without(unclear, searched, hits, truth, draws)
     if PLAINS in labels.columns and PLAINS in terms and labels[PLAINS].any():
         report["plains"] = _plains(search(terms[PLAINS]), labels[PLAINS].to_numpy(bool))
     report |= _absent({text: search(text) for text in absent})
@@ -237,6 +255,17 @@ def _searched(
         "ece_likely": calibration_error(probability[likely], truth[likely]),
         "landforms": rows,
     }
+
+
+def _without(
+    unclear: Bools, searched: Mapping[str, Asked], hits: Bools, truth: Bools, draws: Draws
+) -> dict[str, Json]:
+    """The same figures where unclear tiles, of which none is true, are neither found nor ranked."""
+    scores = np.stack([asked.scores for asked in searched.values()], axis=1)
+    figures = _judge(np.where(unclear, -np.inf, scores), hits & ~unclear, truth, list(searched), draws)
+    rows = figures["landforms"]
+    best = max(rows, key=lambda key: rows[key]["f1"])
+    return {"left_out": int(unclear.sum()), "best_f1": rows[best]["f1"], "best_landform": best, **figures}
 
 
 def _hits(asked: Asked) -> Bools:

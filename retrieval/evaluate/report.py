@@ -31,6 +31,7 @@ def landforms_text(report: dict[str, Json]) -> str:
         "",
         f"best F1 {_number(report['best_f1'])} ({report['best_landform']}); macro F1 with thresholds chosen "
         f"on the truth {_number(report['macro_f1_oracle'])}",
+        *_clear(report.get("clear_tiles")),
         f"calibration error {_number(report['ece'])} over all tiles and landforms, "
         f"{_number(report['ece_adaptive'])} in bins of equal numbers, "
         f"{_number(report['ece_likely'])} where the probability is 0.05 or more",
@@ -46,6 +47,16 @@ def landforms_text(report: dict[str, Json]) -> str:
     if report["not_on_planet"]:
         lines.append("on no tile, and so not judged: " + ", ".join(report["not_on_planet"]))
     return "\n".join(lines)
+
+
+def _clear(figures: dict[str, Json] | None) -> list[str]:
+    if figures is None:
+        return []
+    span = f"{_number(figures['macro_f1_low'])}–{_number(figures['macro_f1_high'])}"
+    return [
+        f"without tiles that show a landform only in part: macro F1 {_number(figures['macro_f1'])} ({span}), "
+        f"best {_number(figures['best_f1'])} ({figures['best_landform']})"
+    ]
 
 
 def marsretrieval_text(report: dict[str, Json]) -> str:
