@@ -262,7 +262,9 @@ def _without(
 ) -> dict[str, Json]:
     """The same figures where unclear tiles, of which none is true, are neither found nor ranked."""
     scores = np.stack([asked.scores for asked in searched.values()], axis=1)
-    figures = _judge(np.where(unclear, -np.inf, scores), hits & ~unclear, truth, list(searched), draws)
+    figures = _judge(
+        np.where(unclear, scores.min() - 1.0, scores), hits & ~unclear, truth, list(searched), draws
+    )
     rows = figures["landforms"]
     best = max(rows, key=lambda key: rows[key]["f1"])
     return {"left_out": int(unclear.sum()), "best_f1": rows[best]["f1"], "best_landform": best, **figures}
