@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from retrieval.calibrate import calibrated, log_odds, sigmoid
 from retrieval.errors import ToolInputError
-from retrieval.feedback import keep_count, learn
+from retrieval.feedback import correct, keep_count
 from retrieval.query import ask
 from tools.examples import tile_row
 from tools.layers import Layer, shorten
@@ -18,7 +18,6 @@ from tools.results import Figures, model_rows, said, tidy
 from tools.workspace import ToolResult, Workspace, check_text
 
 MOST_JUDGED = 200
-_MEAN_OF = 2000  # tiles whose mean vector stands for that of the index
 _Rows = NDArray[np.int64]
 
 
@@ -53,9 +52,8 @@ def refine(
     before = log_odds(asked.scores, ws.index.background, manifest.logit_scale, manifest.logit_bias)
     rows = np.fromiter(verdicts, dtype=np.int64)
     accepted = np.fromiter(verdicts.values(), dtype=bool)
-    some = np.random.default_rng(ws.seed).permutation(len(ws.index))[:_MEAN_OF]
-    mean = ws.index.vectors(np.sort(some)).mean(axis=0)
-    direction = learn(ws.index.vectors(rows), accepted, before[rows], mean)
+    direction = correct(before, rows, accepted, ws.index.vectors, np.random.default_rng(ws.seed))
+    ws.check_stop()
     length = float(np.linalg.norm(direction))
     moved = before + length * ws.index.score(np.asarray(direction / max(length, 1e-12), dtype=np.float32))
     old = np.flatnonzero(asked.calibrated.probability >= float(search.provenance.threshold or 0.0))
@@ -63,7 +61,8 @@ def refine(
     probability[rows] = accepted  # what the user has seen is known
     found = calibrated(
         probability,
-        "the encoder's probability corrected by judged tiles; 0.5 keeps as many tiles as before",
+        "the encoder's probability corrected by judged tiles and by those it was sure of; 0.5 keeps as many "
+        "tiles as before",
     )
     kept = hits_first(found, asked.scores, found.threshold)
     new = store_tiles(
@@ -77,7 +76,7 @@ def refine(
         parents=(source.id,),
         query=asked.sought,
         templates=search.provenance.templates,
-        score_rule="scores are those of the words; probabilities are corrected by the judged tiles",
+        score_rule="scores are those of the words; probabilities are corrected by judged and sure tiles",
         notes=(f"{int(accepted.sum())} tiles accepted and {int((~accepted).sum())} rejected by the user",),
         **threshold_record(found, None),
     )
