@@ -160,15 +160,40 @@ class Grid:
             allowed=f"names such as {self.tile_id(0)} up to {self.tile_id(len(self) - 1)}",
         )
 
-    def cells(self, tiles: ArrayLike) -> NDArray[np.object_]:
-        """Cells as polygons in lonlat (never across the antimeridian), shape (n,)."""
-        rows, cols = self.rows_cols(tiles)
-        width = 360.0 / self.columns[rows]
-        west = -180.0 + cols * width
-        half = self.row_height_deg / 2
-        return np.asarray(
-            shapely.box(west, self.row_lat[rows] - half, west + width, self.row_lat[rows] + half)
+    def neighbours(self, tiles: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Pairs of tiles among ``tiles`` whose cells share an edge, (p,) and (p,), each pair once.
+
+        The first of a pair is the smaller number. A row is a circle, so its last column touches its first;
+        above and below, cells touch whose longitudes overlap. Cells that meet at a corner only do not.
+        """
+        present = np.unique(np.asarray(tiles, dtype=np.int64))
+        rows, cols = self.rows_cols(present)
+        columns = self.columns[rows]
+        below = np.append(self.columns, 0)[rows + 1]
+        # Column c of n spans c / n to (c + 1) / n of the circle: in whole numbers, so that no edge is missed.
+        from_col, to_col = cols * below // columns, -(-(cols + 1) * below // columns)
+        count = np.maximum(to_col - from_col, 0)
+        step = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        first = np.concatenate([present, np.repeat(present, count)])
+        second = np.concatenate(
+            [
+                self.first[rows] + (cols + 1) % columns,
+                np.repeat(self.first[rows + 1] + from_col, count) + step,
+            ]
         )
+        known = np.isin(second, present)
+        first, second = first[known], second[known]
+        return np.minimum(first, second), np.maximum(first, second)
+
+    def cells(self, tiles: ArrayLike) -> NDArray[np.object_]:
+        """Cells as polygons in lonlat (never across the antimeridian), shape (n,).
+
+        Cells that touch have the same edge to the last bit, so that a union of cells has no gaps.
+        """
+        rows, cols = self.rows_cols(tiles)
+        west, east = (-180.0 + 360.0 * edge / self.columns[rows] for edge in (cols, cols + 1))
+        north, south = (90.0 - 180.0 * edge / self.rows for edge in (rows, rows + 1))
+        return np.asarray(shapely.box(west, south, east, north))
 
     def footprint(self, tile: int, points_per_side: int = 8) -> NDArray[np.float64]:
         """Outline of a tile's image patch as lonlat, clockwise from its north-west corner, not closed."""

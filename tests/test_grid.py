@@ -40,6 +40,32 @@ def test_tile_ids_round_trip(grid: Grid) -> None:
     assert [grid.parse_tile_id(text) for text in ids] == tiles.tolist()
 
 
+@given(grids(), st.integers(0, 2**32 - 1), st.floats(0.05, 1.0))
+def test_neighbours_are_the_cells_that_share_an_edge(grid: Grid, seed: int, share: float) -> None:
+    tiles = np.arange(min(len(grid), 400))
+    tiles = np.random.default_rng(seed).permutation(tiles)[: max(1, int(share * len(tiles)))]
+    first, second = grid.neighbours(np.concatenate([tiles, tiles[:1]]))
+    cells = grid.cells(tiles)
+    # Shifted copies let the eastmost column meet the westmost.
+    around = [shapely.transform(cells, lambda xy, by=by: xy + np.array([by, 0.0])) for by in (0, 360)]
+    tree = shapely.STRtree(np.concatenate(around))
+    one, other = tree.query(cells, predicate="touches")
+    edge = shapely.length(shapely.intersection(cells[one], np.concatenate(around)[other])) > 1e-9
+    other %= len(tiles)
+    pairs = {
+        tuple(sorted((int(tiles[a]), int(tiles[b])))) for a, b in zip(one[edge], other[edge], strict=True)
+    }
+    assert {(int(a), int(b)) for a, b in zip(first, second, strict=True)} == pairs
+    assert len(first) == len(pairs)
+
+
+def test_a_block_of_cells_has_one_outline_without_gaps() -> None:
+    grid = Grid(get_body("mars"), 200.0)
+    everything = shapely.union_all(grid.cells(np.arange(len(grid))))
+    assert everything.equals(shapely.box(-180, -90, 180, 90))
+    assert grid.areas_km2().sum() == pytest.approx(grid.body.area_km2, rel=1e-12)
+
+
 @given(grids(), longitudes, latitudes)
 def test_any_point_lies_in_the_cell_that_locate_names(grid: Grid, lon: float, lat: float) -> None:
     tile = int(grid.locate([lon, lat]))

@@ -176,13 +176,13 @@ def _reaches_both_sides(shape: Any) -> bool:
 def _turns(ring: Floats) -> int:
     """How often a closed ring goes around the axis, eastward, each edge the short way."""
     path = _unrolled(_meridians_to_poles(ring, closed=True))
-    return round((path[-1, 0] - path[0, 0]) / 360.0)
+    return round(float(path[-1, 0] - path[0, 0]) / 360.0)
 
 
 def _ring(ring: Floats, north: bool | None) -> tuple[Any, list[str]]:
     """What a closed ring encloses, cut at the antimeridian, and what was done for it."""
     path = _unrolled(_meridians_to_poles(ring, closed=True))
-    turns = round((path[-1, 0] - path[0, 0]) / 360.0)
+    turns = round(float(path[-1, 0] - path[0, 0]) / 360.0)
     happened: list[str] = []
     if abs(turns) > 1:
         raise _NoShape(f"a ring that turns {abs(turns)} times around the axis")

@@ -68,7 +68,8 @@ def area_km2(shapes: Shapes, body: Body) -> Floats:
     sine = np.sin(middle) * np.sinc(dlat / (2 * np.pi)) - np.sin(first)
     # Outer rings run anticlockwise and holes clockwise, so that their signs add up by themselves.
     shape = row[flat][of][ring[follows]]
-    return area + np.bincount(shape, -dlon * sine, minlength=len(area)) * body.radius_km**2
+    area += np.bincount(shape, -dlon * sine, minlength=len(area)) * body.radius_km**2
+    return area
 
 
 def length_km(shapes: Shapes, body: Body) -> Floats:
@@ -117,7 +118,7 @@ def axis_deg(shapes: Shapes, body: Body) -> Floats:
     weight = np.where(solid, cross / 12.0, np.hypot(east_b - east_a, north_b - north_a) / 3.0)
 
     def summed(value: Floats) -> Floats:
-        return np.bincount(arcs.row, weight * value, minlength=len(shapes))
+        return np.bincount(arcs.row, weight * value, minlength=len(shapes)).astype(np.float64)
 
     ee = summed(east_a**2 + east_a * east_b + east_b**2)
     nn = summed(north_a**2 + north_a * north_b + north_b**2)
