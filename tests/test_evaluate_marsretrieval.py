@@ -165,6 +165,8 @@ def test_all_three_tasks_on_a_code_that_can_be_read(
     assert cones["strict"]["reach_km"] == 60.0
     assert cones["strict"]["tilewise"]["ap"] > 0.3
     assert 0 < cones["strict"]["mean_km"] < 60.0
+    assert 0 < cones["strict"]["features"]["hits"] < cones["strict"]["hits"]
+    assert cones["random"]["strict"]["features"]["f1"] < cones["strict"]["features"]["f1"]
     assert cones["entries"] >= cones["strict"]["points"]
     assert cones["published"]["f1"] > cones["random"]["published"]["f1"]
     assert "NaN" not in json.dumps(report)

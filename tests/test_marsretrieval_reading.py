@@ -40,7 +40,7 @@ def test_published_figures_are_those_of_the_protocol_as_it_was_read(
     if tiles > 1000:
         assert 0.05 < found["f1"] < 1.0
         hits = scores >= np.sort(scores)[-int(found["k"])]
-        exact = strict(get_body("mars"), hits, corners, truth, 12.0)
+        exact = strict(get_body("mars"), hits, corners + 0.1, truth, 12.0)
         assert 0 < exact["f1"] < found["f1"]
 
 

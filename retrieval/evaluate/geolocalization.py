@@ -30,6 +30,7 @@ from retrieval.encoder import Encoder
 from retrieval.evaluate.catalogue import evaluate_catalogue
 from retrieval.evaluate.ranking import Bools, Floats
 from retrieval.query import ask
+from retrieval.spatial.features import link_tiles
 from retrieval.spatial.sphere import Ints, SphereTree
 
 if TYPE_CHECKING:
@@ -234,14 +235,19 @@ def localize(
     return {
         "published": published(cosine, tiles, points),
         "strict": {
-            **strict(index.body, hits, tiles, seen, reach),
+            **strict(index.body, hits, tiles, seen, reach, _features(index, hits)),
             "reach_km": reach,
             "threshold": float(found.threshold),
             "tilewise": evaluate_catalogue(index, cosine, catalogue, resamples=resamples, seed=seed),
         },
         "random": {
             "published": published(chance, tiles, points),
-            "strict": strict(index.body, guessed, tiles, seen, reach),
+            "strict": strict(index.body, guessed, tiles, seen, reach, _features(index, guessed)),
         },
         "entries": len(points),
     }
+
+
+def _features(index: TileIndex, hits: Bools) -> Ints:
+    """Feature of each hit: hits whose tiles touch are one."""
+    return link_tiles(index.grid, index.tiles["tile"].to_numpy()[hits])
