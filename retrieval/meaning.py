@@ -1,30 +1,28 @@
-"""Which landform of a glossary a text describes in words of its own, by what words mean.
+"""Which landform of a glossary a text describes in words of its own, or that it describes none.
 
-Every word of the text looks for its nearest word in what the glossary says of a landform: a late interaction
-(Khattab and Zaharia 2020) of static word vectors. The vectors are those of the `wordllama` package, which
-brings them along: nothing is downloaded. A word counts the more, the fewer landforms have anything like it.
+Every word piece of the text looks for its nearest in what the glossary says of a landform, and the mean of
+these similarities is the score: the late interaction of Khattab and Zaharia (2020). A landform must beat the
+ordinary things of `ordinary.py`, scored in the same way: a golf course is like a watercourse only as long as
+there is no golf.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from retrieval.ordinary import ORDINARY
+from retrieval.sentences import Floats, word_pieces
 from retrieval.words import content_words
 
-_POWER = 2  # of similarities: far words count for little
-_LEAST_MATCH = 0.45  # of the words' similarities to the best entry, weighted; 0 nothing in common, 1 the same
-_LEAST_LEAD = 1.03  # of the best over the second
-_SAME = 0.5  # similarity from which two words mean much the same
-_LEAST_SAME = 2  # such words, or all: one word agrees by chance (a *cup* of coffee, a golf *course*)
-
-Floats = NDArray[np.float64]
+_LEAST_LEAD = 0.06  # over ordinary things; docs/decisions/0008 says how it was found
+_LEAST_NEARER = 0.5  # of "cliff diving" only the cliff is nearer to a landform
+_CLOSE = 0.05  # scores nearer than this do not tell two landforms apart
+_SENTENCE_END = re.compile(r"(?<=[.;])\s+")
 
 
 @dataclass(frozen=True)
@@ -35,29 +33,34 @@ class Match:
     ----------
     term
         Of the glossary.
-    match
-        Mean similarity of the text's words to their nearest in the entry, weighted by how telling they are.
-    lead
-        Its score over that of the second best.
-    same, words
-        How many of the text's content words the entry has a word of the same meaning for, and of how many.
+    score
+        Mean cosine of the text's word pieces to their nearest in the entry, at most 1.
+    ordinary
+        The same to their nearest among ordinary things.
+    nearer
+        Share of the word pieces that are nearer to the entry than to any ordinary thing.
     """
 
     term: str
-    match: float
-    lead: float
-    same: int
-    words: int
+    score: float
+    ordinary: float
+    nearer: float
+
+    @property
+    def lead(self) -> float:
+        """How much nearer the text is to the landform than to ordinary things."""
+        return self.score - self.ordinary
 
     @property
     def convinces(self) -> bool:
         """Whether the text may be taken for the term."""
-        enough = self.same >= min(_LEAST_SAME, self.words)
-        return enough and self.match >= _LEAST_MATCH and self.lead >= _LEAST_LEAD
+        return self.lead >= _LEAST_LEAD and self.nearer > _LEAST_NEARER
 
 
-def best_match(text: str, glossary: Mapping[str, str]) -> Match | None:
-    """The entry that shares most meaning with a text; None if either has no content words.
+def best_match(
+    text: str, glossary: Mapping[str, str], preferred: Collection[str] | None = None
+) -> Match | None:
+    """The entry that shares most meaning with a text; None if the text or the glossary has no words.
 
     Parameters
     ----------
@@ -65,40 +68,40 @@ def best_match(text: str, glossary: Mapping[str, str]) -> Match | None:
         Words of a user.
     glossary
         Per term, its names and its description in words.
+    preferred
+        Terms of which the best is taken where another one is hardly better.
     """
-    words = content_words(text)
-    if not words or len(glossary) < 2:
+    if not glossary or not content_words(text):
         return None
-    terms, vectors, entries = _entries(tuple(glossary.items()))
-    similar = np.clip(_vectors(words) @ vectors.T, 0, 1)
-    # Nearest word of each entry, shape (words, entries).
-    nearest = np.stack([similar[:, entry].max(axis=1) for entry in entries], axis=1)
-    weighted = nearest**_POWER
-    telling = -np.log(weighted.mean(axis=1) + 1e-3)
-    scores = telling @ weighted
-    best, second = np.argsort(-scores, kind="stable")[:2]
-    match = float(telling @ nearest[:, best] / telling.sum())
-    lead = float(scores[best] / max(scores[second], 1e-9))
-    return Match(terms[best], match, lead, int((nearest[:, best] >= _SAME).sum()), len(words))
+    pieces = word_pieces([text])[0]
+    if not len(pieces):
+        return None
+    known = _known(tuple(f"{term} {words}".strip() for term, words in glossary.items()))
+    nearest = np.maximum.reduceat(pieces @ known.vectors.T, known.starts, axis=1)
+    ordinary = nearest[:, -1]
+    scores = dict(zip(glossary, nearest.mean(axis=0)[:-1].tolist(), strict=True))
+    best = max(scores, key=scores.__getitem__)
+    near = [term for term in scores if term in (preferred or ()) and scores[term] > scores[best] - _CLOSE]
+    term = max(near, key=scores.__getitem__, default=best)
+    nearer = float((nearest[:, list(scores).index(term)] > ordinary).mean())
+    return Match(term, scores[term], float(ordinary.mean()), nearer)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Word pieces of all entries, one after the other, the ordinary things last: rows (n, d), first rows."""
+
+    vectors: Floats
+    starts: list[int]
 
 
 @lru_cache(maxsize=8)
-def _entries(glossary: tuple[tuple[str, str], ...]) -> tuple[list[str], Floats, list[NDArray[np.int64]]]:
-    """Terms, vectors of all their words (w, d), and which of these each entry has."""
-    words = [content_words(f"{term} {text}") for term, text in glossary]
-    order = {word: n for n, word in enumerate(sorted({word for entry in words for word in entry}))}
-    entries = [np.array([order[word] for word in entry], dtype=np.int64) for entry in words]
-    return [term for term, _ in glossary], _vectors(list(order)), entries
-
-
-def _vectors(words: Sequence[str]) -> Floats:
-    return np.asarray(_word_vectors().embed(list(words), norm=True), dtype=np.float64)
-
-
-@lru_cache(maxsize=1)
-def _word_vectors() -> Any:
-    import wordllama
-
-    # The folder is named because the package looks for its own tokenizer under another name.
-    folder = Path(wordllama.__file__).parent
-    return wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
+def _known(entries: tuple[str, ...]) -> _Known:
+    # Sentence by sentence: a short context keeps a word near what it means elsewhere.
+    texts = [*map(_SENTENCE_END.split, entries), list(ORDINARY)]
+    pieces = iter(word_pieces([sentence for entry in texts for sentence in entry]))
+    vectors = [np.concatenate([next(pieces) for _ in entry]) for entry in texts]
+    nothing = np.zeros((1, vectors[-1].shape[1]), np.float32)
+    vectors = [rows if len(rows) else nothing for rows in vectors]
+    starts = np.cumsum([0, *(len(rows) for rows in vectors[:-1])])
+    return _Known(np.concatenate(vectors), starts.tolist())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -73,8 +73,8 @@ def ask(
     templates
         Sentences with ``{}`` around it.
     glossary
-        Per term that an encoder may be asked for, its names and description. A query with words that the
-        encoder does not know is asked by the term it describes, if one stands out.
+        Per term, its names and description. A query with words that the encoder does not know is asked by
+        the term it describes, if it describes one that the encoder was trained on.
 
     Returns
     -------
@@ -84,13 +84,16 @@ def ask(
     manifest = encoder.manifest
     sought, notes = text, []
     familiar, unknown = split_known(text, manifest.words)
-    askable = _askable(glossary or {}, manifest)
+    glossary = glossary or {}
+    askable = _askable(glossary, manifest)
     roundabout = manifest.words is not None and (unknown or _is_description(text, askable))
-    found = best_match(text, askable) if roundabout else None
-    if found is not None and found.convinces:
+    found = best_match(text, glossary, askable) if roundabout else None
+    if found is not None and found.convinces and found.term in askable:
         notes.append(f"asked for {found.term!r}, which the glossary describes in such words")
         sought = found.term
         familiar, unknown = split_known(sought, manifest.words)
+    elif found is not None and found.convinces and unknown:
+        notes.append(f"such words describe {found.term!r}, which the encoder was not trained on")
     vector = encode_query(encoder, sought, templates)
     scores = np.asarray(index.score(vector), dtype=np.float64)
     if len(unknown) > 0 and len(unknown) >= len(familiar):
@@ -102,18 +105,17 @@ def ask(
     return Asked(sought, vector, scores, calibrated, tuple(notes))
 
 
-def _is_description(text: str, glossary: Mapping[str, str]) -> bool:
-    """Whether a text is long and names no entry: a small text tower knows names, not descriptions."""
+def _is_description(text: str, terms: Iterable[str]) -> bool:
+    """Whether a text is long and names no term: a small text tower knows names, not descriptions."""
     words = set(content_words(text))
-    named = any(words.issuperset(content_words(term)) for term in glossary)
+    named = any(words.issuperset(content_words(term)) for term in terms)
     return len(words) >= _LONG and not named
 
 
-def _askable(glossary: Mapping[str, str], manifest: EncoderManifest) -> dict[str, str]:
-    """The part of a glossary that an encoder was trained on; all of it if it does not say."""
-    if manifest.landforms is None:
-        return dict(glossary)
-    return {term: text for term, text in glossary.items() if term in manifest.landforms}
+def _askable(glossary: Mapping[str, str], manifest: EncoderManifest) -> frozenset[str]:
+    """The terms of a glossary that an encoder was trained on; all of them if it does not say."""
+    known = glossary if manifest.landforms is None else manifest.landforms
+    return frozenset(glossary).intersection(known)
 
 
 def _listed(words: Sequence[str]) -> str:
