@@ -33,7 +33,10 @@ def content_words(text: str) -> tuple[str, ...]:
 
 
 def vocabulary(texts: Iterable[str]) -> tuple[str, ...]:
-    """The words of many texts, in lower case and order: what a text tower trained on them knows."""
+    """The words of many texts, in lower case and order: what a text tower trained on them knows.
+
+    Words are runs of letters of any script, here and in a query: both ask the same list.
+    """
     return tuple(sorted({word for text in texts for word in _WORD.findall(text.lower())}))
 
 

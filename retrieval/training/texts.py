@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from retrieval.training.assess import names_of
 from retrieval.training.augment import speaks_of_direction
 from retrieval.training.pairs import Pairs
+from retrieval.words import vocabulary
 
 
 class Texts:
@@ -68,7 +68,7 @@ class Texts:
             for key in members
         ]
         named = [name for key in members for name in names_of(key, words)]
-        self.words = sorted(words_of([*unique, *named, *templates]))
+        self.words = list(vocabulary([*unique, *named, *templates]))
         self._foreign = foreign_words(tokenizer, self.words)
 
     def captions(
@@ -157,15 +157,10 @@ class Texts:
         return _tokenize(self._tokenizer, texts).long()
 
 
-def words_of(texts: Sequence[str]) -> set[str]:
-    """Words of texts, in lower case."""
-    return set(re.findall(r"[a-z]+", " ".join(texts).lower()))
-
-
 def foreign_words(tokenizer: Any, used: Sequence[str]) -> list[str]:
     """Whole words of the tokenizer's vocabulary that are not used; none if it has no list."""
-    vocabulary = getattr(tokenizer, "encoder", {})
-    words = {piece.removesuffix("</w>") for piece in vocabulary if piece.endswith("</w>")}
+    pieces = getattr(tokenizer, "encoder", {})
+    words = {piece.removesuffix("</w>") for piece in pieces if piece.endswith("</w>")}
     return sorted(
         word for word in words.difference(used) if len(word) > 3 and word.isascii() and word.isalpha()
     )
