@@ -19,9 +19,11 @@ def cases(seed: int, count: int = 8, d: int = 6):
     return vectors, rng.random(count) < 0.5, rng.normal(0, 3, count)
 
 
-@given(seeds)
-def test_it_is_the_most_probable_correction(seed: int) -> None:
+@given(seeds, st.sampled_from([None, 6.0, -6.0]))
+def test_it_is_the_most_probable_correction(seed: int, sure: float | None) -> None:
+    """Also where the words were sure of all tiles, accepted or not."""
     vectors, accepted, prior = cases(seed)
+    prior = prior if sure is None else np.full(len(prior), sure)
     centred = (vectors - vectors.mean(axis=0)).astype(float)
     sign = np.where(accepted, 1.0, -1.0)
 
