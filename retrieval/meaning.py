@@ -22,6 +22,7 @@ from retrieval.words import content_words
 _LEAST_LEAD = 0.06  # over ordinary things; docs/decisions/0008 says how it was found
 _LEAST_NEARER = 0.5  # of "cliff diving" only the cliff is nearer to a landform
 _CLOSE = 0.05  # scores nearer than this do not tell two landforms apart
+_ARTICLE = re.compile(r"\b(?:an?|the)\b", re.IGNORECASE)  # nearer to any sentence than to a bare name
 _SENTENCE_END = re.compile(r"(?<=[.;])\s+")
 
 
@@ -73,7 +74,7 @@ def best_match(
     """
     if not glossary or not content_words(text):
         return None
-    pieces = word_pieces([text])[0]
+    pieces = word_pieces([_ARTICLE.sub(" ", text)])[0]
     if not len(pieces):
         return None
     known = _known(tuple(f"{term} {words}".strip() for term, words in glossary.items()))

@@ -43,7 +43,7 @@ class TestMeaning:
             ("an ice cream cone", None),
             ("a golf course", None),
             ("cliff diving", None),
-            ("volcano documentary", None),
+            ("a volcano documentary", None),
             ("terrain", None),
             ("", None),
             ("12 + 34?", None),
