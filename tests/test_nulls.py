@@ -65,6 +65,16 @@ def test_bands_of_a_spin_turn_by_different_angles():
     assert len(np.unique(np.round(turned[0], 6))) < len(np.unique(clusters_of(LOWELL, points, 20.0)))
 
 
+def test_patches_of_a_rotation_go_different_ways_and_keep_groups():
+    points = clustered(3)
+    moved = shift("rotation", points, link_km=15.0).lonlat
+    label = clusters_of(LOWELL, points, 15.0)
+    same = label[:, None] == label[None]
+    for one in moved:
+        np.testing.assert_allclose(all_distances(one)[same], all_distances(points)[same], atol=1e-6)
+        assert np.abs(all_distances(one) - all_distances(points)).max() > 100
+
+
 def test_clusters_turn_one_by_one():
     points = clustered(5)
     label = clusters_of(LOWELL, points, 20.0)

@@ -2,8 +2,9 @@
 
 A pattern of hits is clustered, lies in some latitudes, and ends where nobody looked. A null model has to
 keep all three, or it calls them associations. Moving the whole pattern keeps its clusters for nothing;
-turning it about the spin axis keeps its latitudes; what then falls on ground never seen is left out, and
-the tests correct for how much that is.
+turning it about the spin axis keeps its latitudes. One turn has only one angle to choose, so bands of
+latitude turn by angles of their own, wide enough to hold what hangs together. What then falls on ground
+never seen is left out, and the tests correct for how much that is.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from scipy.spatial.transform import Rotation
 
 from retrieval.body import Body, chord, to_east_180
 from retrieval.errors import GeometryError
+from retrieval.grid import Grid
 from retrieval.spatial.observed import Observed
 from retrieval.spatial.sphere import SLACK, SphereTree, check_distance, check_lonlat, lonlat_of, vectors_of
 
@@ -40,8 +42,8 @@ MOST_JOINED = 40  # shifts; tests that would need more keep too little to tell a
 CUBE = 0.06  # of the linking distance: the diagonal is a tenth of it
 
 _WHY: dict[Null, str] = {
-    "spin": "the pattern is turned about the spin axis, so its latitudes and clusters stay",
-    "rotation": "the pattern is turned any way on the sphere, so its clusters stay and its latitudes do not",
+    "spin": "the pattern is turned about the spin axis in bands of latitude, so latitudes and clusters stay",
+    "rotation": "the pattern is turned any way on the sphere in patches, so clusters stay and latitudes do not",
     "clusters": "each group of linked rows is turned about the spin axis by itself, so latitudes stay, and "
     "groups count as independent of each other",
     "uniform": "rows are scattered anew over the ground observed; clusters and latitudes are lost, so this "
@@ -94,8 +96,9 @@ def make_shifts(
     null
         ``spin``: bands of latitude turn about the axis, each by its own angle, a band being `BAND_LINKS`
         linking distances high; groups of linked rows go with the band of their centre, and the borders
-        are drawn anew for each shift. With ``link_km`` 0 the whole pattern turns as one. ``rotation``: the
-        whole pattern, any rotation. ``clusters``: each group of linked rows about the axis by itself.
+        are drawn anew for each shift. ``rotation``: the same with patches as wide as those bands, each
+        turned any way. With ``link_km`` 0 the whole pattern turns as one in both. ``clusters``: each group
+        of linked rows about the axis by itself.
         ``uniform``: new positions on observed ground. ``labels``: as many positions of a survey, dealt
         anew; with ``strata`` the rates of hits are dealt among whole blocks.
     body
@@ -134,8 +137,7 @@ def make_shifts(
     if null == "uniform":
         moved = observed.sample(count * len(points), rng).reshape(count, len(points), 2)
     elif null == "rotation":
-        turns = Rotation.random(count, rng=rng).as_matrix()
-        moved = lonlat_of(np.einsum("sij,nj->sni", turns, vectors_of(points)))
+        moved = _rotated(body, points, count, rng, link_km)
     else:
         turns_deg = _turns(null, body, points, count, rng, link_km)
         lon = to_east_180(points[:, 0] + turns_deg)
@@ -225,18 +227,41 @@ def _turns(null: Null, body: Body, points: Floats, count: int, rng: Generator, l
     """Angles about the axis, degrees, (s, n)."""
     if null == "spin" and link_km <= 0:
         return np.broadcast_to(rng.uniform(0.0, 360.0, (count, 1)), (count, len(points)))
-    group = clusters_of(body, points, link_km)
-    groups = int(group.max()) + 1 if len(group) else 0
+    group, centre = _centres(body, points, link_km)
     if null == "clusters":
-        return rng.uniform(0.0, 360.0, (count, groups))[:, group]
-    vectors = vectors_of(points)
-    centre = np.stack([np.bincount(group, vectors[:, axis], groups) for axis in range(3)], axis=-1)
+        return rng.uniform(0.0, 360.0, (count, len(centre)))[:, group]
     from_south_km = np.radians(lonlat_of(centre)[:, 1] + 90.0) * body.radius_km
     height_km = BAND_LINKS * link_km
     bands = int(body.half_circumference_km // height_km) + 2
     band = np.floor(from_south_km / height_km + rng.random((count, 1))).astype(np.int64)
     angles = rng.uniform(0.0, 360.0, (count, bands))
     return np.take_along_axis(angles, np.minimum(band, bands - 1), axis=1)[:, group]
+
+
+def _rotated(body: Body, points: Floats, count: int, rng: Generator, link_km: float) -> Floats:
+    """The null ``rotation``, (s, n, 2)."""
+    vectors = vectors_of(points)
+    if link_km <= 0 or not len(points):
+        turns = Rotation.random(count, rng=rng).as_matrix()
+        return lonlat_of(np.einsum("sij,nj->sni", turns, vectors))
+    group, centre = _centres(body, points, link_km)
+    grid = Grid(body, min(BAND_LINKS * link_km, body.half_circumference_km / 4))
+    moved = np.empty((count, len(points), 2))
+    for shift in range(count):
+        # The patches themselves are turned any way first, so that their borders fall anywhere.
+        patch = grid.locate(lonlat_of(Rotation.random(rng=rng).apply(centre)))
+        number = np.unique(patch, return_inverse=True)[1].reshape(-1)
+        turns = Rotation.random(int(number.max()) + 1, rng=rng).as_matrix()
+        moved[shift] = lonlat_of(np.einsum("nij,nj->ni", turns[number[group]], vectors))
+    return moved
+
+
+def _centres(body: Body, points: Floats, link_km: float) -> tuple[Ints, Floats]:
+    """Group of each row, (n,), and the sum of each group's unit vectors, (g, 3)."""
+    group = clusters_of(body, points, link_km)
+    groups = int(group.max()) + 1 if len(group) else 0
+    vectors = vectors_of(points)
+    return group, np.stack([np.bincount(group, vectors[:, axis], groups) for axis in range(3)], axis=-1)
 
 
 def _deal(points: Floats, observed: Observed, count: int, rng: Generator, blocks: Ints | None) -> Shifts:
