@@ -150,7 +150,7 @@ def apart_deg(a_deg: ArrayLike, b_deg: ArrayLike, period_deg: Period = 180) -> F
     """Smallest angle between directions, 0 to half the period, of shape broadcast(a, b)."""
     half = period_deg / 2.0
     difference = np.asarray(a_deg, dtype=float) - np.asarray(b_deg, dtype=float)
-    return np.abs((difference + half) % period_deg - half)
+    return np.asarray(np.abs((difference + half) % period_deg - half))
 
 
 def same_axis(a: Axes, b: Axes) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
 from retrieval.body import BODIES, Body, chord, unit_vectors
-from retrieval.corpus.lowell import truth
+from retrieval.corpus.lowell import outlines, truth
 from retrieval.corpus.lowell.canvas import Feature
 from retrieval.corpus.lowell.noise import F32, Noise, make_noise
 from retrieval.corpus.lowell.placement import Placement, Wind, make_candidates, make_wind
@@ -67,13 +67,23 @@ class Planet:
 
     @cached_property
     def truth(self) -> gpd.GeoDataFrame:
-        """Catalogue of all features, in the schema of real catalogues."""
+        """Catalogue of all features, in the schema of real catalogues; long ones as lines."""
         return truth.catalogue(self.features, self.body)
 
     @cached_property
     def places(self) -> gpd.GeoDataFrame:
         """Gazetteer: named regions, ``landform`` = place."""
         return truth.gazetteer(self.seed, self.regions, self.wind, self.body)
+
+    @cached_property
+    def outlines(self) -> gpd.GeoDataFrame:
+        """Boundaries and areas of the large features that landforms depend on; see `outlines.outlines`."""
+        return outlines.outlines(self)
+
+    def wind_azimuth_deg(self, lonlat: ArrayLike) -> NDArray[np.float64]:
+        """Direction the wind blows to, degrees clockwise from north, 0..360; shape of lonlat[..., 0]."""
+        points = np.asarray(lonlat, dtype=float)
+        return self.wind.at(points.reshape(-1, 2)).reshape(points.shape[:-1])
 
     def elevation_m(self, lonlat: ArrayLike) -> F32:
         """Large-scale elevation, metres, without landforms and fine relief; shape of lonlat[..., 0]."""
@@ -109,9 +119,10 @@ class Planet:
         return sorted(self._background_tree.query_ball_point(centre, reach))
 
     def save_truth(self, folder: Path) -> None:
-        """Write truth.parquet, places.parquet and processes.json."""
+        """Write truth.parquet, outlines.parquet, places.parquet and processes.json."""
         folder.mkdir(parents=True, exist_ok=True)
         self.truth.to_parquet(folder / "truth.parquet")
+        self.outlines.to_parquet(folder / "outlines.parquet")
         self.places.to_parquet(folder / "places.parquet")
         table = {"seed": self.seed, "body": self.body.name, "processes": [p.as_json() for p in PROCESSES]}
         (folder / "processes.json").write_text(json.dumps(table, indent=1), encoding="utf-8")

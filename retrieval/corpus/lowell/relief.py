@@ -114,7 +114,7 @@ def fields(regions: Regions, noise: Noise, points: F32) -> Fields:
     """Slow fields at unit vectors (..., 3)."""
     p = points * np.float32(RADIUS_KM)
     broad = sample3(noise.smooth, p, 14.0)  # wavelengths 110 to 900 km
-    medium = sample3(noise.smooth, p, 2.3, 31.7)  # 18 to 150 km
+    medium = cap_bend(noise, points)
     patches = sample3(noise.smooth, p, 5.0, 77.3)
     spots = sample3(noise.smooth, p, 2.0, 11.9)
     fabric = sample3(noise.smooth, p, 3.1, 45.9)
@@ -148,6 +148,11 @@ def escarpments(boundary_km: F32, canyon_km: F32, fine: F32) -> F32:
     # Steep under the rim, gentler towards the foot, as walls with talus are.
     t = np.clip(inside / CANYON_WALL_KM, 0.0, 1.0)
     return np.asarray(scarp - CANYON_DEPTH_M * t**0.8 * (1.0 - 0.15 * t) / 0.85, dtype=np.float32)
+
+
+def cap_bend(noise: Noise, points: F32) -> F32:
+    """Noise of wavelengths 18 to 150 km that bends the edges of caps and canyon, at unit vectors (..., 3)."""
+    return sample3(noise.smooth, points * np.float32(RADIUS_KM), 2.3, 31.7)
 
 
 def polar_cap(regions: Regions, points: F32, medium: F32) -> F32:

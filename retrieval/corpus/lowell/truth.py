@@ -17,11 +17,12 @@ What lies in a gap of the pictures does not count, nor what a younger feature hi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
@@ -31,8 +32,16 @@ from retrieval.corpus.lowell.canvas import Feature, field_mask
 from retrieval.corpus.lowell.landforms import KEYS, LANDFORMS, PLAINS
 from retrieval.corpus.lowell.light import in_gap
 from retrieval.corpus.lowell.names import place_names
-from retrieval.corpus.lowell.placement import BODY, Floats, Wind, line_points, plane_to_lonlat
+from retrieval.corpus.lowell.placement import (
+    BODY,
+    Floats,
+    Wind,
+    course_points,
+    line_points,
+    plane_to_lonlat,
+)
 from retrieval.corpus.lowell.relief import CANYON_WALL_KM, RADIUS_KM, Regions, fields
+from retrieval.spatial.shapes import normalised
 
 if TYPE_CHECKING:
     from retrieval.corpus.lowell.planet import Planet
@@ -44,7 +53,11 @@ TRACE = 0.15
 
 
 def catalogue(features: Sequence[Feature], body: Body) -> gpd.GeoDataFrame:
-    """All features: the columns of every catalogue, then age_ga, freshness, parent, direction_deg."""
+    """All features: the columns of every catalogue, then age_ga, freshness, parent, direction_deg.
+
+    ``lon`` and ``lat`` are the centre. The geometry of what has a course (channels, flows, ridges, valleys,
+    slides) is that course, of everything else the centre.
+    """
     numbers = {f.number: f.id for f in features}
     table = pd.DataFrame(
         {
@@ -62,7 +75,21 @@ def catalogue(features: Sequence[Feature], body: Body) -> gpd.GeoDataFrame:
             "direction_deg": [f.direction_deg for f in features],
         }
     )
-    return gpd.GeoDataFrame(table, geometry=gpd.points_from_xy(table["lon"], table["lat"]), crs=body.crs)
+    shapes, _ = normalised([course(f) for f in features], body)
+    return gpd.GeoDataFrame(table, geometry=shapes, crs=body.crs)
+
+
+def course(feature: Feature) -> Any:
+    """Middle line of a long feature, all segments of a branching one, the centre of any other; lonlat.
+
+    Not cut at the antimeridian: `normalised` does that.
+    """
+    if feature.branches is not None:
+        ends = feature.branches[:, :4].astype(float).reshape(-1, 2)
+        lonlat = BODY.offsets_to_lonlat([feature.lon, feature.lat], ends[:, 0], ends[:, 1])
+        return shapely.line_merge(shapely.multilinestrings(lonlat.reshape(-1, 2, 2)))
+    points = course_points(feature)
+    return shapely.linestrings(points) if len(points) > 1 else shapely.points(points[0])
 
 
 def gazetteer(seed: int, regions: Regions, wind: Wind, body: Body) -> gpd.GeoDataFrame:
