@@ -82,48 +82,73 @@ def arcs_of(shapes: NDArray[Any]) -> Arcs:
 
 
 def nearest_arc(body: Body, asked: Arcs, arcs: Arcs, within_km: float = np.inf) -> tuple[Floats, Ints]:
-    """Distance from each arc asked about to the nearest of ``arcs``, km, and the row of that one.
+    """Distance from each row asked about to the nearest of ``arcs``, km, and the row of that one.
 
-    (n,) each; inf and -1 beyond ``within_km``. Equally near ones go to the smaller row. Crossing arcs have
-    the distance 0.
+    One entry for each of the rows 0, 1, ... of ``asked``; inf and -1 beyond ``within_km``. Equally near ones
+    go to the smaller row. Crossing arcs have the distance 0.
 
-    Candidates come from a tree of the arcs' middles: an arc at distance d has its middle within d plus
-    both half lengths, so more and more middles are looked at until the next one cannot win.
+    Candidates come from a tree of nodes, the ends and the middles of arcs. Two arcs are nearest at an end
+    of one of them. The nearest point of the other is an end, too, or lies at a right angle at most a
+    quarter of its length from a node; by the spherical Pythagoras nodes at an angle a, cos a = cos d
+    cos(quarter), are then enough for a distance d. More and more nodes are looked at until the next
+    is farther than that.
     """
-    best = np.full(len(asked), np.inf)
-    row = np.full(len(asked), -1, dtype=np.int64)
+    rows = int(asked.row.max(initial=-1)) + 1
+    distance, nearest = np.full(rows, np.inf), np.full(rows, -1, dtype=np.int64)
     if not len(asked) or not len(arcs):
-        return best, row
-    order = np.argsort(arcs.row, kind="stable")  # so that a tie goes to the smaller row
-    arcs = arcs.take(order)
-    tree = SphereTree(body, lonlat_of(arcs.start + arcs.end))
-    middles = lonlat_of(asked.start + asked.end)
-    halves = angle_between(asked.start, asked.end) / 2
-    widest = float(angle_between(arcs.start, arcs.end).max()) / 2
+        return distance, nearest
+    arcs = arcs.take(np.argsort(arcs.row, kind="stable"))
+    nodes, arc_of = _nodes(arcs)
+    places, asked_of = _nodes(asked)
+    tree = SphereTree(body, nodes)
     limit = min(within_km / body.radius_km, np.pi)
-    reach_km = np.minimum(limit + halves + widest + SLACK, np.pi) * body.radius_km
-    open_ = np.flatnonzero(tree.nearest(middles, float(reach_km.max()))[1] >= 0)
-    many = 8
+    # Crossing arcs have nodes within a quarter of both.
+    quarter = sum(float(angle_between(arc.start, arc.end).max()) for arc in (arcs, asked)) / 4
+
+    def enough(angle: Floats) -> Floats:
+        right = np.arccos(np.clip(np.cos(angle) * np.cos(quarter), -1.0, 1.0))
+        return np.where(angle < np.pi / 2, np.maximum(right, angle), angle) + 1e-8  # digits of arccos
+
+    # A row with many arcs is asked about only where it may be nearest.
+    first = tree.nearest(places, body.radius_km * float(enough(np.array(limit))))[0] / body.radius_km
+    best_of_row = np.full(rows, limit)
+    np.minimum.at(best_of_row, asked.row[asked_of], first)
+    open_ = np.flatnonzero(first <= enough(best_of_row)[asked.row[asked_of]])
+    found_row, found_angle, found_arc = [open_[:0]], [np.zeros(0)], [open_[:0]]
+    many = 12
     while len(open_):
-        many = min(many, len(arcs))
+        many = min(many, len(nodes))
         still = []
         size = max(1, BLOCK // (8 * many))
         for start in range(0, len(open_), size):
             part = open_[start : start + size]
-            distance, near = tree.k_nearest(middles[part], many)
-            line = np.repeat(np.arange(len(part)), many)
-            angle = between_arcs(asked.take(part[line]), arcs.take(near.ravel())).reshape(len(part), many)
-            rows = arcs.row[near]
+            away, near = tree.k_nearest(places[part], many)
+            line = np.repeat(asked_of[part], many)
+            angle = between_arcs(asked.take(line), arcs.take(arc_of[near.ravel()])).reshape(near.shape)
             least = angle.min(axis=1)
-            rows = np.where(angle <= least[:, None] + SLACK, rows, np.iinfo(np.int64).max)
-            best[part], row[part] = least, rows.min(axis=1)
-            certain = distance[:, -1] / body.radius_km - widest - halves[part] - 2 * SLACK
-            still.append(part[(certain <= np.minimum(least, limit)) & (many < len(arcs))])
+            row = np.where(angle <= least[:, None] + SLACK, arcs.row[arc_of[near]], np.iinfo(np.int64).max)
+            found_row.append(asked.row[asked_of[part]])
+            found_angle.append(least)
+            found_arc.append(row.min(axis=1))
+            np.minimum.at(best_of_row, found_row[-1], least)
+            more = away[:, -1] / body.radius_km <= enough(best_of_row[found_row[-1]])
+            still.append(part[more & (many < len(nodes))])
         open_ = np.concatenate(still)
         many *= 4
-    far = best > limit + SLACK
-    best[far], row[far] = np.inf, -1
-    return best * body.radius_km, row
+    of, angle, row = map(np.concatenate, (found_row, found_angle, found_arc))
+    close = angle <= np.minimum(best_of_row[of], limit) + SLACK
+    order = np.lexsort((row[close], of[close]))
+    of, angle, row = of[close][order], angle[close][order], row[close][order]
+    leads = np.diff(of, prepend=-1) > 0
+    distance[of[leads]], nearest[of[leads]] = angle[leads] * body.radius_km, row[leads]
+    return distance, nearest
+
+
+def _nodes(arcs: Arcs) -> tuple[Floats, Ints]:
+    """Ends and middles of arcs, lonlat, and the arc of each; points once."""
+    long = np.flatnonzero(~arcs.of_points())
+    vectors = [arcs.start, arcs.end[long], (arcs.start + arcs.end)[long]]
+    return lonlat_of(np.concatenate(vectors)), np.concatenate([np.arange(len(arcs)), long, long])
 
 
 def nearest_on(point: Floats, arc: Arcs) -> Floats:
@@ -140,10 +165,11 @@ def nearest_on(point: Floats, arc: Arcs) -> Floats:
 
 def between_arcs(a: Arcs, b: Arcs) -> Floats:
     """Angle between arcs, pair by pair, radians, (n,): 0 where they cross, else from an end of one."""
-    angle = np.minimum(
-        np.minimum(_point_to_arc(a.start, b), _point_to_arc(a.end, b)),
-        np.minimum(_point_to_arc(b.start, a), _point_to_arc(b.end, a)),
-    )
+    angle = _point_to_arc(a.start, b)
+    if a.of_points().all():
+        return angle
+    angle = np.minimum(angle, _point_to_arc(a.end, b))
+    angle = np.minimum(angle, np.minimum(_point_to_arc(b.start, a), _point_to_arc(b.end, a)))
     return np.where(_cross(a, b), 0.0, angle)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,7 @@ def _on_sphere(shape: Any) -> tuple[Any, list[str]]:
     if np.abs(corners[:, 1]).max() > 90.0 + 1e-6 or np.abs(corners[:, 0]).max() > 540.0:
         raise _NoShape("outside the latitudes and longitudes of BODY")
     parts = shapely.get_parts(shape)
-    while (shapely.get_type_id(parts) == _COLLECTION).any() or (shapely.get_num_geometries(parts) > 1).any():
+    while (shapely.get_type_id(parts) >= shapely.GeometryType.MULTIPOINT.value).any():  # or of collections
         parts = shapely.get_parts(parts)
     parts = parts[~shapely.is_empty(parts)]
     dimension = shapely.get_dimensions(parts)
@@ -140,7 +141,7 @@ def _wrapped(lonlat: Floats) -> Floats:
 
 def _line(line: Any) -> tuple[Any, list[str]]:
     path = _unrolled(_meridians_to_poles(shapely.get_coordinates(line), closed=False))
-    if (path == path[0]).all():
+    if (path == path[0]).all() or abs(path[:, 1].sum()) == 90.0 * len(path):  # at a pole all is one place
         raise _NoShape("a line without length")
     cut = _cut(shapely.linestrings(path))
     return _joined(shapely.get_parts(cut)), _crossings(line, cut)
@@ -148,17 +149,15 @@ def _line(line: Any) -> tuple[Any, list[str]]:
 
 def _polygon(polygon: Any) -> tuple[Any, list[str]]:
     shell = shapely.get_coordinates(polygon.exterior)
-    holes = [shapely.get_coordinates(ring) for ring in polygon.interiors]
+    holes = [shapely.get_coordinates(ring) for ring in polygon.interiors if not ring.is_empty]
     around = [hole for hole in holes if abs(_turns(hole)) == 1]
     north: bool | None = None
     if around and abs(_turns(shell)) == 1:  # a band: both are closed over the pole on the hole's side
         north = bool(around[0][:, 1].mean() > shell[:, 1].mean())
     whole, happened = _ring(shell, north)
     for hole in holes:
-        if not shapely.polygons(hole).area:
-            continue
-        removed, _ = _ring(hole, north)
-        whole = shapely.difference(whole, removed)
+        with suppress(_NoShape):  # a hole without area takes nothing away
+            whole = shapely.difference(whole, _ring(hole, north)[0])
     whole = _only_areas(whole)
     return whole, [*happened, *_crossings(polygon, whole)]
 

@@ -85,20 +85,24 @@ def length_km(shapes: Shapes, body: Body) -> Floats:
 def representative(shapes: Shapes, body: Body) -> Floats:
     """A position for each shape, lonlat (n, 2): its centroid on the sphere, or the nearest position of it.
 
-    The centroid is the mean of all its points as unit vectors. If it lies beside the shape (a ring, an
-    arc), the nearest position on the shape stands for it; a shape that has none (the whole body) gives
-    some position of its own. NaN where there is no shape.
+    The centroid is the mean of all its points as unit vectors. If it lies beside the shape, the
+    nearest corner of a polygon or the nearest position on a line stands for it; a shape that has none (the
+    whole body) gives some position of its own. NaN where there is no shape.
     """
     lonlat = _centroids(shapes)
     undirected = np.flatnonzero(np.isnan(lonlat[:, 0]) & ~_missing(shapes))
     lonlat[undirected] = shapely.get_coordinates(shapely.point_on_surface(shapes[undirected]))
     there = np.flatnonzero(~_missing(shapes))
-    beside = there[(shapely.get_dimensions(shapes[there]) < 2) | ~_holds_own(shapes[there], lonlat[there])]
-    arcs = arcs_of(shapes[beside])
-    feet = nearest_on(vectors_of(lonlat[beside])[arcs.row], arcs)
-    away = angle_between(feet, vectors_of(lonlat[beside])[arcs.row])
-    order = np.lexsort((away, arcs.row))
-    lonlat[beside] = lonlat_of(feet[order[np.diff(arcs.row[order], prepend=-1) > 0]])
+    solid = shapely.get_dimensions(shapes[there]) == 2
+    for row in there[solid & ~_holds_own(shapes[there], lonlat[there])].tolist():
+        corners = shapely.get_coordinates(shapes[row])
+        lonlat[row] = corners[np.argmin(body.distance_km(lonlat[row], corners))]
+    other = there[~solid]
+    arcs = arcs_of(shapes[other])
+    centre = vectors_of(lonlat[other])[arcs.row]
+    feet = nearest_on(centre, arcs)
+    order = np.lexsort((angle_between(feet, centre), arcs.row))
+    lonlat[other] = lonlat_of(feet[order[np.diff(arcs.row[order], prepend=-1) > 0]])
     return lonlat
 
 
@@ -206,10 +210,7 @@ def shape_distance_km(
     distance[first] = 0.0
     apart = np.flatnonzero(np.isinf(distance) & ~_missing(shapes))
     arcs = arcs_of(shapes[apart])
-    near, other = nearest_arc(body, arcs, arcs_of(others), within_km)
-    order = np.lexsort((other, near, arcs.row))
-    leads = order[np.diff(arcs.row[order], prepend=-1) > 0]
-    distance[apart[arcs.row[leads]]], row[apart[arcs.row[leads]]] = near[leads], other[leads]
+    distance[apart], row[apart] = nearest_arc(body, arcs, arcs_of(others), within_km)
     row[np.isinf(distance)] = -1
     distance[_missing(shapes)] = np.nan
     return distance, row
