@@ -306,12 +306,16 @@ def _curves(points: Floats, moved: Shifts, target: _Target, radii: Floats, rng: 
     per_shift = _counts(short, kept, np.arange(shifts + 1)[None, :], shifts + 1, width)
     # Share near of each row over all shifts that kept it, the observed one among them.
     chance = per_row / kept.sum(axis=1)[:, None]
-    expected = kept[:, 1:].T.astype(np.float32) @ chance.astype(np.float32)
+    expected = kept[:, 1:].T.astype(np.float64) @ chance
     number, near, expected = superposed(kept[:, 1:].sum(axis=0), rows, rng, per_shift[1:], expected)
     number = np.append(float(rows), number)[:, None]
     share = np.concatenate([per_shift[:1], near]) / np.maximum(number, 1.0)
     expected = np.concatenate([chance.sum(axis=0)[None], expected]) / np.maximum(number, 1.0)
     statistic = 2.0 * np.sqrt(number) * (_root(share) - _root(expected))
+    # None near is as far as a pattern can be, however few were expected, and all near as near: neither may
+    # be outdone by another pattern of the same share because of its number of rows.
+    for bound, end in ((share <= 0.0, statistic.min(axis=0)), (share >= 1.0, statistic.max(axis=0))):
+        statistic = np.where(bound, end, statistic)
     # What chance leaves no room for (always near, or never) is no evidence, only rounding.
     fixed = (expected[0] <= 1e-12) | (expected[0] >= 1 - 1e-12)
     statistic[:, fixed] = 0.0

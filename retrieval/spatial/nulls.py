@@ -43,7 +43,7 @@ CUBE = 0.06  # of the linking distance: the diagonal is a tenth of it
 
 _WHY: dict[Null, str] = {
     "spin": "the pattern is turned about the spin axis in bands of latitude, so latitudes and clusters stay",
-    "rotation": "the pattern is turned any way on the sphere in patches, so clusters stay and latitudes do not",
+    "rotation": "the pattern is turned any way on the sphere in patches, so clusters stay, latitudes do not",
     "clusters": "each group of linked rows is turned about the spin axis by itself, so latitudes stay, and "
     "groups count as independent of each other",
     "uniform": "rows are scattered anew over the ground observed; clusters and latitudes are lost, so this "
