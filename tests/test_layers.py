@@ -87,6 +87,15 @@ def test_corpus_and_training_never_meet() -> None:
         assert not any(name.startswith(wrong) for name in imports(path)), path
 
 
+def test_the_sphere_needs_little() -> None:
+    inside = ("retrieval.body", "retrieval.grid", "retrieval.errors", "retrieval.spatial")
+    libraries = {"numpy", "scipy", "shapely", "pyproj", *sys.stdlib_module_names}
+    for path in (ROOT / "retrieval/spatial").glob("*.py"):
+        for name in imports(path):
+            allowed = name.startswith(inside) or name == "retrieval" or name.split(".")[0] in libraries
+            assert allowed, f"{relative(path)} may not import {name}"
+
+
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_only_settings_reads_the_environment(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -135,7 +135,7 @@ def nearest_arc(body: Body, asked: Arcs, arcs: Arcs, within_km: float = np.inf) 
             still.append(part[more & (many < len(nodes))])
         open_ = np.concatenate(still)
         many *= 4
-    of, angle, row = map(np.concatenate, (found_row, found_angle, found_arc))
+    of, angle, row = np.concatenate(found_row), np.concatenate(found_angle), np.concatenate(found_arc)
     close = angle <= np.minimum(best_of_row[of], limit) + SLACK
     order = np.lexsort((row[close], of[close]))
     of, angle, row = of[close][order], angle[close][order], row[close][order]
