@@ -105,9 +105,9 @@ def _print(figures: dict[str, Any]) -> None:
         "difference",
         "F1",
         "AUPRC",
-        "strict F1",
-        "by features",
-        "reading s",
+        "strict",
+        "features",
+        "read s",
         "ours s",
     )
     for head in heads:

@@ -163,6 +163,9 @@ def test_impossible_positions_are_dropped_and_counted(tmp_path: Path) -> None:
     [
         ("empty.csv", "", "is empty"),
         ("words.csv", "colour,size\nred,3\n", "no columns of longitude and latitude.*colour, size"),
+        ("bare.csv", "lon,lat\n", "has no rows"),
+        ("over.csv", "lon,planetographic_latitude\n0,95\n", "possible position"),
+        ("endless.csv", "lon,lat\ninf,1e400\n", "possible position"),
         ("far.csv", "lon,lat\n0,200\n", "possible position"),
         ("ragged.csv", 'lon,lat\n1,2\n1,2,3,4,5\n"', "cannot be read"),
         ("list.xyz", "lon,lat\n1,2\n", "no format.*KMZ"),
@@ -175,7 +178,7 @@ def test_impossible_positions_are_dropped_and_counted(tmp_path: Path) -> None:
         ("none.kml", "<kml/>", "no placemarks"),
         ("word.geojson", '"hello"', "no features"),
         ("numbers.geojson", "[1, 2]", "no features"),
-        ("shapes.geojson", '[{"properties": {}, "geometry": {"type": "Blob"}}]', "cannot be read"),
+        ("shapes.geojson", '[{"properties": {}, "geometry": {"type": "Blob"}}]', "possible position"),
     ],
 )
 def test_what_is_no_catalogue_is_refused(tmp_path: Path, name: str, text: str, message: str) -> None:

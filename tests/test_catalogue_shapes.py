@@ -120,6 +120,32 @@ def test_collections_keep_what_has_most_dimensions(tmp_path: Path) -> None:
     assert table["area_km2"].notna().tolist() == [True, False, False]
 
 
+def test_what_is_torn_costs_its_row_and_not_the_file(tmp_path: Path) -> None:
+    geometries: list[Any] = [
+        {"type": "Point", "coordinates": [1, 2]},
+        {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]], []]},  # a hole without corners
+        {"type": "GeometryCollection", "geometries": [shapely.geometry.mapping(shapely.box(0, 0, 1, 1))]},
+        {"type": "LineString", "coordinates": [[0, 90], [90, 90], [180, 90]]},  # all of it is the pole
+        {"type": "LineString", "coordinates": [[0, 0], [float("nan"), 1]]},
+        {"type": "LineString", "coordinates": [[0, 0]]},
+        {"type": "Polygon", "coordinates": []},
+        {"type": "Blob", "coordinates": [1, 2]},
+        {"type": "Point", "coordinates": ["east", 2]},
+        {"type": "Point", "coordinates": []},
+        None,
+    ]
+    features = [
+        {"type": "Feature", "properties": {"name": str(n), "type": None}, "geometry": geometry}
+        for n, geometry in enumerate(geometries)
+    ]
+    (tmp_path / "torn.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    table = read_catalogue(tmp_path / "torn.geojson", MARS)
+    assert table["name"].tolist() == ["0", "1", "2"]
+    assert table.attrs["dropped"] == 8
+    assert table["area_km2"].notna().tolist() == [False, True, True]
+    assert (table["landform"] == "feature").all()
+
+
 def test_a_table_of_ours_keeps_its_positions(tmp_path: Path) -> None:
     line = shapely.LineString([(10, 0), (12, 0)])
     row = dict(zip(COLUMNS, ["7", "a", "graben", 10.2, 0.1, None, 99.0, 45.0], strict=True))

@@ -105,8 +105,7 @@ def positions(rows: pd.DataFrame, body: Body, file: str) -> tuple[Floats, list[s
             next_step=f"rename its columns; it has {', '.join(map(str, rows.columns[:12]))}",
         )
     notes = [f"longitude from column {lon_name}, latitude from {lat_name}"]
-    system_name = find(rows, ("coordinate_system",))
-    system = "" if system_name is None else "".join(rows[system_name].astype(str).unique()).lower()
+    system = " ".join(texts(rows, ("coordinate_system",)).unique()).lower()
     if "west" in system and "east" in system:
         raise CatalogueError(f"{file} mixes east-positive and west-positive rows", next_step="split it")
     lon, said = degrees(rows[lon_name])
@@ -141,7 +140,7 @@ def degrees(column: pd.Series[Any]) -> tuple[Floats, Bools]:
                 side = (match[2] or "").upper()
                 numbers[row] = float(match[1]) * (-1.0 if side in ("S", "W") else 1.0)
                 said[row] = side != ""
-    return numbers, said
+    return np.where(np.isfinite(numbers), numbers, np.nan), said
 
 
 def planetocentric(lat_deg: Floats, body: Body) -> Floats:
@@ -156,7 +155,8 @@ def planetocentric(lat_deg: Floats, body: Body) -> Floats:
     if ellipsoid is None:
         return lat_deg
     squash = (ellipsoid.semi_minor_metre / ellipsoid.semi_major_metre) ** 2
-    return np.asarray(np.degrees(np.arctan(np.tan(np.radians(lat_deg)) * squash)))
+    turned = np.degrees(np.arctan(np.tan(np.radians(lat_deg)) * squash))
+    return np.where(np.abs(lat_deg) <= 90.0, turned, np.nan)  # the tangent would bring others back
 
 
 def texts(rows: pd.DataFrame, synonyms: Iterable[str]) -> pd.Series[str]:
@@ -164,8 +164,8 @@ def texts(rows: pd.DataFrame, synonyms: Iterable[str]) -> pd.Series[str]:
     name = find(rows, synonyms)
     if name is None:
         return pd.Series([""] * len(rows), dtype="str")
-    column: pd.Series[str] = rows[name].fillna("").astype("str")
-    return column.str.strip()
+    column = rows[name]
+    return column.astype(object).where(column.notna(), "").astype("str").str.strip()
 
 
 def ids(rows: pd.DataFrame) -> pd.Series[str]:

@@ -57,6 +57,7 @@ def on_body(raw: Shapes, body: Body) -> tuple[Shapes, list[str]]:
     `normalised`.
     """
     shapes = np.array(raw, dtype=object)
+    shapes[shapely.is_empty(shapes)] = None
     single = shapely.get_type_id(shapes) == shapely.GeometryType.POINT.value
     lonlat = np.stack([shapely.get_x(shapes[single]), shapely.get_y(shapes[single])], axis=-1)
     with np.errstate(invalid="ignore"):

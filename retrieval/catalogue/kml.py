@@ -81,7 +81,8 @@ def _fields(mark: Element) -> dict[str, str]:
 def _shape(mark: Element) -> Any:
     """What a placemark draws; of points, lines and polygons in one, those of the most dimensions."""
     try:
-        drawn = list(_drawn(mark))
+        with np.errstate(invalid="ignore"):
+            drawn = list(_drawn(mark))
     except (ValueError, ShapelyError):
         return None
     if not drawn:

@@ -121,6 +121,8 @@ def _read(path: Path, body: Body) -> Read:
         raise CatalogueError(
             f"{path.name} cannot be read as a catalogue ({message})", allowed=FORMATS
         ) from error
+    if not len(rows):
+        raise CatalogueError(f"{path.name} has no rows")
     for name in rows.columns:
         if names.key(name) in names.TARGETS:
             for value in rows[name].dropna().astype(str).unique():
@@ -138,9 +140,9 @@ def _from_columns(rows: pd.DataFrame, body: Body, path: Path) -> Read:
         drawn is not None
         and rows[drawn].astype(str).str.match(r"\s*(MULTI)?(POINT|LINE|POLYGON)", case=False).any()
     ):
-        shapes = shapely.from_wkt(
-            rows[drawn].where(rows[drawn].notna(), None).to_numpy(), on_invalid="ignore"
-        )
+        texts = rows[drawn].astype(object).where(rows[drawn].notna(), None).to_numpy()
+        with np.errstate(all="ignore"):
+            shapes = shapely.force_2d(shapely.from_wkt(texts, on_invalid="ignore"))
         notes = [f"shapes from column {drawn}, taken as longitude and latitude on {body.name}"]
         return rows.drop(columns=drawn), shapes, [*notes, *mixed(shapes)]
     lonlat, notes = names.positions(rows, body, path.name)
@@ -155,7 +157,20 @@ def _read_geojson(path: Path, body: Body) -> Read:
         raise CatalogueError(f"{path.name} holds no features", allowed="a GeoJSON FeatureCollection")
     _check_name(members.get("body"), body, path)
     # GeoJSON has no room for a planetary CRS, so its coordinates are the body's longitude and latitude.
-    return _from_shapes(gpd.GeoDataFrame.from_features(features), None, body, [])
+    shapes = np.empty(len(features), dtype=object)
+    for row, feature in enumerate(features):
+        shapes[row] = _geojson_shape(feature.get("geometry"))
+    rows = pd.DataFrame([dict(feature.get("properties") or {}) for feature in features])
+    return _from_shapes(gpd.GeoDataFrame(rows, geometry=shapes), None, body, [])
+
+
+def _geojson_shape(geometry: Any) -> Any:
+    """A geometry, or None: one that is torn costs its row, not the file."""
+    try:
+        with np.errstate(invalid="ignore"):
+            return shapely.geometry.shape(geometry) if geometry else None
+    except TORN:
+        return None
 
 
 def _read_vector(path: Path, body: Body) -> Read:

@@ -45,7 +45,7 @@ def add_units(rows: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     name = find(rows, CODES)
     if name is None:
         return rows, []
-    codes = rows[name].fillna("").astype("str").str.strip()
+    codes = texts(rows, CODES)
     known = codes[codes != ""]
     if not len(known) or not known.str.fullmatch(_CODE).all():
         return rows, []
