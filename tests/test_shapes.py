@@ -7,6 +7,7 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 from shapely import LineString, MultiLineString, MultiPolygon, Point, Polygon, box
 
 from retrieval.body import BODIES, get_body
@@ -22,7 +23,7 @@ from retrieval.spatial.shapes import (
     representative,
     shape_distance_km,
 )
-from retrieval.spatial.sphere import lonlat_of
+from retrieval.spatial.sphere import lonlat_of, rotated, vectors_of
 
 MARS = get_body("mars")
 seeds = st.integers(0, 2**32 - 1)
@@ -192,6 +193,25 @@ def test_the_centroid_the_axis_and_the_area_do_not_know_where_they_are(seed: int
     assert abs(off) < 0.5
     flat = np.pi * size_km**2 / 2
     assert area_km2(shapes, MARS)[0] == pytest.approx(flat, rel=1e-3 if size_km < 100 else 0.02)
+
+
+@settings(max_examples=20)
+@given(seeds)
+def test_a_rotation_changes_neither_area_nor_length_nor_what_is_inside(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ring = star(rng, 1500.0, 5)[1]
+    # Corners along great circles, close enough that straight edges between them follow anywhere.
+    on = [MARS.geod.npts(*a, *b, 400, initial_idx=0) for a, b in zip(ring, np.roll(ring, -1, 0), strict=True)]
+    path = np.concatenate([np.array(edge) for edge in on])
+    turn = Rotation.random(rng=rng)
+    points = lonlat_of(rng.normal(size=(300, 3)))
+    before = made(Polygon(path))
+    after = made(Polygon(lonlat_of(rotated(vectors_of(path), turn))))
+    assert area_km2(after, MARS) == pytest.approx(area_km2(before, MARS), rel=1e-4)
+    assert length_km(after, MARS) == pytest.approx(length_km(before, MARS), rel=1e-4)
+    clear = distance_km(points, np.array([before[0].boundary], dtype=object), MARS)[0] > 1.0
+    moved = lonlat_of(rotated(vectors_of(points), turn))
+    assert np.array_equal(inside(moved, after)[clear], inside(points, before)[clear])
 
 
 def test_a_shape_and_the_rest_of_the_body_make_the_whole() -> None:

@@ -186,12 +186,12 @@ def _ring(ring: Floats, north: bool | None) -> tuple[Any, list[str]]:
     if abs(turns) > 1:
         raise _NoShape(f"a ring that turns {abs(turns)} times around the axis")
     if turns:
-        path[-1] = path[0] + (360.0 * turns, 0.0)
         # Share of the sphere's 4 pi on the north side of the ring: the integral of 1 - sin(latitude).
         dlon, lat = np.radians(np.diff(path[:, 0])), np.radians(path[:, 1])
         mean_sine = (np.sin((lat[1:] + lat[:-1]) / 2)) * np.sinc(np.diff(lat) / (2 * np.pi))
         north_share = abs(float((dlon * (1.0 - mean_sine)).sum())) / (4 * np.pi)
         pole = 90.0 if (north_share <= 0.5 if north is None else north) else -90.0
+        path = _five_turns(path[:: int(np.sign(turns))])
         path = np.concatenate([path, [[path[-1, 0], pole], [path[0, 0], pole], path[0]]])
         happened.append("closed over a pole")
     flat = shapely.polygons(path)
@@ -205,7 +205,19 @@ def _ring(ring: Floats, north: bool | None) -> tuple[Any, list[str]]:
     flat = _only_areas(flat)
     if flat.is_empty:
         raise _NoShape("a polygon without area")
-    return _cut(flat), happened
+    return _only_areas(shapely.intersection(flat, _SHEET)) if turns else _cut(flat), happened
+
+
+def _five_turns(path: Floats) -> Floats:
+    """A path once around the axis, eastward, five times one after the other, about the sheet.
+
+    What is cut out of the middle has no joint but the sheet's edges.
+    """
+    once = path[:-1] - (360.0 * np.floor((path[0, 0] + 180.0) / 360.0), 0.0)
+    return np.concatenate([once + np.array([360.0 * turn, 0.0]) for turn in range(-2, 3)])
+
+
+_SHEET = shapely.box(-180.0, -90.0, 180.0, 90.0)
 
 
 def _unrolled(path: Floats) -> Floats:
