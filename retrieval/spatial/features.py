@@ -21,6 +21,7 @@ from retrieval.spatial.sphere import (
     Floats,
     Ints,
     SphereTree,
+    angle_between,
     check_distance,
     check_lonlat,
     lonlat_of,
@@ -78,19 +79,27 @@ def outlines(grid: Grid, tiles: ArrayLike, labels: Ints) -> Shapes:
 
 
 def extent_km(shapes: Shapes, body: Body) -> Floats:
-    """Distance between the two corners farthest apart, km, (n,); 0 for points, NaN where there is no shape.
-
-    The farthest position is the one nearest to the antipode.
-    """
+    """Distance between the two corners farthest apart, km, (n,); 0 for points, NaN without a shape."""
     missing = shapely.is_missing(shapes) | shapely.is_empty(shapes)
     extent = np.where(missing, np.nan, 0.0)
     corners, _, row = paths_of(shapes, 1.0)
-    starts = np.flatnonzero(np.diff(row, prepend=-1))
-    for label, group in zip(row[starts].tolist(), np.split(corners, starts[1:]), strict=True):
-        opposite = lonlat_of(-vectors_of(group))
-        nearest, _ = SphereTree(body, group).nearest(opposite)
-        extent[label] = body.half_circumference_km - nearest.min()
-    return extent
+    vectors = vectors_of(corners)
+    found, starts, counts = np.unique(row, return_index=True, return_counts=True)
+    few = counts <= _FEW
+    for count in np.unique(counts[few]).tolist():
+        alike = np.flatnonzero(counts == count)
+        for part in np.array_split(alike, 1 + len(alike) * count**2 // BLOCK):
+            several = vectors[starts[part, None] + np.arange(count)]
+            extent[found[part]] = angle_between(several[:, :, None], several[:, None]).max(axis=(1, 2))
+    for label in np.flatnonzero(~few).tolist():
+        # The farthest position is the one nearest to the antipode.
+        group = vectors[starts[label] : starts[label] + counts[label]]
+        tree = SphereTree(body, lonlat_of(group))
+        extent[found[label]] = np.pi - tree.nearest(lonlat_of(-group))[0].min() / body.radius_km
+    return extent * body.radius_km
+
+
+_FEW = 64  # corners of which all pairs are looked at: no slower than a tree of them
 
 
 def _few_pairs(tree: SphereTree, points: Floats, distance_km: float) -> bool:
