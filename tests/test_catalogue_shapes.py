@@ -175,6 +175,18 @@ def test_projected_shapes_come_back_to_their_place(tmp_path: Path) -> None:
     assert away.max() < 1.0
 
 
+def test_corners_just_beyond_a_projections_edge_are_moved_onto_it(tmp_path: Path) -> None:
+    robinson = f"+proj=robin +lon_0=0 +R={MARS.radius_m} +units=m +no_defs"
+    cap = shapely.segmentize(shapely.box(-180, 80, 180, 90), 1.0)
+    table = gpd.GeoDataFrame({"name": ["cap"]}, geometry=[cap], crs=MARS.crs).to_crs(robinson)
+    table.geometry = table.geometry.scale(1 + 3e-7, 1 + 3e-7, origin=(0, 0))  # another program's edge
+    table.to_file(tmp_path / "map.gpkg")
+    read = read_catalogue(tmp_path / "map.gpkg", MARS)
+    expected = 2 * np.pi * MARS.radius_km**2 * (1 - np.cos(np.radians(10.0)))
+    assert read["area_km2"][0] == pytest.approx(expected, rel=1e-3)
+    assert "beyond the edge of the projection" in notes(read)
+
+
 def test_the_first_layer_with_shapes_is_read(tmp_path: Path) -> None:
     for layer, lon in (("first", 1.0), ("second", 2.0)):
         table = gpd.GeoDataFrame({"name": [layer]}, geometry=[shapely.Point(lon, 0)], crs=MARS.crs)

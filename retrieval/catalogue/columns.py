@@ -164,8 +164,9 @@ def texts(rows: pd.DataFrame, synonyms: Iterable[str]) -> pd.Series[str]:
     name = find(rows, synonyms)
     if name is None:
         return pd.Series([""] * len(rows), dtype="str")
-    column = rows[name]
-    return column.astype(object).where(column.notna(), "").astype("str").str.strip()
+    column: pd.Series[Any] = rows[name]
+    filled: pd.Series[str] = column.astype(object).where(column.notna(), "").astype("str")
+    return filled.str.strip()
 
 
 def ids(rows: pd.DataFrame) -> pd.Series[str]:
