@@ -52,6 +52,8 @@ def _terrain(
         for rows, heights in patches(elevation, body, points, side, size):
             # A slope across a gap would be invented: patches with gaps are left out.
             whole = np.flatnonzero(np.isfinite(heights).all(axis=(1, 2)))
+            if not len(whole):
+                continue
             heights = heights[whole]
             slope = slope_deg(heights, side * 1000.0 / size)
             columns = {
