@@ -111,16 +111,16 @@ def _print(figures: dict[str, Any]) -> None:
         "ours s",
     )
     for head in heads:
-        table.add_column(head, justify="right")
+        table.add_column(head, justify="right", no_wrap=True)
     for row in figures["cases"]:
         table.add_row(
             f"{row['tiles']:,}",
             f"{row['points']:,}",
-            f"{row['difference']:.1e}",
-            f"{row['published']['f1']:.4f}",
-            f"{row['published']['auprc']:.4f}",
-            f"{row['strict']['f1']:.4f}",
-            f"{row['strict']['features']['f1']:.4f}",
+            f"{row['difference']:.0e}",
+            f"{row['published']['f1']:.3f}",
+            f"{row['published']['auprc']:.3f}",
+            f"{row['strict']['f1']:.3f}",
+            f"{row['strict']['features']['f1']:.3f}",
             f"{row['seconds_reading']:.2f}",
             f"{row['seconds']:.2f}",
         )
