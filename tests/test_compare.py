@@ -134,7 +134,7 @@ def test_latitudes_drawn_by_chance_are_seldom_called_unusual():
 
 def test_values_that_are_unknown_are_left_out():
     points = in_clusters(np.random.default_rng(1), 30, 20.0, 70.0)
-    shifts = make_shifts("rotation", LOWELL, points, ALL, 99, np.random.default_rng(0), link_km=20.0)
+    shifts = make_shifts("rotation", LOWELL, points, ALL, 99, np.random.default_rng(0), link_km=12.0)
 
     def patchy(lonlat):
         return np.where(np.asarray(lonlat)[..., 0] > 0, latitude(lonlat), np.nan)
