@@ -98,11 +98,11 @@ def _arrays(predictions: Path, truth: Path) -> tuple[Any, Any, Any]:
 
 
 def _print(figures: dict[str, Any]) -> None:
-    table = Table(title="MarsRetrieval's geo-localization: ours against a reading of theirs")
+    table = Table(title="MarsRetrieval's geo-localization: ours against a reading of theirs", box=None)
     heads = (
         "tiles",
         "points",
-        "difference",
+        "differ",
         "F1",
         "AUPRC",
         "strict",
