@@ -8,15 +8,22 @@ there is no golf.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
+import os
 import re
-from collections.abc import Collection, Mapping
+import zipfile
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from retrieval.ordinary import ORDINARY
-from retrieval.sentences import Floats, word_pieces
+from retrieval.sentences import Floats, weights_hash, word_pieces
+from retrieval.settings import load_settings
 from retrieval.words import content_words
 
 _LEAST_LEAD = 0.06  # over ordinary things; docs/decisions/0008 says how it was found
@@ -100,9 +107,29 @@ class _Known:
 def _known(entries: tuple[str, ...]) -> _Known:
     # Sentence by sentence: a short context keeps a word near what it means elsewhere.
     texts = [*map(_SENTENCE_END.split, entries), list(ORDINARY)]
-    pieces = iter(word_pieces([sentence for entry in texts for sentence in entry]))
+    # Reading all of it takes seconds, and every process of a command line would have to: kept on disk.
+    key = hashlib.sha256(json.dumps([weights_hash(), texts]).encode()).hexdigest()[:16]
+    kept = load_settings().home / "cache" / f"meanings-{key}.npz"
+    try:
+        with np.load(kept) as file:
+            return _Known(file["vectors"].astype(np.float32), file["starts"].tolist())
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        known = _read(texts)
+    with contextlib.suppress(OSError):  # a folder that cannot be written costs time, not the answer
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        beside = kept.with_name(f"{kept.stem}.{os.getpid()}.part.npz")
+        np.savez(beside, vectors=known.vectors.astype(np.float16), starts=known.starts)
+        os.replace(beside, kept)
+    return known
+
+
+def _read(texts: Sequence[Sequence[str]]) -> _Known:
+    # Two BLAS threads on a busy machine wait for each other: ten times the processor time of one.
+    with threadpool_limits(1, "blas"):
+        pieces = iter(word_pieces([sentence for entry in texts for sentence in entry]))
     vectors = [np.concatenate([next(pieces) for _ in entry]) for entry in texts]
     nothing = np.zeros((1, vectors[-1].shape[1]), np.float32)
-    vectors = [rows if len(rows) else nothing for rows in vectors]
+    # Half precision from the start, so that a first answer and a later one are the same.
+    vectors = [(rows if len(rows) else nothing).astype(np.float16).astype(np.float32) for rows in vectors]
     starts = np.cumsum([0, *(len(rows) for rows in vectors[:-1])])
     return _Known(np.concatenate(vectors), starts.tolist())

@@ -7,6 +7,7 @@ short texts need no more, and whoever reads words only need not wait for torch.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -61,6 +62,13 @@ def word_pieces(texts: Sequence[str]) -> list[Floats]:
         for text, rows in zip(members, inner, strict=True):
             vectors[text] = rows
     return vectors
+
+
+@lru_cache(maxsize=1)
+def weights_hash() -> str:
+    """SHA-256 of the shipped weights and of their tokenizer, as far as they are there."""
+    files = [_FOLDER / "weights.safetensors", _FOLDER / "tokenizer.json"]
+    return " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file())
 
 
 def _states(weights: Mapping[str, Floats], tokens: NDArray[np.int64]) -> Floats:
