@@ -15,6 +15,7 @@ from agent.grammar.plan import is_shown_only
 from agent.grammar.progress import Outcome, Progress
 from agent.grammar.query import Item, Query, describe, listed
 from agent.grammar.steps import (
+    Associate,
     DrawMap,
     ExportLayer,
     FindPlace,
@@ -29,6 +30,7 @@ from agent.grammar.steps import (
     Summarise,
     Without,
 )
+from agent.prose_tests import directions, tested
 from prompts import Term
 
 MOST_SUGGESTIONS = 3
@@ -82,10 +84,11 @@ class _Writer:
         """Finding first; then what it rests on, what speaks against it, and how the question was read."""
         said = self.definition() + self.places()
         if not is_shown_only(self.query):
+            said += tested(self.plan, self.progress, self.names())
             for position, result in enumerate(self.plan.results):
                 said += self.finding(result, position)
             if self.plan.results:
-                said += self.directions() + self.sensitivity() + self.doubts()
+                said += directions(self.plan, self.progress) + self.sensitivity() + self.doubts()
         return [sentence for sentence in said + self.files() + self.failures() + self.reading() if sentence]
 
     # What was found
@@ -177,7 +180,7 @@ class _Writer:
             sentence = f"Of {one}, {count} lie {side} {distance} km {of} {two}"
             median = figures.get("median_distance_km")
             sentence += f", at a median distance of {_number(median)} km" if median is not None else ""
-            against = isinstance(step, Near) and count != total
+            against = isinstance(step, Near) and count != total and not self.steps(Associate)
             rest = "; the others speak against a close tie" if against else ""
             said.append(f"{sentence}{rest} [{own}].")
             if figures.get("unsure_count"):
@@ -209,14 +212,6 @@ class _Writer:
         if north and south:
             sentence += f"; {_number(north)} are north and {_number(south)} south of the equator"
         return [*said, f"{sentence} [{layer}]."]
-
-    def directions(self) -> list[str]:
-        said = []
-        for step in self.steps(Orientation):
-            summary = self.outcome(step).summary
-            if summary:
-                said.append(f"{summary.rstrip('.')} [{self.progress.layer(step.layer)}].")
-        return said
 
     # What it depends on, and what speaks against it
 
@@ -342,6 +337,12 @@ class _Writer:
             group = query.groups[0].model_copy(update={"items": (item,)})
             return describe(query.model_copy(update={"groups": (group,), "separate": False}))
         return describe(query)
+
+    def names(self) -> dict[str, str]:
+        """What the layers of plain searches hold, in the plural."""
+        names = {item.text: item.plural for item in (*self.query.items, *self.query.objects)}
+        found = {self.progress.layer(_ref(step)): names.get(step.text) for step in self.steps(SearchWords)}
+        return {layer: name for layer, name in found.items() if layer and name}
 
     def thing(self, layer: LayerArg) -> str:
         """``tiles with gullies [L1]``, or just the id where a layer is no plain search."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from agent.grammar.context import PlanContext, in_context
 from agent.grammar.lexicon import Lexicon, lexicon, normalise
 from agent.grammar.phrases import GRAMMAR_WORDS
-from agent.grammar.plan import build_plan
+from agent.grammar.plan import TOUCHING_TILES, build_plan
 from agent.grammar.query import Declined, Query, Refusal
 from agent.grammar.reader import read
 from agent.grammar.refusals import nothing_to_find, refusal_of
@@ -23,7 +23,6 @@ from retrieval.errors import QuestionError
 
 NEAR_KM = 40.0
 NEAR_TILES = 2
-TOUCHING_TILES = 1.6  # centres of tiles that touch, corners included, lie no farther apart
 
 
 def check_question(text: str, max_chars: int) -> str:

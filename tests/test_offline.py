@@ -133,6 +133,12 @@ class Toys:
             return toys.answer("orientation", {"layer": layer}, layer, {"mean_azimuth_deg": 81.5})
 
         @tool
+        def associate(layer: str, other: str, distance_km: float) -> str:
+            """Test."""
+            given = {"layer": layer, "other": other, "distance_km": distance_km}
+            return toys.answer("associate", given, f"{layer} and {other}", {"p_value": 0.002})
+
+        @tool
         def draw_map(layers: list[str]) -> str:
             """Draw."""
             return toys.answer("draw_map", {"layers": layers}, "map", {"layers": len(layers)})
@@ -149,7 +155,7 @@ class Toys:
             return toys.answer("decline", {"reason": reason, "suggestion": suggestion}, reason, {})
 
         made = [search_words, near, without, overlap, union, filter_layer, find_place]
-        made += [summarise, orientation, draw_map, export_layer, decline]
+        made += [associate, summarise, orientation, draw_map, export_layer, decline]
         for one in made:
             one.handle_tool_error = True
         return made
@@ -323,14 +329,21 @@ def test_says_how_it_read_the_question(planner: OfflinePlanner) -> None:
     assert "I did not understand “wobble” and left it out." in answer
 
 
-def test_an_association_is_not_called_tested(planner: OfflinePlanner) -> None:
+def test_an_association_is_tested_before_anything_is_counted(planner: OfflinePlanner) -> None:
     toys = Toys()
     answer = run(planner, toys, "do gullies follow craters?")[-1].text
-    assert "A test against chance is not available in this version" in answer
-    measured = [arguments["layer"] for name, arguments in toys.calls if name == "summarise"]
-    assert sorted(measured) == ["L1", "L2", "L3"]
+    assert answer.startswith("associate of L1 and L2 [L1, L2].")
+    assert toys.calls[2] == ("associate", {"layer": "L1", "other": "L2", "distance_km": 40.0})
+    assert [name for name, _ in toys.calls[3:]] == ["near", "summarise", "draw_map"]
     run(planner, toys, "do gullies follow craters?", "are they aligned?")
     assert toys.calls[-2:] == [("orientation", {"layer": "L6"}), ("summarise", {"layer": "L6"})]
+
+
+def test_an_association_with_nothing_is_still_answered(planner: OfflinePlanner) -> None:
+    toys = Toys({"impact crater": 0})
+    answer = run(planner, toys, "do gullies follow craters more than chance allows?")[-1].text
+    assert answer.startswith("associate of L1 and L2 [L1, L2].")
+    assert "near" not in [name for name, _ in toys.calls]
 
 
 def test_a_directed_question_gets_the_direction(planner: OfflinePlanner) -> None:

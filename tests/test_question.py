@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agent.grammar.context import KnownLayer, PlanContext
 from agent.grammar.lexicon import normalise, number_words
 from agent.grammar.query import Refusal, describe
-from agent.grammar.steps import Plan, Ref
+from agent.grammar.steps import Associate, Plan, Ref, SearchWords
 from agent.question import check_question, parse
 from prompts import load_prompts
 from retrieval.errors import QuestionError
@@ -164,7 +164,8 @@ def test_assumptions_are_stated() -> None:
     assert "within 30 degrees of the equator" in planned("equatorial gullies").notes[0]
     assert "both hemispheres" in planned("gullies between 30 and 60 degrees").notes[0]
     assert "either of them" in planned("gullies and craters").notes[0]
-    assert "A test against chance" in " ".join(planned("do gullies follow craters?").notes)
+    assert "Nothing was tested" in " ".join(planned("are gullies significant?").notes)
+    assert "beyond them" in " ".join(planned("do gullies follow craters south of 30 S?").notes)
     assert "finer than a tile" in planned("where is brain terrain?").notes[0]
     assert "Sizes are not measured" in planned("craters larger than 5 km").notes[0]
     assert "Slope and aspect" in planned("gullies on pole-facing slopes").notes[0]
@@ -391,3 +392,33 @@ def test_questions_are_checked() -> None:
             check_question(text, 100)
     with pytest.raises(QuestionError, match="101 characters"):
         check_question("a" * 101, 100)
+
+
+@pytest.mark.parametrize(
+    ("question", "tests"),
+    [
+        ("Are pitted cones nearer to outflow channels than chance allows?", [("p", "o", 40.0)]),
+        ("Are pitted cones associated with outflow channels?", [("p", "o", 40.0)]),
+        ("Do pitted cones avoid outflow channels?", [("p", "o", 40.0)]),
+        (
+            "Do pitted cones lie within 90 km of outflow channels more often than by chance?",
+            [("p", "o", 90.0)],
+        ),
+        ("Do pitted cones overlap outflow channels more often than expected by chance?", [("p", "o", 25.6)]),
+        ("are pitted cones near outflow channels", []),
+    ],
+)
+def test_a_question_about_chance_becomes_a_test(question: str, tests: list[tuple[str, str, float]]) -> None:
+    plan = planned(question)
+    searches = {step.name: step.text[0] for step in plan.steps if isinstance(step, SearchWords)}
+    made = [step for step in plan.steps if isinstance(step, Associate)]
+    found = [(searches[step.layer.step], searches[step.other.step], step.distance_km) for step in made]
+    assert found == [(a, b, pytest.approx(km)) for a, b, km in tests]
+    assert plan.unparsed == ()
+
+
+def test_limits_hold_for_the_whole_that_is_tested() -> None:
+    plan = planned("Are gullies south of 30 S nearer to craters than chance allows?")
+    (step,) = [step for step in plan.steps if isinstance(step, Associate)]
+    assert step.layer.step.startswith("filter_layer")
+    assert step.other.step.startswith("search_words")

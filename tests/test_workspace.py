@@ -171,6 +171,7 @@ class TestTools:
             "without",
             "union",
             "overlap",
+            "associate",
             "summarise",
             "orientation",
             "draw_map",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tools.association import associate
 from tools.classify import classify
 from tools.export import export_layer
 from tools.filters import filter_layer
@@ -48,6 +49,7 @@ TOOLS: tuple[Callable[..., ToolResult], ...] = (
     without,
     union,
     overlap,
+    associate,
     summarise,
     orientation,
     draw_map,

@@ -37,6 +37,7 @@ TITLES = {
     "without": "Keep rows of {layer} farther than {distance_km} km from {other}",
     "union": "Join {layers}",
     "overlap": "Keep rows of {layer} that share ground with {other}",
+    "associate": "Test whether {layer} lies nearer to {other} than chance",
     "summarise": "Measure {layer}",
     "orientation": "Measure directions in {layer}",
     "draw_map": "Draw a map of {layers}",

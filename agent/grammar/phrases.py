@@ -66,7 +66,8 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         "chance",
         r"(?:more (?:often|frequently|closely)|less often|better|closer|nearer)?,? ?than "
         r"(?:would be |is |by |at |you would |one would )?(?:pure )?(?:chance|random\w*|expect\w*)"
-        r"(?: (?:points|placement|positions|by chance|at random))?",
+        r"(?: (?:points|placement|positions|by chance|at random))?"
+        r"(?: (?:alone )?(?:would )?(?:allows?|permits?|predicts?|have it|explains?))?",
     ),
     (
         "chance",

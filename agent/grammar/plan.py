@@ -8,6 +8,7 @@ from typing import Any
 from agent.grammar.context import PlanContext
 from agent.grammar.query import Declined, Item, Query, Region, Relation, listed
 from agent.grammar.steps import (
+    Associate,
     DrawMap,
     ExportLayer,
     FilterLayer,
@@ -30,6 +31,7 @@ from prompts import Term
 
 MOST_THINGS = 8
 MOST_ON_MAP = 4
+TOUCHING_TILES = 1.6  # centres of tiles that touch, corners included, lie no farther apart
 
 
 def build_plan(
@@ -53,10 +55,12 @@ def build_plan(
         raise Declined(
             "unsupported", f"{len(items)} landforms in one question are too many", f"at most {MOST_THINGS}"
         )
-    builder = _Builder()
+    builder = _Builder(TOUCHING_TILES * tile_km)
     results = builder.answer(query)
     notes = [] if is_shown_only(query) and query.groups else notes
     notes = notes + _notes(query, items, glossary, tile_km)
+    if "association" in query.intents:
+        notes += _notes_on_tests(query, builder.steps)
     return Plan(
         question=question,
         query=query,
@@ -68,7 +72,8 @@ def build_plan(
 
 
 class _Builder:
-    def __init__(self) -> None:
+    def __init__(self, touching_km: float) -> None:
+        self.touching_km = touching_km
         self.steps: list[Any] = []
         self.shown: list[LayerArg] = []
 
@@ -85,6 +90,8 @@ class _Builder:
         for item in (*query.items, *query.objects):  # all searches first: they can run together
             self.item(item)
         subjects = self.subjects(query)
+        if "association" in query.intents:
+            self.tests(query, subjects)
         if query.relations and query.separate:
             results = [
                 self.related(subject, [relation]) for subject in subjects for relation in query.relations
@@ -92,10 +99,22 @@ class _Builder:
         else:
             results = [self.related(subject, query.relations) for subject in subjects]
         results = list(dict.fromkeys(self.limited(result, query.regions) for result in results))
-        self.measure(query, results, subjects)
+        self.measure(query, results)
         return results
 
-    def measure(self, query: Query, results: list[LayerArg], subjects: list[LayerArg]) -> None:
+    def tests(self, query: Query, subjects: list[LayerArg]) -> None:
+        """Append a test against chance for each subject, whole, and each thing that it is related to."""
+        for subject in subjects:
+            whole = self.limited(subject, query.regions)
+            for relation in query.relations:
+                others = [
+                    self.related(self.item(operand.item), operand.relations) for operand in relation.objects
+                ]
+                distance = relation.distance_km or self.touching_km
+                for other in others if relation.every else [self.any_of(others)]:
+                    self.add(Associate, layer=whole, other=other, distance_km=distance)
+
+    def measure(self, query: Query, results: list[LayerArg]) -> None:
         """Append what is done with the answer: directions, counts, map, file."""
         made_layers = bool(self.steps)
         if "orientation" in query.intents:
@@ -103,10 +122,6 @@ class _Builder:
                 self.add(Orientation, layer=result)
         for result in results:
             self.add(Summarise, layer=result)
-        if "association" in query.intents:
-            for layer in dict.fromkeys([*subjects, *self.shown]):
-                if layer not in results:
-                    self.add(Summarise, layer=layer)
         if made_layers or "map" in query.intents:
             layers = list(dict.fromkeys([*results, *self.shown]))
             self.add(DrawMap, layers=tuple(layers[:MOST_ON_MAP]))
@@ -259,15 +274,25 @@ def _notes(query: Query, items: tuple[Item, ...], glossary: Mapping[str, Term], 
             notes.append(f"“{words}” was taken as {bound} {distance:g} km, as the question gives no distance")
     if len(query.relations) > 1 and not query.separate:
         notes.append(f"All conditions were applied to {listed([item.plural for item in query.items])}")
-    if "association" in query.intents:
-        notes.append(
-            "A test against chance is not available in this version, so nearness proves no association"
-        )
     for item in items:
         term = glossary.get(item.key)
         # A tile is about a hundred pixels wide; less than two of them cannot show a form.
         if term and term.size_km[1] < tile_km / 50:
             notes.append(f"{term.plural.capitalize()} are finer than a tile can show; mistrust these hits")
+    return notes
+
+
+def _notes_on_tests(query: Query, steps: list[Any]) -> list[str]:
+    tests = [step for step in steps if isinstance(step, Associate)]
+    if not tests:
+        # Directions come with a test of their own.
+        tested = "orientation" in query.intents
+        return [] if tested else ["Nothing was tested against chance, as only one thing was asked about"]
+    notes = []
+    if query.regions or any(group.regions for group in query.groups):
+        notes.append("Chance was allowed to move what lies within the limits beyond them")
+    if len(tests) > 1:
+        notes.append("Several tests were made; their p values are not corrected for their number")
     return notes
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.grammar.context import PlanContext
-from agent.grammar.steps import DrawMap, LayerArg, Plan, Ref, StepBase, Summarise, Union, Without
+from agent.grammar.steps import Associate, DrawMap, LayerArg, Plan, Ref, StepBase, Summarise, Union, Without
 
 Json = Any
 
@@ -126,8 +126,10 @@ def _prepare(progress: Progress, step: StepBase) -> None:
         return
     needed = [getattr(step, name) for name in ("layer", "other") if hasattr(step, name)]
     needed += getattr(step, "layers", ())
-    # An empty layer is still worth a summary: it says how much ground was looked at.
-    wanted_empty = isinstance(step, Summarise) and progress.layer(step.layer) != EMPTY
+    # An empty layer is still worth a summary: it says how much ground was looked at; and a test that it
+    # leaves untold.
+    known = all(progress.layer(layer) != EMPTY for layer in needed)
+    wanted_empty = isinstance(step, Summarise | Associate) and known
     if any(progress.is_empty(layer) for layer in needed) and not wanted_empty:
         progress.found[own] = EMPTY
     else:

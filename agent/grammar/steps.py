@@ -125,6 +125,15 @@ class Union(StepBase):
     layers: tuple[LayerArg, ...]
 
 
+class Associate(StepBase):
+    """Test nearness against chance."""
+
+    tool: Literal["associate"] = "associate"
+    layer: LayerArg
+    other: LayerArg
+    distance_km: float
+
+
 class Summarise(StepBase):
     """Measure a layer."""
 
@@ -156,7 +165,7 @@ class ExportLayer(StepBase):
 
 Step = Annotated[
     SearchWords | SearchExample | FindPlace | LoadCatalogue | FilterLayer | Near | Without | Overlap | Union
-    | Summarise | Orientation | DrawMap | ExportLayer,
+    | Associate | Summarise | Orientation | DrawMap | ExportLayer,
     Field(discriminator="tool"),
 ]  # fmt: skip
 
