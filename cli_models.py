@@ -268,3 +268,23 @@ def evaluate_marsretrieval(
         print_json(report)
     else:
         print(marsretrieval_text(report))
+
+
+@evaluate_app.command("associations")
+def evaluate_associations(
+    seed: Annotated[int, typer.Option(min=0, help="Of the patterns, and of the first planet.")],
+    planets: Annotated[int, typer.Option(min=1, max=1000, help="Synthetic planets to question.")] = 5,
+    pairs: Annotated[int, typer.Option(min=1, max=100_000, help="Independent patterns to compare.")] = 200,
+    shifts: Annotated[int, typer.Option(min=19, max=9_999, help="Of each test.")] = 499,
+    as_json: AsJson = False,
+) -> None:
+    """Measure false alarms of the association test, and what it finds of known processes."""
+    from retrieval.evaluate.associations import evaluate_associations as run
+    from retrieval.evaluate.report import associations_text
+
+    with progress_bar() as progress:
+        report = run(seed, planets=planets, pairs=pairs, shifts=shifts, progress=progress)
+    if as_json:
+        print_json(report)
+    else:
+        print(associations_text(report))

@@ -2,13 +2,15 @@
 
 Each pair of patterns is drawn anew: clustered (Thomas processes of any width and size), half of them
 bound to one band of latitude that both share, on ground of which strips, holes and blocks were not seen.
-In `false_alarms` the two know nothing of each other, so every association found is false. In `power` part
-of A's clusters lie near B.
+Without ``near_share`` the two know nothing of each other, so every association found is false; with it, part
+of A's clusters lie near B. `evaluate_associations` puts beside that what the tests say about the processes
+of synthetic planets (`hypotheses`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,7 @@ from scipy.stats import binomtest
 
 from retrieval.body import Body, get_body, to_east_180
 from retrieval.errors import SettingsError
+from retrieval.evaluate.hypotheses import judge_planet
 from retrieval.grid import Grid
 from retrieval.spatial.association import FEWEST_CLUSTERS, LEAST_RETAINED, associate
 from retrieval.spatial.nulls import Null, clusters_of
@@ -125,6 +128,7 @@ def evaluate_pairs(
     nulls: Sequence[Null] = NULLS,
     shifts: int = 199,
     alpha: float = 0.05,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Share of pairs of patterns that are called associated, by null model.
 
@@ -142,6 +146,8 @@ def evaluate_pairs(
         Shifts of each test.
     alpha
         Level of the tests.
+    progress
+        Told the stage, the pairs done and their number.
 
     Returns
     -------
@@ -184,6 +190,8 @@ def evaluate_pairs(
             if test.clusters >= FEWEST_CLUSTERS and test.retained >= LEAST_RETAINED:
                 row["testable"].append(found)
             row["verdict"].append(test.verdict in ("nearer", "farther"))
+        if progress:
+            progress("pairs of patterns", number + 1, count)
     return {
         "seed": seed,
         "alpha": alpha,
@@ -193,6 +201,98 @@ def evaluate_pairs(
             null: {name: Rate.of_hits(values).as_json() for name, values in row.items()}
             for null, row in hits.items()
         },
+    }
+
+
+def evaluate_associations(
+    seed: int,
+    *,
+    planets: int = 5,
+    pairs: int = 200,
+    shifts: int = 499,
+    alpha: float = 0.05,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> dict[str, Any]:
+    """False alarms on patterns made by chance, and what is found of the processes of synthetic planets.
+
+    Parameters
+    ----------
+    seed
+        Seed of the pairs of patterns and of the first planet; the others follow it.
+    planets
+        Number of planets.
+    pairs
+        Number of pairs of patterns.
+    shifts
+        Shifts of each test.
+    alpha
+        Level of the tests.
+    progress
+        Told the stage, how much of it is done, and of how much.
+
+    Returns
+    -------
+    dict
+        ``false_alarm_rate`` of the test that the chat makes and ``naive_false_alarm_rate`` of rows scattered
+        evenly over the ground observed, both of tests at the distance asked; ``power``, the share of true
+        processes found as the rules state, where "cannot tell" is a miss (``power_told`` leaves that out);
+        ``false_friends_rejected`` and ``nulls_rejected``, the shares not called associated. Each has
+        ``_low`` and ``_high`` (95 %, as if tests of one planet were independent) and ``_n``. ``table`` holds
+        every test on the planets (`hypotheses.judge_planet`), ``by_null`` the pairs by null model, and
+        ``truth`` the figures on catalogues; ``detections`` is None: no index is searched.
+
+    Raises
+    ------
+    SettingsError
+        If no pair or no planet is asked for.
+    """
+    from retrieval.corpus.lowell.planet import cached_planet
+
+    if planets < 1:
+        raise SettingsError(f"{planets} planets show nothing", allowed="1 or more")
+    start = time.perf_counter()
+    drawn = evaluate_pairs(
+        seed, pairs, nulls=("spin", "uniform"), shifts=shifts, alpha=alpha, progress=progress
+    )
+    table: list[dict[str, Any]] = []
+    for number in range(planets):
+        table += judge_planet(cached_planet(seed + number), shifts=shifts, alpha=alpha, seed=seed)
+        if progress:
+            progress("planets", number + 1, planets)
+
+    def rate(name: str, rows: list[dict[str, Any]]) -> dict[str, float | int | None]:
+        found = Rate.of_hits([bool(row["right"]) for row in rows]).as_json()
+        ends = {f"{name}_low": found["low"], f"{name}_high": found["high"], f"{name}_n": found["of"]}
+        # Of no test there is no share.
+        return {key: value if found["of"] else None for key, value in {name: found["share"], **ends}.items()}
+
+    true = [row for row in table if row["kind"] == "true"]
+    truth = {
+        **rate("power", true),
+        **rate("power_told", [row for row in true if row["verdict"] != "cannot tell"]),
+        **rate("false_friends_rejected", [row for row in table if row["kind"] == "false_friend"]),
+        **rate("nulls_rejected", [row for row in table if row["kind"] == "null"]),
+    }
+    alarms, naive = drawn["by_null"]["spin"]["both"], drawn["by_null"]["uniform"]["both"]
+    return {
+        "seed": seed,
+        "alpha": alpha,
+        "shifts": shifts,
+        "planets": planets,
+        "pairs": pairs,
+        "false_alarm_rate": alarms["share"],
+        "false_alarm_low": alarms["low"],
+        "false_alarm_high": alarms["high"],
+        "naive_false_alarm_rate": naive["share"],
+        "by_null": {
+            null: {name: each for name, each in rates.items() if each["of"]}
+            for null, rates in drawn["by_null"].items()
+        },
+        **truth,
+        "truth": truth,
+        "detections": None,
+        "seconds": time.perf_counter() - start,
+        "table": table,
     }
 
 

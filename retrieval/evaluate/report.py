@@ -59,6 +59,44 @@ def _clear(figures: dict[str, Json] | None) -> list[str]:
     ]
 
 
+def associations_text(report: dict[str, Json]) -> str:
+    """The headline figures, then a line per question that was answered wrongly or not at all."""
+    alpha = report["alpha"]
+    lines = [
+        f"{report['pairs']:,} pairs of independent clustered patterns, {report['shifts']} shifts, "
+        f"level {100 * alpha:g} %",
+        f"{'false alarms':32}{_percent(report, 'false_alarm_rate', 'false_alarm')}",
+        f"{'  with the naive uniform null':32}{100 * report['naive_false_alarm_rate']:5.1f} %",
+        "",
+        f"catalogues of {report['planets']} synthetic planets from seed {report['seed']}",
+    ]
+    for words, name in (
+        ("true processes found", "power"),
+        ("  of those that could be told", "power_told"),
+        ("false friends rejected", "false_friends_rejected"),
+        ("landforms placed by nothing", "nulls_rejected"),
+    ):
+        if report[name] is not None:
+            lines.append(f"{words:32}{_percent(report, name, name)} of {report[f'{name}_n']}")
+    wrong = [row for row in report["table"] if not row["right"]]
+    if wrong:
+        lines += ["", "not answered rightly:"]
+        head = f"{'planet':>6}  {'landform':22}{'depends on':22}{'kind':14}{'worth':>6}{'effect':>8}"
+        lines.append(f"{head}{'p':>8}{'q':>8}  verdict")
+    for row in wrong:
+        figures = f"{_number(row['effect']):>8}{_number(row['p']):>8}{_number(row['q']):>8}"
+        lines.append(
+            f"{row['planet']:6d}  {row['landform']:22}{row['depends_on']:22}{row['kind']:14}"
+            f"{row['clusters'] or 0:6.0f}{figures}  {row['verdict']}"
+        )
+    return "\n".join(lines)
+
+
+def _percent(report: dict[str, Json], name: str, ends: str) -> str:
+    low, high = 100 * report[f"{ends}_low"], 100 * report[f"{ends}_high"]
+    return f"{100 * report[name]:5.1f} % ({low:.1f}–{high:.1f})"
+
+
 def marsretrieval_text(report: dict[str, Json]) -> str:
     """A paragraph per task and data set."""
     lines = [f"encoder {report['encoder']}, {report['templates']} templates"]
