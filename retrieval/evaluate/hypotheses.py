@@ -33,6 +33,7 @@ Row = dict[str, Any]
 INSIDE_KM = GRID_TILE_KM / 2  # inside an area, as well as tiles can tell
 FRIEND_KM = 3 * GRID_TILE_KM  # what is asked about neighbours when nobody names a distance
 LINK_KM = GRID_TILE_KM  # rows of touching tiles hang together when a value is asked about
+WALL_KM = 3.0  # from the rim to the middle of a canyon's wall, from where the rule counts
 FEWEST_WINDS = 5  # regions of wind, each one piece of evidence
 PARTNERS = ("outflow_channel", "lava_flow", "valley_network")  # what landforms placed by nothing are held to
 
@@ -185,7 +186,8 @@ def _process(tests: _Tests, rule: Process) -> tuple[str, Callable[[], Found]]:
     if on == "canyon" and "inside_km" in numbers:
         return "nearer", tests.near(name, tests.shapes("canyon"), INSIDE_KM)
     if on == "canyon":
-        return "nearer", tests.near(name, tests.shapes("canyon_rim"), numbers["max_wall_distance_km"])
+        reach = numbers["max_wall_distance_km"] + WALL_KM
+        return "nearer", tests.near(name, tests.shapes("canyon_rim"), reach)
     if on == "polar_cap":
         # A margin follows a parallel: what keeps latitudes keeps that too.
         target = tests.shapes("polar_cap_margin")
