@@ -357,3 +357,12 @@ def test_nothing_has_no_shape() -> None:
     assert normalised([], MARS)[1] == []
     with pytest.raises(GeometryError, match="none"):
         distance_km([[0.0, 0.0]], made(Point(0, 0)), MARS, -1.0)
+
+
+def test_a_line_that_passes_the_seam_by_the_last_bit_stays_one_piece() -> None:
+    over = float(np.nextafter(180.0, 181.0))
+    shapes, _ = normalised([shapely.LineString([(179.0, 10.0), (180.0, 10.0), (over, 10.0)])], MARS)
+    assert shapes[0].geom_type == "LineString"
+    straight, _ = normalised([shapely.LineString([(179.0, 10.0), (180.0, 10.0)])], MARS)
+    assert length_km(shapes, MARS) == pytest.approx(length_km(straight, MARS))
+    assert distance_km([[180.0, 10.0]], shapes, MARS)[0] == pytest.approx(0.0, abs=1e-3)

@@ -53,9 +53,11 @@ def same(one: Path, other: Path) -> bool:
 def test_two_processes_average_weights_learn_and_resume_after_a_kill(
     config: TrainConfig, tmp_path: Path
 ) -> None:
+    # Longer, and judged more often: on a busy machine the news of the first look comes late.
+    config = replace(config, epochs=16, evaluations=24, patience=24)
     report = train(config)
     assert report.macro_average_precision > 0.7
-    assert report.steps == 52  # of 52.5, so that the last step is a meeting
+    assert report.steps == 104  # of 105, so that the last step is a meeting
     card = (config.out / "README.md").read_text()
     assert "2, averaging weights and moments every 4 steps" in card
 

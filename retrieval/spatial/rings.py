@@ -266,6 +266,8 @@ def _cut(shape: Any) -> Any:
         pieces += _parts_of(piece, shapely.get_dimensions(shape))
     if shapely.get_dimensions(shape) == 2:
         return shapely.union_all(pieces)
+    if not pieces:
+        raise _NoShape("a line without length")
     return _joined(np.array(pieces))
 
 
@@ -277,7 +279,9 @@ def _moved(xy: Floats, by: float) -> Floats:
 
 def _parts_of(shape: Any, dimension: int) -> list[Any]:
     parts = shapely.get_parts(shape)
-    return [part for part in parts if not part.is_empty and shapely.get_dimensions(part) == dimension]
+    parts = parts[~shapely.is_empty(parts) & (shapely.get_dimensions(parts) == dimension)]
+    # A line that reaches over the antimeridian by the last bit of a number leaves a piece without length.
+    return list(parts[shapely.length(parts) > 0.0] if dimension == 1 else parts)
 
 
 def _only_areas(shape: Any) -> Any:

@@ -81,8 +81,8 @@ def outlines(planet: Planet) -> gpd.GeoDataFrame:
 def _line(lon: NDArray[np.float64], lat: NDArray[np.float64], field: F32) -> Any:
     """Where a field is zero."""
     generator: Any = contour_generator(lon, lat, field, line_type=LineType.Separate)
-    # Fields touch zero at a grid point now and then: a line of one point is none.
-    kept = [line for line in generator.lines(0.0) if np.ptp(line, axis=0).any()]
+    # Fields touch zero at a grid point now and then: a line of one point, or of 10 cm, is none.
+    kept = [line for line in generator.lines(0.0) if np.ptp(line, axis=0).max() > 1e-5]
     return shapely.line_merge(shapely.multilinestrings([shapely.linestrings(line) for line in kept]))
 
 
