@@ -259,10 +259,10 @@ def test_poles_have_panels_of_their_own(read: Opened) -> None:
     read.ask("(globe.show(['L4']), 1)")
     assert [panels.nth(i).get_attribute("data-points") for i in (0, 1)] == ["1", "1"]
     # C2 at 150 W, 88.5 S: in the south longitude 0 is up and east is clockwise.
-    reach = 56 - 1
-    radius = reach / np.tan(np.radians(10)) * np.tan(np.radians(0.75))
-    x = 56 + radius * np.sin(np.radians(-150))
-    y = 56 - radius * np.cos(np.radians(-150))
+    middle = panels.nth(1).bounding_box()["width"] / 2  # smaller where the globe is narrow
+    radius = (middle - 1) / np.tan(np.radians(10)) * np.tan(np.radians(0.75))
+    x = middle + radius * np.sin(np.radians(-150))
+    y = middle - radius * np.cos(np.radians(-150))
     panels.nth(1).click(position={"x": x, "y": y})
     assert read.page.evaluate("window.told.at(-1).tile_id") == "C2"
     assert "Second" in read.page.locator(".areo-corner .areo-card").inner_text()
