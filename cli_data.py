@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ import typer
 
 from retrieval.datasets import DATASETS, Dataset, choose, named
 from retrieval.settings import load_settings
-from terminal import console, print_json
+from terminal import print_json, progress_bar
 
 if TYPE_CHECKING:
     from retrieval.sources import Fetched
@@ -55,7 +54,7 @@ def fetch(
     for dataset in chosen:
         if not as_json:
             _introduce(dataset)
-        with _download_bar() as progress:
+        with progress_bar(in_bytes=True) as progress:
             fetched = run(dataset, folder(dataset), mirror=settings.mirror, renew=renew, progress=progress)
         results.append(_as_json(dataset, fetched))
         if not as_json:
@@ -131,36 +130,6 @@ def _next_steps(dataset: Dataset, fetched: Fetched) -> list[str]:
 
     files = " ".join(shlex.quote(str(path)) for path in fetched.opens)
     return [step.format(files=files) for step in dataset.next_steps]
-
-
-@contextmanager
-def _download_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar in bytes on standard error, one line per file, that appears with the first bytes."""
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
-    tasks: dict[str, Any] = {}
-
-    def report(name: str, done: int, total: int) -> None:
-        if not tasks:
-            bar.start()
-        if name not in tasks:
-            tasks[name] = bar.add_task(name, total=total)
-        bar.update(tasks[name], completed=done, total=total)
-
-    try:
-        yield report
-    finally:
-        if tasks:
-            bar.stop()
 
 
 def _size(count: int) -> str:

@@ -18,11 +18,26 @@ console = Console(stderr=True)
 
 
 @contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """A bar on standard error that appears with the first report and counts each stage."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def progress_bar(in_bytes: bool = False) -> Iterator[Progress]:
+    """A bar on standard error that appears with the first report and counts each stage.
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    ``in_bytes`` is for downloads: each file's megabytes and their speed.
+    """
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    counts: list[ProgressColumn] = (
+        [DownloadColumn(), TransferSpeedColumn()] if in_bytes else [MofNCompleteColumn()]
+    )
+    columns = (TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn())
     bar = Progress(*columns, console=console, transient=True)
     tasks: dict[str, Any] = {}
 

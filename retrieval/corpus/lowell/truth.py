@@ -214,9 +214,7 @@ class Covers:
         hidden = np.zeros(len(points), dtype=bool)
         if not len(points) or not len(self._features):
             return hidden
-        middle = points.mean(axis=0)
-        middle /= np.linalg.norm(middle)
-        spread = float(np.arccos(np.clip((points @ middle).min(), -1, 1)))
+        middle, spread = _cap(points)
         apart = np.arccos(np.clip(self._middles @ middle, -1, 1))
         for n in np.flatnonzero((apart < self._reach + spread) & (self._age < feature.age_ga)).tolist():
             if self._features[n].parent == feature.number or self._features[n].number == feature.parent:
@@ -293,9 +291,7 @@ def _inside(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     # Tiles that hold points, and how many each holds.
     points = unit_vectors(lonlat)
-    middle = points.mean(axis=0)
-    middle /= np.linalg.norm(middle)
-    spread = float(np.arccos(np.clip((points @ middle).min(), -1, 1)))
+    middle, spread = _cap(points)
     near = np.asarray(
         tree.query_ball_point(middle, chord(spread + 0.75 * tile_km / RADIUS_KM)), dtype=np.int64
     )
@@ -304,3 +300,10 @@ def _inside(
     east, north = BODY.lonlat_to_offsets(centres[near][:, None, :], lonlat[None, :, :])
     counts = ((np.abs(east) <= tile_km / 2) & (np.abs(north) <= tile_km / 2)).sum(axis=1).astype(float)
     return near[counts > 0], counts[counts > 0]
+
+
+def _cap(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Middle of unit vectors (n, 3), and the angle, radians, within which all of them lie."""
+    middle = points.mean(axis=0)
+    middle /= np.linalg.norm(middle)
+    return middle, float(np.arccos(np.clip((points @ middle).min(), -1, 1)))
