@@ -1,14 +1,15 @@
 """Layers: named results with provenance, and the store that keeps them as GeoParquet.
 
-A layer is a table of point rows on the body's CRS plus the record of how it was made. The model never
-sees the table: it sees `Layer.brief`. Tables are written once and never changed; a new result is a new
-layer.
+A layer is a table of rows on the body's CRS, each a point, a line or a polygon, plus the record of how it was
+made. The model never sees the table: it sees `Layer.brief`. Tables are written once and never changed; a new
+result is a new layer.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -19,9 +20,13 @@ from typing import Any, Literal
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
+from numpy.typing import ArrayLike
 
 from retrieval.body import Body, get_body
-from retrieval.errors import ToolInputError
+from retrieval.errors import GeometryError, ToolInputError
+from retrieval.spatial.shapes import Shapes
+from retrieval.spatial.sphere import check_lonlat
 
 Json = Any
 Kind = Literal["tiles", "features", "catalogue"]
@@ -83,8 +88,9 @@ class Layer:
     kind
         Whether rows are index tiles, merged features, or entries of a catalogue.
     table
-        GeoDataFrame of points, longitude first, with `COLUMNS` and any others; ``row_id`` is the tile id
-        or the catalogue's own id; ``score`` and ``probability`` are NaN for catalogue rows.
+        GeoDataFrame with `COLUMNS` and any others; ``row_id`` is the tile id or the catalogue's own id; ``lon``
+        and ``lat`` are a position that stands for the row; ``score`` and ``probability`` are NaN for catalogue
+        rows. The geometry is that position, or the line or polygon that the row is.
     provenance
         How it was made.
     """
@@ -104,14 +110,28 @@ class Layer:
         return np.asarray(self.table[["lon", "lat"]], dtype=float)
 
     @property
+    def shapes(self) -> Shapes:
+        """Geometry of each row, (n,), as `retrieval.spatial.shapes.normalised` makes it."""
+        return np.asarray(self.table.geometry.array, dtype=object)
+
+    @property
+    def pointlike(self) -> bool:
+        """Whether every row is a point, tiles among them."""
+        return not (shapely.get_dimensions(self.shapes) > 0).any()
+
+    @property
     def hash(self) -> str:
-        """Fingerprint of the rows: ids, positions and scores, the same on every run and platform."""
+        """Fingerprint of the rows: ids, shapes and scores, the same on every run and platform."""
         digest = hashlib.sha256()
         table = self.table
         digest.update("\n".join(table["row_id"].astype(str)).encode())
         for column in ("lon", "lat", "score", "probability"):
             values = np.round(table[column].to_numpy(dtype=float), 5) + 0.0
             digest.update(values.astype("<f8").tobytes())
+        if not self.pointlike:
+            corners, row = shapely.get_coordinates(self.shapes, return_index=True)
+            digest.update((np.round(corners, 5) + 0.0).astype("<f8").tobytes())
+            digest.update(row.astype("<i8").tobytes())
         return digest.hexdigest()[:16]
 
     def brief(self, rows: int = 0) -> dict[str, Json]:
@@ -122,6 +142,7 @@ class Layer:
             "title": self.title,
             "kind": self.kind,
             "count": len(table),
+            **({} if self.pointlike else {"shapes": _shape_words(self.shapes)}),
             "threshold": self.provenance.threshold,
         }
         if len(table):
@@ -134,7 +155,7 @@ class Layer:
                 brief["probability_q10_q50_q90"] = [round(float(q), 3) for q in quantiles]
         if rows:
             brief["rows"] = json.loads(
-                table.drop(columns="geometry").head(rows).round(4).to_json(orient="records")
+                pd.DataFrame(table.drop(columns="geometry")).head(rows).round(4).to_json(orient="records")
             )
         return brief
 
@@ -142,9 +163,10 @@ class Layer:
 def make_table(
     body: Body,
     row_ids: Sequence[str],
-    lonlat: np.ndarray,
+    lonlat: ArrayLike,
     score: np.ndarray | None = None,
     probability: np.ndarray | None = None,
+    shapes: Shapes | None = None,
     **columns: Any,
 ) -> gpd.GeoDataFrame:
     """Assemble a layer table; missing scores become NaN.
@@ -152,11 +174,20 @@ def make_table(
     Parameters
     ----------
     lonlat
-        Shape (n, 2), degrees.
+        Shape (n, 2), degrees; longitudes in either domain.
+    shapes
+        The line or polygon of each row, (n,), normalised; the positions themselves if not given.
+
+    Raises
+    ------
+    GeometryError
+        If a position is missing or cannot lie on a body, or there is not one for each id.
     """
     n = len(row_ids)
     nan = np.full(n, np.nan)
-    points = np.asarray(lonlat, dtype=float).reshape(n, 2)
+    points = check_lonlat(lonlat, "rows of a layer")
+    if len(points) != n:
+        raise GeometryError(f"{len(points)} positions were given for {n} rows", allowed="one each")
     data = {
         "row_id": pd.Series(list(row_ids), dtype="str"),
         "lon": points[:, 0],
@@ -165,7 +196,13 @@ def make_table(
         "probability": nan if probability is None else np.asarray(probability, dtype=float),
         **columns,
     }
-    return gpd.GeoDataFrame(data, geometry=gpd.points_from_xy(points[:, 0], points[:, 1]), crs=body.crs)
+    own = gpd.points_from_xy(points[:, 0], points[:, 1]) if shapes is None else shapes
+    return gpd.GeoDataFrame(data, geometry=own, crs=body.crs)
+
+
+def _shape_words(shapes: Shapes) -> str:
+    names = ("points", "lines", "polygons")
+    return " and ".join(names[d] for d in np.unique(shapely.get_dimensions(shapes)).tolist() if d >= 0)
 
 
 def shorten(title: str, longest: int = 120) -> str:
@@ -240,6 +277,22 @@ class LayerStore:
             ) from error
         self._cache[key] = layer
         return layer
+
+    def record_test(self, name: str, p_value: float) -> dict[str, float]:
+        """Add a test to those of the conversation, ``tests.json``; returns all p values by name, oldest first.
+
+        NaN, a test that could not tell, is kept as null.
+        """
+        path = self.folder / "tests.json"
+        try:
+            tests = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # none yet, or torn by a full disk: the count begins anew
+            tests = {}
+        tests = {str(key): float("nan") if p is None else float(p) for key, p in tests.items()}
+        tests[name] = float(p_value)
+        record = json.dumps({key: p if math.isfinite(p) else None for key, p in tests.items()}, indent=1)
+        _replace(path, lambda tmp: tmp.write_text(record, encoding="utf-8"))
+        return tests
 
     def _read(self, key: str) -> Layer:
         parquet, record = self._paths(key)

@@ -20,10 +20,12 @@ from numpy.typing import ArrayLike, NDArray
 from retrieval.body import Body
 from retrieval.errors import Cancelled, ToolInputError
 from retrieval.settings import Settings
+from retrieval.spatial.verdicts import holm
 from tools.layers import Layer, LayerStore, Provenance
 from tools.results import said, tidy
 
 if TYPE_CHECKING:
+    from retrieval.corpus.context import ContextRaster
     from retrieval.encoder import Encoder
     from retrieval.index import TileIndex
 
@@ -72,6 +74,8 @@ class Workspace:
         Per term that can be searched for, its names and description; from `prompts` as well.
     gazetteer
         Catalogue table of named places on the body (see `retrieval.catalogue`), or None.
+    context
+        Rasters of the body that can be asked for values at positions: elevation, albedo.
     readable
         Folders from which a tool may read a file that a user named.
     output
@@ -90,6 +94,7 @@ class Workspace:
     templates: Sequence[str] = ("{}",)
     glossary: Mapping[str, str] = field(default_factory=dict)
     gazetteer: Any = None
+    context: tuple[ContextRaster, ...] = ()
     readable: tuple[Path, ...] = ()
     seed: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
@@ -128,6 +133,26 @@ class Workspace:
             versions=_versions(),
             **record,
         )
+
+    def record_test(self, name: str, p_value: float) -> tuple[int, float]:
+        """Record a test, and correct its p value for all tests of this conversation so far (Holm 1979).
+
+        Parameters
+        ----------
+        name
+            What was tested, arguments included: the same test again counts once.
+        p_value
+            Its p value; NaN for a test that could not tell, which does not count.
+
+        Returns
+        -------
+        tuple
+            How many tests there are, this one included; the corrected p value (NaN stays NaN).
+        """
+        tests = self.layers.record_test(name, p_value)
+        corrected = holm(list(tests.values()))
+        known = int(np.isfinite(corrected).sum())
+        return known, float(corrected[list(tests).index(name)])
 
     def readable_file(self, name: str) -> Path:
         """Resolve a file name a user gave, inside the readable folders only.
@@ -169,6 +194,7 @@ def open_workspace(
     readable: Sequence[Path] | None = None,
     seed: int = 0,
     glossary: Mapping[str, str] | None = None,
+    context: Sequence[ContextRaster] = (),
 ) -> Workspace:
     """Make the workspace of one conversation.
 
@@ -186,6 +212,8 @@ def open_workspace(
         Folders from which a tool may read; None means the folder of uploads.
     glossary
         Per term that can be searched for, its names and description.
+    context
+        Rasters that can be asked for values at positions.
     """
     output = settings.exports / layers_folder.name
     output.mkdir(parents=True, exist_ok=True)
@@ -198,6 +226,7 @@ def open_workspace(
         templates=tuple(templates),
         glossary=dict(glossary or {}),
         gazetteer=gazetteer,
+        context=tuple(context),
         readable=(settings.uploads,) if readable is None else tuple(readable),
         seed=seed,
     )
