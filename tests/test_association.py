@@ -8,6 +8,7 @@ from retrieval.evaluate.associations import draw_pairs, evaluate_pairs
 from retrieval.spatial.association import associate
 from retrieval.spatial.observed import Observed, observed_points, whole_body
 from retrieval.spatial.sphere import SphereTree
+from retrieval.spatial.strata import equal_area_strata
 
 LOWELL = get_body("lowell")
 ALL = whole_body(LOWELL, 16.0)
@@ -151,6 +152,56 @@ def test_labels_of_a_survey():
     assert found.expected_percent == pytest.approx(100 * near.mean(), rel=0.05)
 
 
+def highlands(lonlat):
+    """Four broad swells along the meridians, and small ones on them."""
+    lon, lat = np.radians(np.moveaxis(lonlat, -1, 0))
+    return np.cos(lat) * (np.sin(4 * lon) + 0.5 * np.sin(9 * lon + 5 * lat))
+
+
+def bound_to_high_ground(seed):
+    """Clusters that lie high and know nothing of any other pattern."""
+    rng = np.random.default_rng(seed)
+    centres = ALL.sample(4000, rng)
+    centres = centres[highlands(centres) > 0.7][:45]
+    return beside(np.repeat(centres, rng.poisson(4, len(centres)), axis=0), 12.0, seed)
+
+
+def test_strata_do_not_call_shared_ground_an_association():
+    classes = equal_area_strata(highlands, ALL, 6)
+    fooled = {"spin": 0, "strata": 0}
+    for seed in range(20):
+        a, b = bound_to_high_ground(2 * seed), bound_to_high_ground(2 * seed + 1)
+        for null in fooled:
+            found = associate(
+                LOWELL, a, b, ALL, 40.0, null=null, strata=classes, strata_words="height", shifts=99
+            )
+            fooled[null] += found.p_value <= 0.05
+    assert fooled["spin"] >= 12
+    assert fooled["strata"] <= 3
+    assert "(height)" in found.why
+
+
+def test_strata_still_find_true_neighbours_and_leave_out_unknown_ground():
+    classes = equal_area_strata(highlands, ALL, 6)
+    b = bound_to_high_ground(0)
+    a = beside(b[::3], 15.0, 1)
+    found = associate(LOWELL, a, b, ALL, 25.0, null="strata", strata=classes, shifts=199)
+    assert found.verdict == "nearer"
+    assert found.retained > 0.5
+
+    def northern(lonlat):
+        return np.where(lonlat[:, 1] > 0, classes(lonlat), -1)
+
+    north = associate(LOWELL, a, b, ALL, 25.0, null="strata", strata=northern, shifts=99)
+    assert 0 < north.of < len(a)
+    assert north.of == pytest.approx((a[:, 1] > 0).sum(), abs=3)
+    nowhere = associate(
+        LOWELL, a, b, ALL, 25.0, null="strata", strata=lambda at: np.full(len(at), -1), shifts=99
+    )
+    assert nowhere.verdict == "cannot tell"
+    assert "unknown" in nowhere.reason
+
+
 def test_large_layers_are_bounded_and_say_so(monkeypatch):
     monkeypatch.setattr("retrieval.spatial.association.MOST_MOVED", 199 * 300)
     found = associate(LOWELL, scatter(500, 0), scatter(50, 1), ALL, 20.0)
@@ -172,6 +223,7 @@ def test_large_layers_are_bounded_and_say_so(monkeypatch):
         ({"alpha": 0.0}, "level"),
         ({"shifts": 3}, "shifts"),
         ({"null": "labels"}, "survey"),
+        ({"null": "strata"}, "needs strata"),
         ({"lonlat": [[0.0, 91.0]]}, "latitude 91"),
         ({"others": [[np.nan, 0.0]]}, "other layer"),
         ({"others": np.array([None, 3], dtype=object)}, "shape"),

@@ -8,6 +8,7 @@ from retrieval.errors import GeometryError
 from retrieval.spatial.nulls import NULLS, clusters_of, make_shifts, superposed
 from retrieval.spatial.observed import Observed, observed_points, whole_body
 from retrieval.spatial.sphere import SphereTree
+from retrieval.spatial.strata import BAND_DEG, equal_area_strata
 
 LOWELL = get_body("lowell")
 ALL = whole_body(LOWELL, 32.0)
@@ -94,14 +95,63 @@ def test_only_what_falls_on_observed_ground_is_kept():
     assert shift("uniform", points, stripes).kept.all()
 
 
-def test_strata_keep_rows_in_their_class():
-    north = (ALL.grid.centres(ALL.cells)[:, 1] > 0).astype(np.int64)
-    points = scatter(100, 2)
-    moved = shift("rotation", points, strata=north, count=30)
-    changed = (moved.lonlat[..., 1] > 0) != (points[:, 1] > 0)
-    near_equator = np.abs(moved.lonlat[..., 1]) < 3
-    assert not moved.kept[changed & ~near_equator].any()
-    assert moved.kept[~changed & ~near_equator & (np.abs(points[:, 1]) > 3)].all()
+def height(lonlat):
+    """Ridges along the meridians and a slope to the north."""
+    return np.sin(np.radians(4 * lonlat[..., 0])) + lonlat[..., 1] / 300.0
+
+
+def test_strata_keep_latitudes_groups_and_classes():
+    seen = half_observed()
+    classes = equal_area_strata(height, seen, 4)
+    points = clustered(2)
+    points = points[seen.holds(points)]
+    moved = shift("strata", points, seen, strata=classes, strata_words="height", link_km=20.0, count=40)
+    label = clusters_of(LOWELL, points, 20.0)
+    same = label[:, None] == label[None]
+    cell = seen.grid.centres(seen.cells)
+    for one, kept in zip(moved.lonlat, moved.kept, strict=True):
+        np.testing.assert_allclose(all_distances(one)[same], all_distances(points)[same], atol=1e-6)
+        assert seen.holds(one)[kept].all()
+        landed, own = (cell[seen.cell_at(rows[kept])] for rows in (one, points))
+        assert (classes(landed) == classes(own)).all()
+    # Of each group at least the row that was drawn is at home.
+    for group in range(label.max() + 1):
+        assert moved.kept[:, label == group].any(axis=1).all()
+    # The rows that were drawn go no farther than the band, and a cell's height more.
+    alone = points[np.unique(label, return_index=True)[1]]
+    spread = shift("strata", alone, seen, strata=classes, count=200).lonlat
+    assert np.abs(spread[..., 1] - alone[:, 1]).max() <= BAND_DEG + ALL.grid.row_height_deg
+    assert np.ptp(spread[..., 0], axis=0).min() > 90
+    assert "(height)" in moved.why
+
+
+def test_strata_hold_the_same_area_and_the_unknown_stays_out():
+    def known_in_the_east(lonlat):
+        return np.where(lonlat[..., 0] > 0, height(lonlat), np.nan)
+
+    classes = equal_area_strata(known_in_the_east, ALL, 5)
+    found = classes(ALL.grid.centres())
+    east = ALL.grid.centres()[:, 0] > 0
+    assert (found[~east] == -1).all()
+    area = np.bincount(found[east], ALL.grid.areas_km2(np.flatnonzero(east)))
+    np.testing.assert_allclose(area / area.sum(), 0.2, atol=0.02)
+    points = scatter(60, 3)
+    moved = shift("strata", points, strata=classes, count=30)
+    known = classes(ALL.grid.centres(ALL.cells[ALL.cell_at(points)])) >= 0
+    assert not moved.kept[:, ~known].any()
+    assert moved.kept[:, known].all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_one_class_everywhere_moves_rows_evenly_within_their_band(seed):
+    points = scatter(5, seed)
+    moved = shift(
+        "strata", points, strata=lambda lonlat: np.zeros(len(lonlat), dtype=int), seed=seed, count=300
+    )
+    assert moved.kept.all()
+    east = np.exp(1j * np.radians(moved.lonlat[..., 0])).mean()
+    assert np.abs(east) < 0.12
 
 
 def test_uniform_rows_are_spread_by_area():
@@ -126,7 +176,7 @@ def test_labels_move_whole_blocks():
     survey = observed_points(LOWELL, looked, 32.0)
     blocks = np.arange(300) // 10
     hits = survey.points[blocks < 6]  # six blocks full of hits, the others without
-    moved = shift("labels", hits, survey, strata=blocks, count=20)
+    moved = shift("labels", hits, survey, blocks=blocks, count=20)
     at = SphereTree(LOWELL, survey.points)
     for one, kept in zip(moved.lonlat, moved.kept, strict=True):
         assert kept.all()
@@ -173,7 +223,8 @@ def test_joined_shifts_have_about_the_number_observed(seed, share):
 @pytest.mark.parametrize("null", NULLS)
 def test_an_empty_pattern_moves_nowhere(null):
     survey = observed_points(LOWELL, scatter(20, 1), 32.0)
-    moved = shift(null, np.zeros((0, 2)), survey, link_km=10.0)
+    flat = {"strata": lambda lonlat: np.zeros(len(lonlat), dtype=int)}
+    moved = shift(null, np.zeros((0, 2)), survey, link_km=10.0, **flat)
     assert moved.lonlat.shape == (7, 0, 2)
 
 
@@ -183,8 +234,15 @@ def test_what_cannot_be_moved_is_refused():
         shift("labels", points)
     with pytest.raises(GeometryError, match="null model"):
         shift("magic", points)
-    with pytest.raises(GeometryError, match="strata"):
-        shift("spin", points, strata=np.zeros(3, dtype=np.int64))
+    with pytest.raises(GeometryError, match="needs strata"):
+        shift("strata", points)
+    for strata in (lambda lonlat: np.zeros(3, dtype=int), lambda lonlat: lonlat[:, 0]):
+        with pytest.raises(GeometryError, match="whole number for each position"):
+            shift("strata", points, strata=strata)
+    with pytest.raises(GeometryError, match="1 strata"):
+        equal_area_strata(height, ALL, 1)
+    with pytest.raises(GeometryError, match="known nowhere"):
+        equal_area_strata(lambda lonlat: np.full(len(lonlat), np.nan), ALL, 3)
     with pytest.raises(GeometryError, match="row 1"):
         shift("spin", [[0.0, 0.0], [0.0, 91.0]])
     with pytest.raises(GeometryError, match="linking distance"):

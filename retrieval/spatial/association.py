@@ -30,6 +30,7 @@ from retrieval.spatial.nulls import Null, Shifts, clusters_of, make_shifts, supe
 from retrieval.spatial.observed import Observed
 from retrieval.spatial.shapes import along, inside
 from retrieval.spatial.sphere import SLACK, check_lonlat, vectors_of
+from retrieval.spatial.strata import Strata, cell_classes
 from retrieval.spatial.verdicts import Side, extreme_ranks, rank_p, said_p
 
 Floats = NDArray[np.float64]
@@ -116,7 +117,8 @@ def associate(
     distance_km: float,
     *,
     null: Null = "spin",
-    strata: Ints | None = None,
+    strata: Strata | None = None,
+    strata_words: str = "",
     side: Side = "both",
     radii_km: ArrayLike | None = None,
     shifts: int = 999,
@@ -140,8 +142,10 @@ def associate(
         The distance asked.
     null
         Null model, see `nulls.make_shifts`. Rows hang together up to the distance asked.
-    strata
-        Class of each observed cell, (c,), that a moved row must not leave.
+    strata, strata_words
+        For the null ``strata``: gives the class of positions (n, 2), (n,) whole numbers, -1 where it is not
+        known, and what the classes are (``"elevation in six classes"``). Rows on ground of unknown class are
+        left out.
     side
         ``nearer``, ``farther`` or ``both``.
     radii_km
@@ -168,15 +172,17 @@ def associate(
         raise GeometryError(f"a level of {alpha:g} is none", allowed="more than 0 and less than 1")
     if shifts < 19:
         raise GeometryError(f"{shifts} shifts cannot reach a level of 5 %", allowed="19 or more")
-    points = points[observed.share_at(points) > 0]
+    points = points[_tested(points, observed, null, strata)]
     rng = np.random.default_rng(seed)
-    why_not = _empty(points, target, observed)
+    why_not = _empty(points, target, observed, null == "strata")
     if why_not:
         return _cannot_tell(radii, asked, len(points), target.count, side, null, why_not)
     rows = min(len(points), MOST_MOVED // FEWEST_SHIFTS)
     used = points if rows == len(points) else points[np.sort(rng.choice(len(points), rows, replace=False))]
     count = min(shifts, max(FEWEST_SHIFTS, MOST_MOVED // rows))
-    moved = make_shifts(null, body, used, observed, count, rng, strata, link_km=asked)
+    moved = make_shifts(
+        null, body, used, observed, count, rng, asked, strata=strata, strata_words=strata_words
+    )
     curves = _curves(used, moved, target, radii, rng)
 
     at = int(np.searchsorted(radii, asked))
@@ -381,11 +387,20 @@ def _radii(
     return np.sort(np.append(radii, asked)), asked
 
 
-def _empty(points: Floats, target: _Target, observed: Observed) -> str:
+def _tested(points: Floats, observed: Observed, null: Null, strata: Strata | None) -> Bools:
+    """Rows on ground that was observed, and whose class is known."""
+    known = observed.share > 0
+    if null == "strata":
+        known &= cell_classes(strata, observed) >= 0
+    return np.asarray(np.append(known, False)[observed.cell_at(points)])
+
+
+def _empty(points: Floats, target: _Target, observed: Observed, stratified: bool) -> str:
     if not len(observed.cells):
         return "nothing was observed"
     if not len(points):
-        return "no row tested lies on ground that was observed"
+        missing = ", or all on ground of unknown class" if stratified else ""
+        return f"no row tested lies on ground that was observed{missing}"
     if not target.count:
         return "the other layer is empty"
     return ""

@@ -25,12 +25,13 @@ from retrieval.errors import GeometryError
 from retrieval.grid import Grid
 from retrieval.spatial.observed import Observed
 from retrieval.spatial.sphere import SLACK, SphereTree, check_distance, check_lonlat, lonlat_of, vectors_of
+from retrieval.spatial.strata import BAND_DEG, Strata, cell_classes, moved_within
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-Null = Literal["spin", "rotation", "clusters", "uniform", "labels"]
-NULLS: tuple[Null, ...] = ("spin", "rotation", "clusters", "uniform", "labels")
+Null = Literal["spin", "rotation", "clusters", "strata", "uniform", "labels"]
+NULLS: tuple[Null, ...] = ("spin", "rotation", "clusters", "strata", "uniform", "labels")
 
 # Height of a band that turns as one, in linking distances. Chosen on simulated pairs (seeds 11 to 16). Lower
 # bands cut clusters: at 6, patterns twice as wide as the linking distance gave 7 % of false alarms at 5 %.
@@ -46,6 +47,9 @@ _WHY: dict[Null, str] = {
     "rotation": "the pattern is turned any way on the sphere in patches, so clusters stay, latitudes do not",
     "clusters": "each group of linked rows is turned about the spin axis by itself, so latitudes stay, and "
     "groups count as independent of each other",
+    "strata": "each group of linked rows goes to observed ground of its own stratum ({words}) within "
+    f"{BAND_DEG:g}° of its latitude, so clusters, latitudes and strata stay, and groups count as "
+    "independent of each other",
     "uniform": "rows are scattered anew over the ground observed; clusters and latitudes are lost, so this "
     "null finds too much and is for comparison only",
     "labels": "the hits are dealt anew among the positions looked at",
@@ -86,8 +90,11 @@ def make_shifts(
     observed: Observed,
     count: int,
     rng: Generator,
-    strata: Ints | None = None,
     link_km: float = 0.0,
+    *,
+    strata: Strata | None = None,
+    strata_words: str = "",
+    blocks: Ints | None = None,
 ) -> Shifts:
     """Move a pattern ``count`` times.
 
@@ -98,9 +105,10 @@ def make_shifts(
         linking distances high; groups of linked rows go with the band of their centre, and the borders
         are drawn anew for each shift. ``rotation``: the same with patches as wide as those bands, each
         turned any way. With ``link_km`` 0 the whole pattern turns as one in both. ``clusters``: each group
-        of linked rows about the axis by itself.
+        of linked rows about the axis by itself. ``strata``: each group of linked rows to ground of the
+        class of one of its rows, see `strata.moved_within`.
         ``uniform``: new positions on observed ground. ``labels``: as many positions of a survey, dealt
-        anew; with ``strata`` the rates of hits are dealt among whole blocks.
+        anew; with ``blocks`` the rates of hits are dealt among whole blocks.
     body
         The body.
     lonlat
@@ -111,16 +119,21 @@ def make_shifts(
         Number of shifts, s.
     rng
         Source of chance.
-    strata
-        Class of each observed cell, (c,): a moved row counts only in the class it came from. For
-        ``labels``: block of each looked-at position, (p,).
     link_km
         Distance up to which rows hang together.
+    strata
+        For the null ``strata``: gives the class of positions (n, 2), (n,) whole numbers, -1 where it is not
+        known. It is asked at the middles of the observed cells, and a cell is of one class. A moved row
+        counts only in the class it came from; one of unknown class never counts.
+    strata_words
+        What the classes are: ``"elevation in six classes"``.
+    blocks
+        For ``labels``: block of each looked-at position, (p,).
 
     Raises
     ------
     GeometryError
-        If a position, the null, the number of shifts or the strata cannot be used.
+        If a position, the null, the number of shifts, the strata or the blocks cannot be used.
     """
     points = check_lonlat(lonlat, "the pattern")
     check_distance(link_km, "the linking distance")
@@ -129,10 +142,10 @@ def make_shifts(
     if count < 1:
         raise GeometryError(f"{count} shifts show nothing", allowed="1 or more")
     if null == "labels":
-        return _deal(points, observed, count, rng, strata)
-    if strata is not None and strata.shape != observed.cells.shape:
-        raise GeometryError(
-            f"{strata.size} strata for {len(observed.cells)} observed cells", allowed="one for each cell"
+        return _deal(points, observed, count, rng, blocks)
+    if null == "strata":
+        return _restratified(
+            points, observed, count, rng, strata, strata_words, clusters_of(body, points, link_km)
         )
     if null == "uniform":
         moved = observed.sample(count * len(points), rng).reshape(count, len(points), 2)
@@ -142,11 +155,7 @@ def make_shifts(
         turns_deg = _turns(null, body, points, count, rng, link_km)
         lon = to_east_180(points[:, 0] + turns_deg)
         moved = np.stack([lon, np.broadcast_to(points[:, 1], lon.shape)], axis=-1)
-    kept = observed.holds(moved, rng)
-    if strata is not None:
-        own, new = observed.cell_at(points), observed.cell_at(moved)
-        kept &= (new >= 0) & (own >= 0) & (strata[new] == strata[own])
-    return Shifts(moved, kept, null, _WHY[null] + (", within its own stratum" if strata is not None else ""))
+    return Shifts(moved, observed.holds(moved, rng), null, _WHY[null])
 
 
 def superposed(number: Ints, wanted: int, rng: Generator, *sums: Floats) -> tuple[Floats, ...]:
@@ -262,6 +271,23 @@ def _centres(body: Body, points: Floats, link_km: float) -> tuple[Ints, Floats]:
     groups = int(group.max()) + 1 if len(group) else 0
     vectors = vectors_of(points)
     return group, np.stack([np.bincount(group, vectors[:, axis], groups) for axis in range(3)], axis=-1)
+
+
+def _restratified(
+    points: Floats,
+    observed: Observed,
+    count: int,
+    rng: Generator,
+    strata: Strata | None,
+    words: str,
+    group: Ints,
+) -> Shifts:
+    """The null ``strata``."""
+    classes = np.append(cell_classes(strata, observed), -1)
+    moved = moved_within(points, group, observed, classes[:-1], count, rng)
+    own = classes[observed.cell_at(points)]
+    kept = observed.holds(moved, rng) & (own >= 0) & (classes[observed.cell_at(moved)] == own)
+    return Shifts(moved, kept, "strata", _WHY["strata"].format(words=words or "classes of ground"))
 
 
 def _deal(points: Floats, observed: Observed, count: int, rng: Generator, blocks: Ints | None) -> Shifts:

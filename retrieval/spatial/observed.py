@@ -153,7 +153,7 @@ class Observed:
         if not len(areas) or areas[-1] <= 0:
             raise GeometryError(f"{self.words}: nothing was observed", next_step="choose other ground")
         row = np.minimum(np.searchsorted(areas, rng.random(n) * areas[-1], side="right"), len(areas) - 1)
-        return _within_cells(self.grid, self.cells[row], rng.random(n), rng.random(n))
+        return within_cells(self.grid, self.cells[row], rng.random(n), rng.random(n))
 
     def areas_by(self, values: ArrayLike, edges: ArrayLike) -> Floats:
         """Area seen in each class of a value known for each cell, km2, (k,).
@@ -249,7 +249,7 @@ def observed_region(body: Body, region: Ground, cell_km: float) -> Observed:
     shares: list[Floats] = []
     for start in range(0, len(grid), BLOCK):
         numbers = np.arange(start, min(start + BLOCK, len(grid)))
-        spots = _within_cells(grid, numbers[:, None], across, down)
+        spots = within_cells(grid, numbers[:, None], across, down)
         share = region.holds(body, spots.reshape(-1, 2)).reshape(len(numbers), -1).mean(axis=1)
         cells.append(numbers[share > 0])
         shares.append(np.asarray(share[share > 0], dtype=np.float64))
@@ -282,8 +282,8 @@ def joined(parts: Sequence[Observed], words: str) -> Observed:
     return Observed(parts[0].grid, cells[last], share[last], points, words)
 
 
-def _within_cells(grid: Grid, cells: Ints, across: Floats, down: Floats) -> Floats:
-    """Positions at fractions of cells from their west edge and, by area, from their north edge."""
+def within_cells(grid: Grid, cells: Ints, across: Floats, down: Floats) -> Floats:
+    """Positions at fractions of cells from their west edge and, by area, from their north edge, (..., 2)."""
     rows, cols = grid.rows_cols(cells)
     lon = -180.0 + (cols + across) * 360.0 / grid.columns[rows]
     north = np.sin(np.radians(grid.row_lat[rows] + grid.row_height_deg / 2))
