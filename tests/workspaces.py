@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retrieval.settings import Settings
+from retrieval.spatial.shapes import normalised, representative
 from tools.layers import Layer, make_table
 from tools.workspace import ToolResult, Workspace, open_workspace
 
@@ -62,6 +63,14 @@ def a_layer(
     given = None if probability is None else np.asarray(probability, dtype=float)
     table = make_table(ws.body, [f"{title}-{i}" for i in range(len(points))], points, given, given, **columns)
     return ws.layers.add(title, kind, table, ws.provenance("made by hand", {}, threshold=threshold))
+
+
+def shape_layer(ws: Workspace, shapes: list[Any], title: str = "shapes", **columns: Any) -> Layer:
+    """Lines and polygons as entries of a catalogue."""
+    made = normalised(shapes, ws.body)[0]
+    names = [f"{title}-{i}" for i in range(len(made))]
+    table = make_table(ws.body, names, representative(made, ws.body), shapes=made, **columns)
+    return ws.layers.add(title, "catalogue", table, ws.provenance("made by hand", {}))
 
 
 def tile_layer(ws: Workspace, rows: ArrayLike, title: str = "tiles", threshold: float = 0.5) -> Layer:

@@ -10,13 +10,16 @@ from collections.abc import Callable
 
 from tools.association import associate
 from tools.classify import classify
+from tools.combine import merge_features, union
+from tools.descent import downslope
 from tools.export import export_layer
 from tools.filters import filter_layer
 from tools.maps import draw_map
+from tools.novelty import novelty
 from tools.places import find_place, load_catalogue
 from tools.refine import refine
+from tools.relations import near, nearest, overlap, without
 from tools.search import search_example, search_words
-from tools.spatial import near, overlap, union, without
 from tools.statistics import orientation, summarise
 from tools.workspace import ToolResult, Workspace, check_text
 
@@ -47,9 +50,13 @@ TOOLS: tuple[Callable[..., ToolResult], ...] = (
     filter_layer,
     near,
     without,
-    union,
+    nearest,
     overlap,
+    downslope,
+    union,
+    merge_features,
     associate,
+    novelty,
     summarise,
     orientation,
     draw_map,

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely.geometry
 
 from retrieval.body import Body
 from retrieval.errors import ToolInputError
@@ -82,10 +83,10 @@ def write_geojson(path: Path, layer: Layer, body: Body) -> None:
         {
             "type": "Feature",
             "id": f"{layer.id}:{record['row_id']}",
-            "geometry": {"type": "Point", "coordinates": [record["lon"], record["lat"]]},
+            "geometry": shapely.geometry.mapping(shape),
             "properties": {name: _plain(value) for name, value in record.items()},
         }
-        for record in table.to_dict("records")
+        for record, shape in zip(table.to_dict("records"), layer.shapes, strict=True)
     ]
     document = {
         "type": "FeatureCollection",
@@ -126,7 +127,10 @@ def _write_parquet(path: Path, layers: list[Layer], body: Body) -> None:
 
 
 def _write_csv(path: Path, layers: list[Layer], body: Body) -> None:
-    _with_body(layers[0].table, body).drop(columns="geometry").to_csv(path, index=False)
+    table = _with_body(layers[0].table, body)
+    if not layers[0].pointlike:
+        table["wkt"] = shapely.to_wkt(layers[0].shapes, rounding_precision=6)
+    table.drop(columns="geometry").to_csv(path, index=False)
 
 
 def _write_new(path: Path, layers: list[Layer], body: Body, wanted: str) -> Path:

@@ -1,4 +1,4 @@
-"""Filter a layer by latitude, longitude, elevation, probability or a named place."""
+"""Filter a layer: by where its rows lie, how high, how probable, and by any value that is known of them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from retrieval.errors import ToolInputError
 from retrieval.grid import in_box
+from retrieval.spatial.region import Region
+from retrieval.spatial.shapes import inside as inside_of
+from tools.conditions import Condition, holds, read_condition, values_named
 from tools.layers import Layer, shorten
 from tools.places import find_in_gazetteer
 from tools.results import Figures, add_layer, model_rows, plural, said, tidy
-from tools.spatial import counted, feature_figures, rows_of
+from tools.things import counted, feature_figures, rows_of
 from tools.workspace import ToolResult, Workspace, check_number
 
 Floats = NDArray[np.float64]
+
+MOST_CONDITIONS = 8
 
 
 def filter_layer(
@@ -32,9 +38,15 @@ def filter_layer(
     min_probability: float | None = None,
     place: str | None = None,
     within_km: float | None = None,
+    centre_lon_deg: float | None = None,
+    centre_lat_deg: float | None = None,
+    inside: str | None = None,
+    outside: str | None = None,
+    where: list[str] | None = None,
 ) -> ToolResult:
-    """Keep the rows of a layer that lie in a latitude band, a longitude range, an elevation range or
-    near a named place, or that reach a higher probability. All conditions given must hold.
+    """Keep the rows of a layer that lie in a latitude band, a longitude range, an elevation range, near a
+    named place or a position, inside or outside the polygons of another layer, that reach a higher
+    probability, or whose values meet conditions. All conditions given must hold.
 
     Parameters
     ----------
@@ -57,7 +69,20 @@ def filter_layer(
     place
         Name of a place in the gazetteer: keeps rows within ``within_km`` of its centre.
     within_km
-        Distance from the centre of ``place``, km. Without it, the place's own radius.
+        Distance from the centre of ``place`` or from the position given, km; more than 0. Without it, the
+        place's own radius.
+    centre_lon_deg
+        Longitude of a position, degrees east, -360 to 360; given together with centre_lat_deg and within_km.
+    centre_lat_deg
+        Latitude of a position, degrees north, -90 to 90.
+    inside
+        Id of a layer of polygons, such as a geologic map: keeps rows inside any of them, edges included.
+    outside
+        Id of a layer of polygons: keeps rows outside all of them.
+    where
+        Up to 8 conditions on columns of the layer or quantities known for the body, each a name, a comparison
+        and a value: "slope_deg >= 10", "aspect between 315 and 45", "diameter_km between 5 and 20",
+        "unit = Hesperian", "name contains Vallis", "diameter_km is known".
     """
     source = ws.layers.get(layer)
     given: dict[str, Any] = {
@@ -70,6 +95,11 @@ def filter_layer(
         "min_probability": min_probability,
         "place": place,
         "within_km": within_km,
+        "centre_lon_deg": centre_lon_deg,
+        "centre_lat_deg": centre_lat_deg,
+        "inside": inside,
+        "outside": outside,
+        "where": where,
     }
     words: list[str] = []
     figures: Figures = {}
@@ -80,7 +110,7 @@ def filter_layer(
         {"layer": source.id, **given},
         title=shorten(f"{source.title} {' '.join(words)}"),
         table=kept,
-        parents=(source,),
+        parents=(source, *(ws.layers.get(name) for name in (inside, outside) if name)),
         threshold=min_probability,
         notes=notes,
     )
@@ -117,12 +147,21 @@ def _kept(
         table = table.assign(elevation_m=elevation)
     if given["min_probability"] is not None:
         keep &= _probable(source, given["min_probability"], words, figures)
-    if surroundings := bounds("place", "within_km"):
+    if given["centre_lon_deg"] is not None or given["centre_lat_deg"] is not None:
+        keep &= _near_position(ws, source, given, words, figures)
+    elif surroundings := bounds("place", "within_km"):
         keep &= _near_place(ws, source, *surroundings, words, figures)
+    for name in ("inside", "outside"):
+        if given[name] is not None:
+            keep &= _in_polygons(ws, source, given[name], name == "inside", words)
+    if given["where"]:
+        met, table = _meeting(ws, source, table, given["where"], words, figures)
+        keep &= met
     if not words:
         raise ToolInputError(
             "no condition was given",
-            allowed="a latitude, longitude, elevation or probability bound, or a place",
+            allowed="a latitude, longitude, elevation or probability bound, a place or position, polygons "
+            "to be inside or outside of, or conditions in where",
         )
     return table[keep], notes
 
@@ -222,6 +261,71 @@ def _near_place(
     figures |= {"within_km": tidy(radius), "lon_deg": tidy(found.lon), "lat_deg": tidy(found.lat)}
     words.append(f"within {said(figures['within_km'])} km of the centre of {found.name}")
     return np.asarray(ws.body.distance_km(source.lonlat, [found.lon, found.lat]) <= radius)
+
+
+def _near_position(
+    ws: Workspace, source: Layer, given: Mapping[str, Any], words: list[str], figures: Figures
+) -> NDArray[np.bool_]:
+    names = ("centre_lon_deg", "centre_lat_deg", "within_km")
+    if given["place"] is not None or any(given[name] is None for name in names):
+        raise ToolInputError(
+            "a position is a longitude, a latitude and a distance, without a place",
+            allowed="centre_lon_deg, centre_lat_deg and within_km together",
+        )
+    lon = check_number("centre_lon_deg", given["centre_lon_deg"], -360, 360, "degrees")
+    lat = check_number("centre_lat_deg", given["centre_lat_deg"], -90, 90, "degrees")
+    half = ws.body.half_circumference_km
+    radius = check_number("within_km", given["within_km"], 0, half, "km", above=True)
+    figures |= {"within_km": tidy(radius), "lon_deg": tidy(lon), "lat_deg": tidy(lat)}
+    words.append(
+        f"within {said(figures['within_km'])} km of longitude {said(figures['lon_deg'])} and latitude "
+        f"{_degrees(lat)}"
+    )
+    cap = Region("the position", cap=(lon, lat, radius))
+    return cap.holds(ws.body, source.lonlat)
+
+
+def _in_polygons(
+    ws: Workspace, source: Layer, name: str, wanted: bool, words: list[str]
+) -> NDArray[np.bool_]:
+    polygons = ws.layers.get(name)
+    if not (shapely.get_dimensions(polygons.shapes) == 2).any():
+        solid = [each.id for each in ws.layers if (shapely.get_dimensions(each.shapes) == 2).any()]
+        raise ToolInputError(
+            f"layer {polygons.id} has no polygons",
+            allowed=", ".join(solid) or "layers of polygons: a catalogue of outlines, or merged features",
+        )
+    words.append(f"{'inside' if wanted else 'outside'} the polygons of {polygons.id}")
+    return np.asarray((inside_of(source.lonlat, polygons.shapes) >= 0) == wanted)
+
+
+def _meeting(
+    ws: Workspace,
+    source: Layer,
+    table: gpd.GeoDataFrame,
+    where: list[str],
+    words: list[str],
+    figures: Figures,
+) -> tuple[NDArray[np.bool_], gpd.GeoDataFrame]:
+    if not 1 <= len(where) <= MOST_CONDITIONS:
+        raise ToolInputError(f"{len(where)} conditions were given", allowed=f"1 to {MOST_CONDITIONS}")
+    keep = np.ones(len(table), dtype=bool)
+    for number, condition in enumerate(map(read_condition, where), start=1):
+        column, values = values_named(ws, source, condition.name)
+        keep &= holds(condition, values, column)
+        if column not in table:
+            table = table.assign(**{column: values})
+        unknown = int((~holds(Condition(name=column, comparison="is known"), values, column)).sum())
+        suffix = f"_{number}" if len(where) > 1 else ""
+        if isinstance(condition.value, float):
+            figures[f"where{suffix}"] = tidy(condition.value, 6)
+        if condition.comparison == "between":
+            figures[f"where{suffix}_high"] = tidy(condition.high, 6)
+        words.append(f"with {condition.words}")
+        if unknown and not condition.comparison.startswith("is "):
+            figures[f"unknown{suffix}"] = unknown
+            words[-1] += f" (unknown for {plural(unknown, 'row')})"
+    return keep, table
 
 
 def _elevation_m(ws: Workspace, source: Layer) -> Floats:

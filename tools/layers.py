@@ -88,9 +88,9 @@ class Layer:
     kind
         Whether rows are index tiles, merged features, or entries of a catalogue.
     table
-        GeoDataFrame with `COLUMNS` and any others; ``row_id`` is the tile id or the catalogue's own id; ``lon``
-        and ``lat`` are a position that stands for the row; ``score`` and ``probability`` are NaN for catalogue
-        rows. The geometry is that position, or the line or polygon that the row is.
+        GeoDataFrame with `COLUMNS` and any others; ``row_id`` is the tile id or the catalogue's own id;
+        ``lon`` and ``lat`` are a position that stands for the row; ``score`` and ``probability`` are NaN for
+        catalogue rows. The geometry is that position, or the line or polygon that the row is.
     provenance
         How it was made.
     """
@@ -279,7 +279,7 @@ class LayerStore:
         return layer
 
     def record_test(self, name: str, p_value: float) -> dict[str, float]:
-        """Add a test to those of the conversation, ``tests.json``; returns all p values by name, oldest first.
+        """Add a test to those of the conversation, ``tests.json``; all p values by name, oldest first.
 
         NaN, a test that could not tell, is kept as null.
         """

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
+import shapely
 
 from retrieval.catalogue import read_catalogue
 from retrieval.errors import InputError, ToolInputError
+from retrieval.spatial.shapes import Shapes
 from tools.layers import COLUMNS, make_table, shorten
 from tools.results import Figures, model_rows, plural, said, tidy
 from tools.workspace import ToolResult, Workspace, check_text
@@ -75,6 +78,7 @@ def load_catalogue(ws: Workspace, file: str, landform: str | None = None) -> Too
         ws.body,
         entries["id"].astype(str).tolist(),
         entries[["lon", "lat"]].to_numpy(dtype=float),
+        shapes=_shapes(entries),
         **_plain_columns(entries),
     )
     ws.check_stop()
@@ -173,6 +177,12 @@ def _plain(name: str) -> str:
     # Case and accents off: people type "Tharsis" and "tharsis", "Tábor" and "Tabor".
     letters = unicodedata.normalize("NFKD", name)
     return " ".join("".join(c for c in letters if not unicodedata.combining(c)).casefold().split())
+
+
+def _shapes(entries: gpd.GeoDataFrame) -> Shapes | None:
+    """Lines and polygons of a catalogue; None where its entries are positions."""
+    shapes = np.asarray(entries.geometry.array, dtype=object)
+    return shapes if (shapely.get_dimensions(shapes) > 0).any() else None
 
 
 def _plain_columns(entries: gpd.GeoDataFrame) -> dict[str, Any]:

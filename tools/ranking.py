@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.calibrate import Calibrated, counts_around
+from retrieval.spatial.features import link_tiles
 from tools.layers import Layer, make_table
 from tools.results import Figures, said, tidy
-from tools.spatial import TOUCHING_TILES, counted, merge_features
+from tools.things import counted
 
 if TYPE_CHECKING:
     from tools.workspace import Workspace
@@ -55,7 +56,7 @@ def store_tiles(
     tiles = ws.index.tiles.iloc[rows]
     lonlat = tiles[["lon", "lat"]].to_numpy(dtype=float)
     facts = tiles.drop(columns=["tile_id", "lon", "lat", tiles.geometry.name]).reset_index(drop=True)
-    labels = merge_features(lonlat, ws.body, TOUCHING_TILES * ws.index.grid.tile_km)
+    labels = link_tiles(ws.index.grid, tiles["tile"])
     table = make_table(
         ws.body,
         tiles["tile_id"].tolist(),

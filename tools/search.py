@@ -18,7 +18,7 @@ from tools.examples import Example, example_of
 from tools.layers import shorten
 from tools.ranking import best_first, extent_figures, hits_first, store_tiles, summed_up, threshold_record
 from tools.results import Figures, model_rows, said, tidy
-from tools.spatial import counted
+from tools.things import counted
 from tools.workspace import ToolResult, Workspace, check_number, check_text
 
 if TYPE_CHECKING:

@@ -73,7 +73,7 @@ def outlines(grid: Grid, tiles: ArrayLike, labels: Ints) -> Shapes:
     cells = grid.cells(numbers[order])
     starts = np.flatnonzero(np.diff(np.asarray(labels)[order], prepend=-1))
     shapes = np.empty(len(starts), dtype=object)
-    for label, group in enumerate(np.split(cells, starts[1:])):
+    for label, group in enumerate(np.split(cells, starts[1:]) if len(starts) else ()):
         shapes[label] = group[0] if len(group) == 1 else shapely.union_all(group)
     return shapes
 
