@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pyogrio
 import pytest
+import shapely
 from pyproj import CRS
 
 from retrieval.catalogue import read_catalogue
 from retrieval.errors import ToolInputError
-from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, tile_layer
+from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, shape_layer, tile_layer
 from tools.export import export_layer, free_path
 
 
@@ -64,6 +65,15 @@ def test_geojson_says_that_it_is_not_earth(ws) -> None:
     assert first["properties"]["diameter_km"] == 5.0
     assert second["properties"]["diameter_km"] is None
     assert document["areographer:provenance"]["body"] == "lowell"
+
+
+@pytest.mark.parametrize("format", ["gpkg", "geojson", "parquet", "csv"])
+def test_lines_and_polygons_come_back_as_they_were(ws, format) -> None:
+    seam = shapely.box(170, -5, 190, 5)
+    layer = shape_layer(ws, [shapely.box(0, 0, 10, 10), seam, shapely.LineString([(0, 0), (5, 60)])], "units")
+    (path,) = export_layer(ws, [layer.id], format).files
+    again = read_catalogue(path, ws.body)
+    assert shapely.equals_exact(np.array(again.geometry.array), layer.shapes, 1e-6, normalize=True).all()
 
 
 def test_parquet_keeps_the_crs_and_how_it_was_made(ws) -> None:

@@ -179,7 +179,7 @@ class TestFilter:
         table = everything.table
         expected = table[table["elevation_m"].between(-500, 500) & (table["lat"] > 10)]
         assert ids(ws, result) == expected["row_id"].tolist()
-        assert "with elevation between -500 and 500, with latitude above 10" in result.summary
+        assert "with elevation_m between -500 and 500, with lat above 10" in result.summary
         assert_keeps_its_word(result)
 
     def test_azimuths_run_through_north(self, ws) -> None:

@@ -321,7 +321,7 @@ def _meeting(
             figures[f"where{suffix}"] = tidy(condition.value, 6)
         if condition.comparison == "between":
             figures[f"where{suffix}_high"] = tidy(condition.high, 6)
-        words.append(f"with {condition.words}")
+        words.append(f"with {condition.model_copy(update={'name': column}).words}")
         if unknown and not condition.comparison.startswith("is "):
             figures[f"unknown{suffix}"] = unknown
             words[-1] += f" (unknown for {plural(unknown, 'row')})"

@@ -314,6 +314,12 @@ def _distance_note(ws: Workspace, one: Layer, two: Layer, distance: float, figur
     if not any(layer.kind == "tiles" for layer in (one, two)):
         return ""
     figures["tile_km"] = tidy(ws.index.grid.tile_km)
+    shaped = [layer.id for layer in (one, two) if not layer.pointlike]
+    if shaped:
+        return (
+            f" Distances are between centres of tiles {said(figures['tile_km'])} km wide and the edges of "
+            f"{' and '.join(shaped)}, 0 inside."
+        )
     note = f" Distances are between centres of tiles {said(figures['tile_km'])} km wide"
     return note + (", so one this short means the same tile." if distance < ws.index.grid.tile_km else ".")
 
