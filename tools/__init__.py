@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tools.assessment import evaluate_layer
 from tools.association import associate
 from tools.classify import classify
 from tools.combine import merge_features, union
@@ -57,6 +58,7 @@ TOOLS: tuple[Callable[..., ToolResult], ...] = (
     merge_features,
     associate,
     novelty,
+    evaluate_layer,
     summarise,
     orientation,
     draw_map,
