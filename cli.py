@@ -253,6 +253,7 @@ def replay(
 
     from agent.transcript import read_bundle
     from agent.transcript import replay as run
+    from retrieval.library import open_context_rasters
     from tools.workspace import open_workspace
 
     settings, prompts = load_settings(), load_prompts()
@@ -267,6 +268,7 @@ def replay(
             prompts.templates,
             gazetteer=_places(opened, settings, None),
             readable=(settings.uploads,),
+            context=open_context_rasters(opened, settings),
         )
         result = run(contents, workspace)
     if as_json:

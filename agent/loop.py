@@ -40,6 +40,7 @@ from agent.record import Record, declines, kept
 from agent.toolbox import ToolFunction, error_middleware, wrap_tools
 from prompts import Prompts
 from retrieval.errors import Cancelled, InputError, QuestionError, SettingsError
+from retrieval.library import open_context_rasters
 from retrieval.settings import Settings
 from tools import TOOLS
 from tools.workspace import Workspace, open_workspace
@@ -110,6 +111,7 @@ def open_conversation(
         gazetteer=gazetteer,
         readable=tuple(readable) or None,
         glossary=prompts.descriptions,
+        context=open_context_rasters(index, settings),
     )
     return Conversation(conversation_id, workspace, model, chat, prompts.system, store)
 
@@ -280,6 +282,7 @@ def describe_state(workspace: Workspace) -> str:
         "# Now",
         f"Body: {workspace.body.name}. Index: {index.manifest.name}, {len(index)} tiles of "
         f"{index.grid.tile_km:g} km. Named places: {'yes' if workspace.gazetteer is not None else 'none'}.",
+        f"Context rasters: {', '.join(raster.name for raster in workspace.context) or 'none'}.",
         "Layers of this conversation:" if layers else "Layers of this conversation: none yet.",
     ]
     if len(layers) > LISTED_LAYERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,17 +15,26 @@ import numpy as np
 from retrieval.calibrate import background
 from retrieval.catalogue import read_catalogue
 from retrieval.corpus.lowell_version import lowell_fingerprint
-from retrieval.errors import IndexFolderError
+from retrieval.errors import IndexFolderError, InputError, SettingsError
 from retrieval.grid import Grid
 from retrieval.index import TileIndex, build_index, open_matching
 from retrieval.manifest import FILES, read_manifest
 from retrieval.settings import Settings
 
 if TYPE_CHECKING:
+    from retrieval.corpus.context import ContextRaster
     from retrieval.encoder import Encoder
 
 EMBEDDED = "lowell"
+CONTEXT_TABLE = "context.toml"
+# Context that needs no table: what `areographer fetch` brings, by body.
+_FETCHED = {
+    "mars": {"elevation": ("megt90n000cb.vrt", "m", "MOLA elevation (MEGDR), 4 pixels per degree")},
+}
+_LOWELL_ELEVATION = "large-scale relief of Lowell, without its landforms"
 Progress = Callable[[str, int, int], None]
+
+log = logging.getLogger(__name__)
 
 
 def index_names(settings: Settings) -> list[str]:
@@ -133,6 +143,56 @@ def open_gazetteer(index: TileIndex, settings: Settings, file: Path | None = Non
         return None
     truth = settings.planets / f"{EMBEDDED}-{_lowell_seed(index)}"
     return gpd.read_parquet(truth / "places.parquet") if truth.is_dir() else None
+
+
+def open_context_rasters(index: TileIndex, settings: Settings) -> tuple[ContextRaster, ...]:
+    """Rasters that say what the ground of an index is like: elevation, albedo, whatever is at hand.
+
+    First the index's own planet, where it is a synthetic one; then what was fetched for the body; then
+    ``data/BODY/context.toml``, whose names replace those before. What cannot be used is kept with its reason,
+    and raises `RasterError` when asked for: a broken file stops no conversation.
+    """
+    # Only here, because most starts need no raster.
+    from retrieval.corpus.context import ContextFile, broken_context, open_context, read_context_table
+
+    body, folder = index.body, settings.data / index.body.name
+    files: dict[str, ContextFile] = {}
+    faults: dict[str, str] = {}
+    if index.manifest.source.get("kind") == EMBEDDED:
+        try:
+            files["elevation"] = ContextFile(
+                _lowell_elevation(_lowell_seed(index), settings), "m", about=_LOWELL_ELEVATION
+            )
+        except OSError as error:
+            faults["elevation"] = f"it could not be drawn ({error})"
+    for name, (file, unit, about) in _FETCHED.get(body.name, {}).items():
+        if (folder / file).is_file():
+            files[name] = ContextFile(folder / file, unit, about=about)
+    if (folder / CONTEXT_TABLE).is_file():
+        try:
+            files |= read_context_table(folder / CONTEXT_TABLE)
+        except SettingsError as error:
+            faults[CONTEXT_TABLE] = str(error)
+    found: list[ContextRaster] = []
+    for name, described in files.items():
+        try:
+            found += open_context(body, {name: described})
+        except InputError as error:
+            faults[name] = str(error)
+    for name, fault in faults.items():
+        log.warning("%s of %s is left out: %s", name, body.name, fault)
+    return (*found, *(broken_context(body, name, fault.rstrip(".")) for name, fault in faults.items()))
+
+
+def _lowell_elevation(seed: int, settings: Settings) -> Path:
+    """The relief of a synthetic planet, drawn on first use; its name says which generator drew it."""
+    folder = settings.planets / f"{EMBEDDED}-{seed}"
+    path = folder / f"elevation-{lowell_fingerprint(seed)[:8]}.tif"
+    if not path.is_file():
+        from retrieval.corpus.lowell.elevation import save_elevation
+
+        save_elevation(seed, path)
+    return path
 
 
 def _make_lowell(

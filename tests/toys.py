@@ -25,7 +25,7 @@ class ToyIndex:
 
     body = get_body("lowell")
     grid = Grid(body, 60.0)
-    manifest = SimpleNamespace(name="toy")
+    manifest = SimpleNamespace(name="toy", source={})
 
     def __len__(self) -> int:
         return 700

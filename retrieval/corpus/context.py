@@ -8,6 +8,7 @@ data, the answer is NaN. Directions (aspect) have no mean of this kind: ask `ter
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -44,7 +45,10 @@ BLOCK_PX = 256  # raster pixels across the blocks in which positions are read to
 MOST_ACROSS = 15  # points across a disc; each is a mean of what lies about it
 POINTS_AT_ONCE = 200_000
 _TARGET = ("target_name", "target", "ptarget_name", "targetname")
-_KEYS = {"file", "unit", "nodata", "bounds", "scale", "offset"}
+_KEYS = {"file", "unit", "nodata", "bounds", "scale", "offset", "about"}
+# What a column of a layer or a position is called already.
+_TAKEN = {"row_id", "lon", "lat", "longitude", "latitude", "score", "probability", "geometry"}
+_METRES = {"m": 1.0, "metre": 1.0, "meter": 1.0, "km": 1000.0}
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class ContextFile:
         West, south, east, north in degrees, for files without georeferencing.
     scale, offset
         Value = offset + scale times what the file says (after the file's own scale).
+    about
+        What was measured and by whom, for people; the file's name if empty.
     """
 
     path: Path
@@ -69,11 +75,18 @@ class ContextFile:
     bounds: Bounds | None = None
     scale: float = 1.0
     offset: float = 0.0
+    about: str = ""
 
 
 @dataclass(frozen=True)
 class ContextRaster:
-    """A raster whose values can be asked for at positions; made by `open_context`."""
+    """A raster whose values can be asked for at positions; made by `open_context`.
+
+    Attributes
+    ----------
+    fault
+        Why it cannot be used; empty if it can.
+    """
 
     name: str
     unit: str
@@ -81,6 +94,8 @@ class ContextRaster:
     nodata: float | None = None
     scale: float = 1.0
     offset: float = 0.0
+    about: str = ""
+    fault: str = ""
 
     @property
     def column(self) -> str:
@@ -91,8 +106,8 @@ class ContextRaster:
 def read_context_table(path: Path) -> dict[str, ContextFile]:
     """Context files of a body from a TOML file: one table per name.
 
-    ``file`` (beside the TOML unless absolute) and ``unit`` must be there; ``nodata``, ``bounds``, ``scale``
-    and ``offset`` may.
+    ``file`` (beside the TOML unless absolute) and ``unit`` must be there; ``nodata``, ``bounds``, ``scale``,
+    ``offset`` and ``about`` may.
 
     Raises
     ------
@@ -103,6 +118,8 @@ def read_context_table(path: Path) -> dict[str, ContextFile]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
         found = {}
         for name, row in tables.items():
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in _TAKEN:
+                raise ValueError(f"{name[:40]!r} is no name for a raster: small letters, digits and _")
             unknown = set(row) - _KEYS
             if unknown:
                 raise ValueError(f"{name} has {', '.join(sorted(unknown))}, which mean nothing here")
@@ -111,14 +128,14 @@ def read_context_table(path: Path) -> dict[str, ContextFile]:
             if bounds is not None:
                 west, south, east, north = (float(value) for value in bounds)
                 bounds = (west, south, east, north)
-            found[name] = ContextFile(
-                path.parent / str(row["file"]), str(row["unit"]), bounds=bounds, **numbers
-            )
+            about = str(row.get("about", ""))
+            place = path.parent / Path(str(row["file"])).expanduser()
+            found[name] = ContextFile(place, str(row["unit"]), bounds=bounds, about=about, **numbers)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise SettingsError(
             f"{path.name} is no table of context rasters ({what})",
-            allowed="[elevation] with file, unit and, where needed, nodata, bounds, scale, offset",
+            allowed="[elevation] with file, unit and, where needed, nodata, bounds, scale, offset, about",
         ) from error
     return found
 
@@ -134,6 +151,16 @@ def open_context(body: Body, files: Mapping[str, ContextFile]) -> tuple[ContextR
         If a file is of another body, by its CRS or, where it has none, by its label.
     """
     return tuple(_opened(body, name, file) for name, file in files.items())
+
+
+def broken_context(body: Body, name: str, fault: str) -> ContextRaster:
+    """What stands for a raster that cannot be used: it raises `RasterError` with ``fault`` when asked."""
+    return ContextRaster(name, "", RasterSource((), body), fault=fault)
+
+
+def resolution_km(raster: ContextRaster) -> float:
+    """Size on the ground of the coarsest pixels of a raster, km; 0 for one that cannot be used."""
+    return max((_pixel_km(one, raster.source.body) for one in raster.source.rasters), default=0.0)
 
 
 def sample_at(raster: ContextRaster, body: Body, lonlat: ArrayLike, radius_km: float) -> Floats:
@@ -153,8 +180,9 @@ def sample_at(raster: ContextRaster, body: Body, lonlat: ArrayLike, radius_km: f
     SettingsError
         If the radius is more than an eighth of the circumference.
     RasterError
-        If the file is gone or torn.
+        If the file is gone, torn, or could not be used from the start.
     """
+    _check_usable(raster)
     points = check_lonlat(lonlat, f"positions for {raster.name}")
     radius = check_distance(radius_km, "the radius of a disc")
     if radius > body.half_circumference_km / 4:
@@ -186,7 +214,7 @@ def sample_at(raster: ContextRaster, body: Body, lonlat: ArrayLike, radius_km: f
 
 
 @contextmanager
-def elevation_of(dem: RasterSource) -> Iterator[Elevation]:
+def elevation_of(dem: RasterSource | ContextRaster) -> Iterator[Elevation]:
     """Elevation, metres, of lonlat (n, h, w, 2) from elevation models, NaN where none has data.
 
     Neighbouring entries of a patch must be neighbours on the ground: their spacing decides how finely the
@@ -195,21 +223,20 @@ def elevation_of(dem: RasterSource) -> Iterator[Elevation]:
     Raises
     ------
     RasterError
-        If a file is no elevation model, gone or torn.
+        If a file is no elevation model, gone or torn, or a context raster has another unit than m or km.
     """
-    for raster in dem.rasters:
-        if raster.kind != "dem":
-            raise RasterError(f"{raster.path.name} is no elevation model", allowed="one band of elevations")
+    source, nodata, scale, offset = _metres_of(dem)
+    rasters, body = source.rasters, source.body
     with rasterio.Env(**GDAL_OPTIONS), ExitStack() as stack:
-        datasets = [stack.enter_context(_declared(raster, None)) for raster in dem.rasters]
+        datasets = [stack.enter_context(_declared(raster, nodata)) for raster in rasters]
 
         def elevation(lonlat: Floats) -> Floats:
             found = np.full(lonlat.shape[:-1], np.nan)
-            for raster, dataset in zip(dem.rasters, datasets, strict=True):
+            for raster, dataset in zip(rasters, datasets, strict=True):
                 rows = np.flatnonzero(np.isnan(found).any(axis=(1, 2)))
-                values, seen = _values(raster, dataset, dem.body, lonlat[rows], _pixel_km(raster, dem.body))
+                values, seen = _values(raster, dataset, body, lonlat[rows], _pixel_km(raster, body))
                 found[rows] = np.where(np.isnan(found[rows]) & seen, values, found[rows])
-            return found
+            return found * scale + offset
 
         yield elevation
 
@@ -243,7 +270,31 @@ def _opened(body: Body, name: str, file: ContextFile) -> ContextRaster:
             )
         if dataset.crs is None:
             _check_label(dataset, body, raster.path.name)
-    return ContextRaster(name, file.unit, source, file.nodata, file.scale, file.offset)
+    about = file.about or raster.path.name
+    return ContextRaster(name, file.unit, source, file.nodata, file.scale, file.offset, about)
+
+
+def _check_usable(raster: ContextRaster) -> None:
+    if raster.fault:
+        raise RasterError(
+            f"{raster.name} cannot be used: {raster.fault}", next_step="put it right, or do without"
+        )
+
+
+def _metres_of(dem: RasterSource | ContextRaster) -> tuple[RasterSource, float | None, float, float]:
+    """Files of an elevation model, what is nodata in them, and how their values become metres."""
+    if isinstance(dem, ContextRaster):
+        _check_usable(dem)
+        if dem.unit not in _METRES:
+            raise RasterError(
+                f"{dem.name} in {dem.unit or 'no unit'} is no elevation", allowed="an elevation in m or km"
+            )
+        metres = _METRES[dem.unit]
+        return dem.source, dem.nodata, dem.scale * metres, dem.offset * metres
+    for raster in dem.rasters:
+        if raster.kind != "dem":
+            raise RasterError(f"{raster.path.name} is no elevation model", allowed="one band of elevations")
+    return dem, None, 1.0, 0.0
 
 
 def _check_label(dataset: Any, body: Body, file: str) -> None:

@@ -87,11 +87,7 @@ class Planet:
 
     def elevation_m(self, lonlat: ArrayLike) -> F32:
         """Large-scale elevation, metres, without landforms and fine relief; shape of lonlat[..., 0]."""
-        points = unit_vectors(lonlat).astype(np.float32)
-        slow = fields(self.regions, self.noise, points)
-        return slow.elevation_m + escarpments(
-            slow.boundary_km, slow.canyon_km, np.zeros_like(slow.boundary_km)
-        )
+        return ground_m(self.regions, self.noise, lonlat)
 
     def labels(self, grid: Grid) -> pd.DataFrame:
         """Which landforms each tile clearly shows: bool, one row per tile, one column per landform key."""
@@ -141,14 +137,25 @@ class Planet:
 
 def make_planet(seed: int) -> Planet:
     """Make a planet: relief and truth in memory, a few seconds; the same seed gives the same planet."""
-    rng = np.random.default_rng([seed, 1894])  # the year of Lowell's observatory
-    noise = make_noise(rng)
-    regions = make_regions(rng)
+    rng, noise, regions = make_ground(seed)
     wind = make_wind(rng)
     placement = Placement(regions, noise, wind, rng, make_candidates(regions, noise, rng))
     populate(placement)
     background = background_craters(placement)
     return Planet(seed, regions, noise, wind, tuple(placement.features), background)
+
+
+def make_ground(seed: int) -> tuple[np.random.Generator, Noise, Regions]:
+    """What a planet's relief is made of, and the generator that goes on to draw the rest of it."""
+    rng = np.random.default_rng([seed, 1894])  # the year of Lowell's observatory
+    noise = make_noise(rng)
+    return rng, noise, make_regions(rng)
+
+
+def ground_m(regions: Regions, noise: Noise, lonlat: ArrayLike) -> F32:
+    """Large-scale elevation, metres, as `Planet.elevation_m`."""
+    slow = fields(regions, noise, unit_vectors(lonlat).astype(np.float32))
+    return slow.elevation_m + escarpments(slow.boundary_km, slow.canyon_km, np.zeros_like(slow.boundary_km))
 
 
 @lru_cache(maxsize=2)
