@@ -9,7 +9,7 @@ from retrieval.errors import InputError
 from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, tile_layer
 from tools.association import associate
 from tools.spatial import near
-from tools.statistics import summarise
+from tools.summary import summarise
 
 DISTANCE_KM = 150.0
 
@@ -60,7 +60,8 @@ def test_what_stays_away_is_farther(ws) -> None:
 
 def test_the_same_call_gives_the_same_figures(ws, truth) -> None:
     a, b = (tile_layer(ws, truth[name], name) for name in ("simple_crater", "degraded_crater"))
-    assert associate(ws, a.id, b.id, DISTANCE_KM) == associate(ws, a.id, b.id, DISTANCE_KM)
+    one, two = (associate(ws, a.id, b.id, DISTANCE_KM) for _ in range(2))
+    assert (one.summary, one.figures, one.table) == (two.summary, two.figures, two.table)
 
 
 def test_what_knows_nothing_of_each_other_is_not_called_nearer(ws, truth) -> None:
@@ -83,11 +84,14 @@ def test_tiles_that_touch_count_once(ws, truth) -> None:
 def test_the_curve_holds_the_distance_asked(ws, truth) -> None:
     a, b = (tile_layer(ws, truth[name], name) for name in ("pitted_cones", "outflow_channel"))
     result = associate(ws, a.id, b.id, DISTANCE_KM)
-    distances = [row["distance_km"] for row in result.table]
+    curve = [row for row in result.table if "threshold" not in row]
+    distances = [row["distance_km"] for row in curve]
     assert distances == sorted(distances)
-    (asked,) = [row for row in result.table if row["distance_km"] == DISTANCE_KM]
+    (asked,) = [row for row in curve if row["distance_km"] == DISTANCE_KM]
     assert asked["near_percent"] == pytest.approx(result.figures["near_percent"], abs=0.1)
-    assert all(row["chance_low_percent"] <= row["chance_high_percent"] for row in result.table)
+    assert all(row["chance_low_percent"] <= row["chance_high_percent"] for row in curve)
+    (picture,) = result.pictures
+    assert picture.is_file()
 
 
 @pytest.mark.parametrize("empty", ["first", "second", "both"])

@@ -17,11 +17,12 @@ from tools.export import export_layer
 from tools.filters import filter_layer
 from tools.maps import draw_map
 from tools.novelty import novelty
+from tools.orientation import orientation
 from tools.places import find_place, load_catalogue
 from tools.refine import refine
 from tools.relations import near, nearest, overlap, without
 from tools.search import search_example, search_words
-from tools.statistics import orientation, summarise
+from tools.summary import summarise
 from tools.workspace import ToolResult, Workspace, check_text
 
 

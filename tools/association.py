@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
-from retrieval.body import unit_vectors
 from retrieval.errors import ToolInputError
 from retrieval.spatial import association
 from retrieval.spatial.association import Association
-from retrieval.spatial.observed import observed_by_index
+from retrieval.spatial.observed import Observed, observed_by_index
+from retrieval.spatial.strata import BAND_DEG
+from retrieval.spatial.verdicts import Side
+from tools.charts import draw_curve
 from tools.layers import Layer
 from tools.results import Figures, plural, said, tidy
-from tools.spatial import TOUCHING_TILES, merge_features
+from tools.robustness import ALPHA, at, corrected, stricter, thresholds_words
+from tools.strata import Classes, classes_of
+from tools.things import things
 from tools.workspace import ToolResult, Workspace, check_number
 
-ALPHA = 0.05
 CURVE_ROWS = 8
-MOST_COMPARED = 5000  # rows for which the uniform null is worth its time: it answers nothing by itself
+MOST_COMPARED = 5000  # things for which the uniform null is worth its time: it answers nothing by itself
+MOST_REPEATED = 2000  # things for which the test is repeated at stricter thresholds
+FULL_SHIFTS, FEW_SHIFTS = 999, 199
 
 Floats = NDArray[np.float64]
 
@@ -30,12 +38,15 @@ def associate(
     other: str,
     distance_km: float,
     side: Literal["nearer", "farther", "both"] = "both",
-    null: Literal["spin", "rotation", "clusters", "uniform"] = "spin",
+    null: Literal["spin", "rotation", "clusters", "uniform", "strata"] = "spin",
+    strata: str | None = None,
 ) -> ToolResult:
     """Test whether the things of one layer lie nearer to those of another, or farther from them, than chance
     allows. The share of the first layer within a distance of the second is compared with the share after
-    the first layer was moved many times over the ground observed. Tiles that touch count as one thing.
-    Answers nearer, farther, no difference, or cannot tell with the reason. Makes no layer.
+    the first layer was moved many times over the ground observed. Tiles that touch count as one thing;
+    lines and polygons of the second layer count as they are. Answers nearer, farther, no difference, or
+    cannot tell with the reason; draws the share over distance with what chance gives. Corrects for the
+    other tests of the conversation. Makes no layer.
 
     Parameters
     ----------
@@ -44,14 +55,83 @@ def associate(
     other
         Id of the layer to be near to, for example L2; not the same layer.
     distance_km
-        What counts as near, km between the centres; more than 0, at most half the body's circumference.
+        What counts as near, km between the centres, or to the edge of lines and polygons; more than 0, at
+        most half the body's circumference.
     side
         What is asked: nearer or farther, or both where it was not said beforehand.
     null
         What chance does: spin turns bands of latitude about the axis, so clusters and latitudes stay;
-        rotation turns patches any way, so latitudes are lost; clusters turns each group of linked things by
-        itself; uniform scatters all, which finds too much and is for comparison only.
+        strata moves each group of linked things to ground of its own class, so that what both merely share
+        (high ground, one unit) is no association; rotation turns patches any way, so latitudes are lost;
+        clusters turns each group of linked things by itself; uniform scatters all, which finds too much and
+        is for comparison only.
+    strata
+        The classes of the null strata: a quantity known everywhere, such as elevation, or a layer of
+        polygons and its column of text, such as L4.unit. Not given for the other nulls.
     """
+    one, two = _two_layers(ws, layer, other)
+    distance = check_number("distance_km", distance_km, 0, ws.body.half_circumference_km, "km", above=True)
+    observed = observed_by_index(ws.index)
+    classes = classes_of(ws, observed, null, strata)
+    model = "strata" if classes else null
+    points, noun = things(ws, one)
+    target = _target(two)
+
+    test = _Test(ws, observed, distance, side, classes)
+    found = test.run(points, target, model, FULL_SHIFTS)
+    figures: Figures = {"of_count": len(points), "other_count": len(two), "distance_km": tidy(distance)}
+    if not found.why:
+        return ToolResult(_answer(found, one, two, figures, len(points), noun), figures=figures)
+    name = f"associate {one.id} {two.id} {distance:g} {side} {model} {strata or ''}".rstrip()
+    more, after = corrected(ws, name, found.p_value, figures)
+    summary = (
+        _answer(found, one, two, figures, len(points), noun, after)
+        + _share(found, two, figures, noun, more)
+        + _grounds(found, one, two, figures, len(points), noun)
+        + _same_tile(ws, points, one, two, figures, noun)
+    )
+    if model != "uniform" and len(points) <= MOST_COMPARED:
+        summary += _naive(test.run(points, target, "uniform", FEW_SHIFTS), figures)
+    cuts = _cuts(one, two) if len(points) <= MOST_REPEATED else []
+    again = [
+        (cut, test.run(things(ws, cut.layers[0])[0], _target(cut.layers[1]), model, FEW_SHIFTS))
+        for cut in cuts
+    ]
+    summary += _at_stricter(found, again, one, two, figures)
+    table = _curve(found) + tuple(_threshold_row(cut, result) for cut, result in again)
+    return ToolResult(summary, figures=figures, pictures=(_picture(ws, one, two, found, noun),), table=table)
+
+
+@dataclass(frozen=True)
+class _Test:
+    """What stays the same when the test is repeated with other rows or another null."""
+
+    ws: Workspace
+    observed: Observed
+    distance_km: float
+    side: Side
+    classes: Classes | None
+
+    def run(self, places: Floats, others: NDArray[Any], null: Any, shifts: int) -> Association:
+        self.ws.check_stop()
+        classes = self.classes if null == "strata" else None
+        return association.associate(
+            self.ws.body,
+            places,
+            others,
+            self.observed,
+            self.distance_km,
+            null=null,
+            strata=classes.at if classes else None,
+            strata_words=classes.words if classes else "",
+            side=self.side,
+            shifts=shifts,
+            alpha=ALPHA,
+            seed=self.ws.seed,
+        )
+
+
+def _two_layers(ws: Workspace, layer: str, other: str) -> tuple[Layer, Layer]:
     one, two = ws.layers.get(layer), ws.layers.get(other)
     if one.id == two.id:
         raise ToolInputError(
@@ -59,59 +139,24 @@ def associate(
             allowed="two different layers of " + ", ".join(ws.layers.ids()),
             next_step="search for the second thing first",
         )
-    distance = check_number("distance_km", distance_km, 0, ws.body.half_circumference_km, "km", above=True)
-    points, noun = _things(ws, one)
-    observed = observed_by_index(ws.index)
-
-    def tested(model: Any, shifts: int) -> Association:
-        ws.check_stop()
-        return association.associate(
-            ws.body,
-            points,
-            two.lonlat,
-            observed,
-            distance,
-            null=model,
-            side=side,
-            shifts=shifts,
-            alpha=ALPHA,
-            seed=ws.seed,
-        )
-
-    found = tested(null, 999)
-    figures: Figures = {"of_count": len(points), "other_count": len(two), "distance_km": tidy(distance)}
-    summary = _answer(found, one, two, figures, len(points), noun) + _share(found, two, figures, noun)
-    if found.why:
-        summary += f" Null model “{found.null}”: {found.why}."
-        if found.of < len(points):
-            figures["tested_count"] = found.of
-            summary += f" Tested were {found.of:,} of the {plural(len(points), noun)}, on ground observed."
-        summary += _same_tile(ws, points, one, two, figures, noun)
-        if null != "uniform" and len(points) <= MOST_COMPARED:
-            summary += _naive(tested("uniform", 199), figures)
-    return ToolResult(summary, figures=figures, table=_curve(found))
+    return one, two
 
 
-def _things(ws: Workspace, layer: Layer) -> tuple[Floats, str]:
-    """Positions that count as one each, and what they are called.
-
-    Of tiles that touch only the one nearest to their common centre counts, wherever the shape of the group
-    bends: so it lies on ground that was observed.
-    """
-    lonlat = layer.lonlat
-    if layer.kind != "tiles" or not len(lonlat):
-        return lonlat, "row"
-    group = merge_features(lonlat, ws.body, TOUCHING_TILES * ws.index.grid.tile_km)
-    vectors = unit_vectors(lonlat)
-    total: Floats = np.stack([np.bincount(group, vectors[:, axis]) for axis in range(3)], axis=-1)
-    centre = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
-    # Rounded, so that the first of equals counts on every machine.
-    off = np.round(1.0 - (vectors * centre[group]).sum(axis=1), 12)
-    order = np.lexsort((np.arange(len(group)), off, group))
-    return lonlat[order[np.unique(group[order], return_index=True)[1]]], "feature"
+def _target(layer: Layer) -> NDArray[Any]:
+    """Positions, or shapes where the rows are lines or polygons."""
+    return layer.lonlat if layer.pointlike else layer.shapes[~shapely.is_missing(layer.shapes)]
 
 
-def _answer(found: Association, one: Layer, two: Layer, figures: Figures, count: int, noun: str) -> str:
+def _answer(
+    found: Association,
+    one: Layer,
+    two: Layer,
+    figures: Figures,
+    count: int,
+    noun: str,
+    after: float = float("nan"),
+) -> str:
+    """The verdict; ``after`` is the p value corrected for all tests of the conversation."""
     if found.verdict == "cannot tell":
         empty = [layer.id for layer in (one, two) if not len(layer)]
         if empty:
@@ -131,14 +176,18 @@ def _answer(found: Association, one: Layer, two: Layer, figures: Figures, count:
             f"{figures['power_percent']} %."
         )
     to = "nearer to" if found.verdict == "nearer" else "farther from"
-    return f"{one.id} lies {to} {two.id} than chance allows."
+    verdict = f"{one.id} lies {to} {two.id} than chance allows"
+    if after > ALPHA:
+        tests = plural(int(figures["tests_count"]), "test")
+        return f"Taken by itself, {verdict}, but not once corrected for the {tests} of this conversation."
+    return f"{verdict}."
 
 
 def _why_not(found: Association, two: Layer, figures: Figures, count: int, noun: str) -> str:
     """Why a test could not tell, every number among the figures."""
     if not found.why:
         return found.reason
-    if len(two) < association.FEWEST_OTHERS:
+    if two.pointlike and len(two) < association.FEWEST_OTHERS:
         figures["fewest_others"] = association.FEWEST_OTHERS
         return f"{two.id} has {plural(len(two), 'row')}, and at least {figures['fewest_others']} are needed"
     if found.retained < association.LEAST_RETAINED:
@@ -156,17 +205,16 @@ def _why_not(found: Association, two: Layer, figures: Figures, count: int, noun:
         figures["least_enrichment"] = tidy(least, 3)
         size = "less" if found.side == "farther" else "more"
         return f"only an enrichment of {said(figures['least_enrichment'])} or {size} would have been seen"
-    figures["independent_n"] = found.clusters
     figures["fewest_n"] = association.FEWEST_CLUSTERS
-    return (
-        f"its {plural(count, noun)} {'is' if count == 1 else 'are'} worth about "
-        f"{plural(found.clusters, 'independent one')}, and at least {figures['fewest_n']} are needed"
-    )
+    worth = f"its {plural(count, noun)} {'is' if count == 1 else 'are'} worth"
+    if found.clusters >= association.FEWEST_CLUSTERS:  # by rounding only
+        return f"{worth} a little less than the {figures['fewest_n']} independent ones that are needed"
+    figures["independent_n"] = found.clusters
+    ones = plural(found.clusters, "independent one")
+    return f"{worth} about {ones}, and at least {figures['fewest_n']} are needed"
 
 
-def _share(found: Association, two: Layer, figures: Figures, noun: str) -> str:
-    if not found.why:
-        return ""
+def _share(found: Association, two: Layer, figures: Figures, noun: str, more: str) -> str:
     figures["near_count"], figures["tested_count"] = found.near, found.of
     figures["near_percent"] = tidy(100.0 * found.near / found.of, 3)
     figures["expected_percent"] = tidy(found.expected_percent, 3)
@@ -187,7 +235,23 @@ def _share(found: Association, two: Layer, figures: Figures, noun: str) -> str:
         )
     figures["p_value"] = tidy(found.p_value, 2)
     sides = "two-sided" if found.side == "both" else "one-sided"
-    return f"{text}, {sides} p = {said(figures['p_value'])}."
+    return f"{text}, {sides} p = {said(figures['p_value'])}{more}."
+
+
+def _grounds(found: Association, one: Layer, two: Layer, figures: Figures, count: int, noun: str) -> str:
+    """Which null was used and why, what was left out, and how distances count."""
+    if found.null == "strata":
+        figures["stratum_band_deg"] = tidy(BAND_DEG)
+    text = f" Null model “{found.null}”: {found.why}."
+    if found.of < count:
+        figures["tested_count"] = found.of
+        known = " and of a known class" if found.null == "strata" else ""
+        text += f" Tested were {found.of:,} of the {plural(count, noun)}, on ground observed{known}."
+    if not two.pointlike:
+        text += f" Distances are to the lines and outlines of {two.id}; inside a polygon there is none."
+    if not one.pointlike:
+        text += f" One position stands for each row of {one.id}."
+    return text
 
 
 def _same_tile(ws: Workspace, points: Floats, one: Layer, two: Layer, figures: Figures, noun: str) -> str:
@@ -216,10 +280,87 @@ def _naive(found: Association, figures: Figures) -> str:
     )
 
 
+@dataclass(frozen=True)
+class _Cut:
+    """Both layers as stricter thresholds would have left them; None for a layer that has no thresholds."""
+
+    levels: tuple[float | None, float | None]
+    layers: tuple[Layer, Layer]
+
+    @property
+    def level(self) -> float:
+        return next(level for level in self.levels if level is not None)
+
+
+def _cuts(one: Layer, two: Layer) -> list[_Cut]:
+    first, second = stricter(one), stricter(two)
+    if not first or not second:
+        return [_Cut((level, None), (cut, two)) for level, cut in first] + [
+            _Cut((None, level), (one, cut)) for level, cut in second
+        ]
+    return [_Cut((a, b), (cut_a, cut_b)) for (a, cut_a), (b, cut_b) in zip(first, second, strict=False)]
+
+
+def _at_stricter(
+    found: Association, again: list[tuple[_Cut, Association]], one: Layer, two: Layer, figures: Figures
+) -> str:
+    """The enrichment and the verdict at stricter thresholds."""
+    if not again:
+        return ""
+    firsts, seconds = zip(*(cut.levels for cut, _ in again), strict=True)
+    levels = [cut.level for cut, _ in again]
+    words = thresholds_words(levels, figures)
+    if firsts != seconds:
+        words += f" of {two.id if firsts[0] is None else one.id}"
+        if firsts[0] is not None and seconds[0] is not None:
+            figures["threshold_raised"] = tidy(levels[0] - (one.provenance.threshold or 0.0))
+            words += f", and those of {two.id} raised as much,"
+    values = []
+    for cut, result in again:
+        value = tidy(result.enrichment, 3)
+        values.append(said(value) if np.isfinite(value) else "unknown")
+        if np.isfinite(value):
+            figures[at("enrichment", cut.level)] = value
+    verdicts = [result.verdict for _, result in again]
+    same = all(verdict == found.verdict for verdict in verdicts)
+    answer = "the answer is the same" if same else "the answer is " + " and ".join(f"“{v}”" for v in verdicts)
+    return f" At {words} the enrichment is {' and '.join(values)}, and {answer}."
+
+
+def _picture(ws: Workspace, one: Layer, two: Layer, found: Association, noun: str) -> Path:
+    return draw_curve(
+        ws,
+        f"association_{one.id}_{two.id}",
+        title=f"{one.title} near {two.title}",
+        x_label=f"distance to the nearest of {two.id}, {two.title}, km",
+        y_label=f"share of {one.id} within it, %",
+        x=found.radii_km,
+        value=100.0 * found.share,
+        null_mean=100.0 * found.null_mean,
+        null_low=100.0 * found.low,
+        null_high=100.0 * found.high,
+        mark_x=found.distance_km,
+        value_label=f"{plural(found.of, noun)} of {one.id}",
+        null_label=f"by chance ({found.null}), {100 * (1 - ALPHA):g} % band of the whole curve",
+        notes=(f"Null model “{found.null}”: {found.why}.",),
+    )
+
+
+def _threshold_row(cut: _Cut, found: Association) -> dict[str, Any]:
+    row = {
+        "threshold": tidy(cut.level),
+        "distance_km": tidy(found.distance_km),
+        "tested": found.of,
+        "near_percent": tidy(100.0 * found.near / found.of, 3) if found.of else None,
+        "expected_percent": tidy(found.expected_percent, 3),
+        "enrichment": tidy(found.enrichment, 3),
+        "verdict": found.verdict,
+    }
+    return {name: value for name, value in row.items() if not isinstance(value, float) or np.isfinite(value)}
+
+
 def _curve(found: Association) -> tuple[dict[str, Any], ...]:
     """Some distances of the curve, the one asked among them."""
-    if not found.why:
-        return ()
     asked = int(np.searchsorted(found.radii_km, found.distance_km))
     spread = np.linspace(0, len(found.radii_km) - 1, CURVE_ROWS - 1).round().astype(int)
     return tuple(

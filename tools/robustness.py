@@ -59,16 +59,17 @@ def corrected(
     p_value
         Its p value; NaN if it could not tell.
     figures
-        Gets ``tests_count`` and ``corrected_p`` (with the prefix) if there were several tests.
+        Gets ``tests_count`` and ``corrected_p`` (with the prefix) where they are said.
 
     Returns
     -------
     tuple
-        A clause to put behind the p value, empty if there was no other test; the corrected p value.
+        A clause to put behind the p value, empty if there was no other test or the value is large anyway;
+        the corrected p value.
     """
     count, after = ws.record_test(test, max(p_value, SMALLEST_P) if np.isfinite(p_value) else p_value)
-    if count < 2 or not np.isfinite(after):
+    if count < 2 or not p_value <= ALPHA:
         return "", after
-    figures["tests_count"] = count
+    figures[f"{prefix}tests_count"] = count
     words = said_p_value(after, figures, f"{prefix}corrected_p")
     return f"; corrected for the {plural(count, 'test')} of this conversation (Holm) p {words}", after

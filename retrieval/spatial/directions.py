@@ -96,7 +96,7 @@ def axial(
     period_deg
         180 if opposite directions are the same, 360 if not.
     resamples, seed
-        Of the bootstrap.
+        Of the bootstrap; without resamples there is no interval.
 
     Raises
     ------
@@ -170,15 +170,45 @@ def same_axis(a: Axes, b: Axes) -> tuple[float, float]:
         )
     half = a.period_deg / 2.0
     signed = (a.azimuth_deg - b.azimuth_deg + half) % a.period_deg - half
-    count = min(len(a.resampled_deg), len(b.resampled_deg))
-    if not count or not np.isfinite(signed):
+    spread = _spread(a, b)
+    if not len(spread) or not np.isfinite(signed):
         return abs(signed), float("nan")
-    # Both were resampled with their own seed; the second is read backwards, should the seeds be equal.
-    spread = (a.resampled_deg[:count] - b.resampled_deg[:count][::-1] + half) % a.period_deg - half
     other = (signed + spread <= 0) if signed > 0 else (signed + spread >= 0)
     # A deviation beyond a quarter turn from the mean is on neither side: it counts as both.
     other |= np.abs(spread) >= half / 2
-    return abs(signed), float(min(1.0, 2.0 * (1.0 + other.sum()) / (1.0 + count)))
+    return abs(signed), float(min(1.0, 2.0 * (1.0 + other.sum()) / (1.0 + len(spread))))
+
+
+def apart_interval(a: Axes, b: Axes) -> tuple[float, float]:
+    """95 % interval of the angle between two mean directions, degrees; negative is beyond the other one.
+
+    NaN where one of them has no interval.
+    """
+    half = a.period_deg / 2.0
+    signed = (a.azimuth_deg - b.azimuth_deg + half) % a.period_deg - half
+    spread = _spread(a, b) * (1.0 if signed >= 0 else -1.0)
+    if not len(spread):
+        return float("nan"), float("nan")
+    low, high = np.quantile(abs(signed) + spread, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
+    return low, high
+
+
+def holds(axes: Axes, azimuth_deg: float) -> bool:
+    """Whether the 95 % interval of the mean holds a direction; an interval of every direction holds all."""
+    if not len(axes.resampled_deg):
+        return True
+    half = axes.period_deg / 2.0
+    off = (azimuth_deg - axes.azimuth_deg + half) % axes.period_deg - half
+    low, high = np.quantile(axes.resampled_deg, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return bool(low <= off <= high)
+
+
+def _spread(a: Axes, b: Axes) -> Floats:
+    """Deviations of resampled differences of two means, degrees; none where one has no interval."""
+    half = a.period_deg / 2.0
+    count = min(len(a.resampled_deg), len(b.resampled_deg))
+    # Both were resampled with their own seed; the second is read backwards, should the seeds be equal.
+    return (a.resampled_deg[:count] - b.resampled_deg[:count][::-1] + half) % a.period_deg - half
 
 
 def _cluster_means(angle_deg: Floats, weights: Floats, labels: Ints) -> NDArray[np.complex128]:
@@ -193,7 +223,7 @@ def _cluster_means(angle_deg: Floats, weights: Floats, labels: Ints) -> NDArray[
 def _bootstrap(vectors: NDArray[np.complex128], resamples: int, rng: np.random.Generator) -> Floats:
     """Deviations of resampled mean directions from the mean, degrees of the multiplied angle, widened."""
     n = len(vectors)
-    if n < FEWEST or not abs(vectors.sum()) > 0:
+    if n < FEWEST or resamples < 1 or not abs(vectors.sum()) > 0:
         return np.zeros(0)
     block = max(1, BLOCK // n)
     sums = np.concatenate(

@@ -1,0 +1,143 @@
+"""Which way each row of a layer runs: the texture of its tile, its shape's long axis, or its own column.
+
+What sunlight from one side does to every tile of an index is no direction of the ground and is taken out of
+the texture (see `retrieval.spatial.textures`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import ArrayLike, NDArray
+
+from retrieval.errors import ToolInputError
+from retrieval.spatial.directions import Axes, axial
+from retrieval.spatial.shapes import axis_deg
+from retrieval.spatial.textures import mean_tensor, structure_tensors, texture_axes
+from tools.layers import Layer
+from tools.mosaic import grey_thumbnail
+from tools.things import clusters
+from tools.workspace import Workspace
+
+MOST_TILES = 2000
+OTHER_TILES = 300
+THUMBNAIL_PX = 96
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Measured axes of a layer's rows: azimuth (degrees), weight, cluster and probability, (n,) each."""
+
+    azimuth_deg: Floats
+    weight: Floats
+    cluster: Ints
+    probability: Floats
+    noun: str
+
+    def __len__(self) -> int:
+        return len(self.azimuth_deg)
+
+    def mean(self, seed: int, given_deg: float | None = None, least: float = -np.inf) -> Axes:
+        """Their mean and its tests; of those with a probability of ``least`` only, if it is finite."""
+        rows = self.probability >= least if np.isfinite(least) else np.ones(len(self), dtype=bool)
+        return axial(
+            self.azimuth_deg[rows], self.weight[rows], self.cluster[rows], given_deg=given_deg, seed=seed
+        )
+
+
+def tile_axes(ws: Workspace, rows: ArrayLike) -> tuple[Floats, Floats]:
+    """Direction in which the texture of tiles runs, and how strongly, without the shading of the index.
+
+    Parameters
+    ----------
+    rows
+        Rows of the index, (n,); -1 where it has no tile.
+
+    Returns
+    -------
+    Azimuths, (n,), 0..180 degrees clockwise from north, NaN where there is no direction; strengths, (n,), 0
+    (no direction of its own) to 1 (one direction only).
+    """
+    wanted = np.asarray(rows, dtype=np.int64).reshape(-1)
+    there, place = np.unique(wanted, return_inverse=True)
+    known = there[there >= 0]
+    shading = mean_tensor(_sampled_tensors(ws, known))
+    azimuth, strength = texture_axes(_tile_tensors(ws, known), shading)
+    absent = len(there) - len(known)  # -1 sorts first
+    azimuth = np.concatenate([np.full(absent, np.nan), np.where(strength > 0, azimuth, np.nan)])
+    return azimuth[place], np.concatenate([np.zeros(absent), strength])[place]
+
+
+def directions_of(ws: Workspace, layer: Layer, shading: Floats) -> Directions:
+    """Axes of the rows that have one; of many tiles a seeded sample.
+
+    Parameters
+    ----------
+    shading
+        Tensor that the tiles of the index share, (3,).
+
+    Raises
+    ------
+    ToolInputError
+        If the layer is neither of tiles nor of shapes and has no column ``azimuth_deg``.
+    """
+    probability = layer.table["probability"].to_numpy(dtype=float)
+    cluster = clusters(ws, layer)
+    if layer.kind == "tiles":
+        rows = ws.rows_at(layer.lonlat)
+        at_row = np.flatnonzero(rows >= 0)
+        if len(at_row) > MOST_TILES:
+            at_row = np.random.default_rng(ws.seed).choice(at_row, MOST_TILES, replace=False)
+        azimuth, weight = texture_axes(_tile_tensors(ws, rows[at_row]), shading)
+        kept = weight > 0
+        at_row, azimuth, weight, noun = at_row[kept], azimuth[kept], weight[kept], "direction"
+    else:
+        all_of_them, noun = _own_azimuths(ws, layer)
+        at_row = np.flatnonzero(np.isfinite(all_of_them))
+        azimuth, weight = all_of_them[at_row], np.ones(len(at_row))
+    return Directions(azimuth, weight, cluster[at_row], probability[at_row], noun)
+
+
+def _own_azimuths(ws: Workspace, layer: Layer) -> tuple[Floats, str]:
+    """The column azimuth_deg, or the long axes of lines and polygons; NaN where there is none."""
+    if "azimuth_deg" in layer.table:
+        return layer.table["azimuth_deg"].to_numpy(dtype=float), "direction"
+    if not layer.pointlike:
+        shapes = layer.shapes
+        azimuth = np.full(len(shapes), np.nan)
+        there = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
+        azimuth[there] = axis_deg(shapes[there], ws.body)
+        return azimuth, "long axis"
+    raise ToolInputError(
+        f"the rows of {layer.id} have no azimuths",
+        allowed="layers of tiles, of lines or polygons, and catalogues with a column azimuth_deg",
+    )
+
+
+def other_tensors(ws: Workspace, layers: list[Layer]) -> Floats:
+    """Structure tensors of a sample of the tiles in none of these layers, (n, 3); none without layers."""
+    if not layers:
+        return np.empty((0, 3))
+    return _sampled_tensors(ws, np.concatenate([ws.rows_at(layer.lonlat) for layer in layers]))
+
+
+def _sampled_tensors(ws: Workspace, without: Ints) -> Floats:
+    # A seeded sample of the index's other tiles: what they share is the light, not the landform.
+    others = np.setdiff1d(np.arange(len(ws.index)), without)
+    size = min(OTHER_TILES, len(others))
+    return _tile_tensors(ws, np.random.default_rng(ws.seed).choice(others, size, replace=False))
+
+
+def _tile_tensors(ws: Workspace, rows: Ints) -> Floats:
+    tensors = [np.empty((0, 3))]
+    for start in range(0, len(rows), 200):
+        ws.check_stop()
+        block = rows[start : start + 200].tolist()
+        pictures = np.stack([grey_thumbnail(ws.index, row, THUMBNAIL_PX) for row in block])
+        tensors.append(structure_tensors(pictures))
+    return np.concatenate(tensors)
