@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import shapely
 
 from retrieval.errors import InputError
-from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, tile_layer
+from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, shape_layer, tile_layer
 from tools.association import associate
-from tools.spatial import near
+from tools.relations import near
 from tools.summary import summarise
 
 DISTANCE_KM = 150.0
@@ -165,3 +166,149 @@ def test_wrong_arguments_are_one_line(ws, truth) -> None:
     with pytest.raises(InputError, match="no null model"):
         associate(ws, a.id, b.id, DISTANCE_KM, null="magic")
     assert near(ws, a.id, b.id, DISTANCE_KM).layer_ids == ("L3",)
+
+
+class TestShapes:
+    def test_lines_and_outlines_are_what_is_near(self, ws) -> None:
+        rng = np.random.default_rng(21)
+        starts = anywhere(rng, 14)
+        ends = ws.body.destination(starts, rng.uniform(0, 360, 14), 250.0)
+        lines = [shapely.LineString(pair) for pair in zip(starts, ends, strict=True)]
+        other = shape_layer(ws, lines, "channels")
+        along = ws.body.destination(starts, ws.body.azimuth_deg(starts, ends), rng.uniform(60, 240, 14))
+        beside = ws.body.destination(along, rng.uniform(0, 360, 14), 5.0)
+        one = a_layer(ws, beside, "cones")
+        result = associate(ws, one.id, other.id, 20.0)
+        assert_keeps_its_word(result)
+        # Ends of a line are 100 km away: only its course is near.
+        assert result.figures["near_percent"] == 100
+        assert result.summary.startswith("L2 lies nearer to L1 than chance allows.")
+        assert "Distances are to the lines and outlines of L1" in result.summary
+
+    def test_one_long_line_is_enough(self, ws) -> None:
+        line = shape_layer(ws, [shapely.LineString([(-170, 20), (0, -10), (170, 20)])])
+        a = a_layer(ws, anywhere(np.random.default_rng(2), 60), "a")
+        result = associate(ws, a.id, line.id, 100.0)
+        assert_keeps_its_word(result)
+        assert "are needed" not in result.summary
+
+    def test_positions_stand_for_shapes_that_are_tested(self, ws) -> None:
+        rings = [shapely.Point(lon, lat).buffer(3.0) for lon, lat in anywhere(np.random.default_rng(3), 30)]
+        a = shape_layer(ws, rings)
+        b = a_layer(ws, anywhere(np.random.default_rng(4), 50), "b")
+        result = associate(ws, a.id, b.id, 100.0)
+        assert_keeps_its_word(result)
+        assert "One position stands for each row of L1." in result.summary
+
+
+class TestStrata:
+    def two_of_the_heights(self, ws, rng):
+        """Two patterns that both keep to the highest ground, and know nothing of each other."""
+        tiles = ws.index.tiles
+        high = np.flatnonzero(tiles["elevation_m"] > np.quantile(tiles["elevation_m"], 0.75))
+        lonlat = tiles[["lon", "lat"]].to_numpy()
+        return tuple(
+            a_layer(ws, lonlat[rng.choice(high, 60, replace=False)] + rng.normal(0, 0.5, (60, 2)), name)
+            for name in "ab"
+        )
+
+    def test_what_both_owe_to_height_is_no_association(self, ws) -> None:
+        a, b = self.two_of_the_heights(ws, np.random.default_rng(5))
+        naive = associate(ws, a.id, b.id, 80.0)
+        honest = associate(ws, a.id, b.id, 80.0, null="strata", strata="elevation")
+        for result in (naive, honest):
+            assert_keeps_its_word(result)
+        assert "“strata”" in honest.summary
+        assert "elevation in six classes of equal area" in honest.summary
+        assert honest.figures["expected_percent"] > naive.figures["expected_percent"]
+        assert honest.figures["p_value"] > naive.figures["p_value"]
+        assert honest.figures["p_value"] > 0.05
+
+    def test_naming_the_strata_is_asking_for_that_null(self, ws) -> None:
+        a, b = self.two_of_the_heights(ws, np.random.default_rng(6))
+        spelled = associate(ws, a.id, b.id, 80.0, null="strata", strata="elevation_m")
+        assert associate(ws, a.id, b.id, 80.0, strata="elevation_m").figures == spelled.figures
+
+    def test_units_of_a_map(self, ws) -> None:
+        a, b = self.two_of_the_heights(ws, np.random.default_rng(7))
+        halves = [shapely.box(-180, -90, 0, 90), shapely.box(0, -90, 180, 90)]
+        units = shape_layer(ws, halves, unit=["old", "young"], age=[3.5, 1.0])
+        result = associate(ws, a.id, b.id, 80.0, null="strata", strata=f"{units.id}.unit")
+        assert_keeps_its_word(result)
+        assert "unit of L3" in result.summary
+        for wrong, said in (
+            (f"{units.id}.age", "no column of text 'age'"),
+            (f"{a.id}.unit", "are points"),
+            ("L9.unit", "no layer"),
+            ("happiness", "happiness"),
+        ):
+            with pytest.raises(InputError, match=said):
+                associate(ws, a.id, b.id, 80.0, null="strata", strata=wrong)
+
+    def test_ground_outside_the_map_is_left_out_and_said(self, ws) -> None:
+        a, b = self.two_of_the_heights(ws, np.random.default_rng(8))
+        units = shape_layer(ws, [shapely.box(-180, -90, 60, 90)], unit=["old"])
+        result = associate(ws, a.id, b.id, 80.0, null="strata", strata=f"{units.id}.unit")
+        assert_keeps_its_word(result)
+        assert result.figures["tested_count"] < 60
+        assert "of a known class" in result.summary
+
+    def test_half_a_question_is_refused(self, ws) -> None:
+        a, b = self.two_of_the_heights(ws, np.random.default_rng(9))
+        with pytest.raises(InputError, match="needs strata"):
+            associate(ws, a.id, b.id, 80.0, null="strata")
+        with pytest.raises(InputError, match="strata are given"):
+            associate(ws, a.id, b.id, 80.0, null="rotation", strata="elevation")
+
+
+class TestThresholds:
+    def test_stricter_ones_are_tests_of_the_rows_left(self, ws, truth) -> None:
+        a, b = (tile_layer(ws, truth[name], name) for name in ("simple_crater", "degraded_crater"))
+        result = associate(ws, a.id, b.id, DISTANCE_KM)
+        assert_keeps_its_word(result)
+        rows = [row for row in result.table if "threshold" in row]
+        assert [row["threshold"] for row in rows] == [0.6, 0.7]
+        for row, name in zip(rows, ("0.60", "0.70"), strict=True):
+            assert row["enrichment"] == result.figures[f"enrichment_at_{name}"]
+            assert row["tested"] < result.figures["tested_count"]
+        assert "At stricter thresholds of 0.6 and 0.7 the enrichment is" in result.summary
+
+    def test_layers_with_thresholds_of_their_own(self, ws, truth) -> None:
+        a = tile_layer(ws, truth["simple_crater"], "a", threshold=0.3)
+        b = tile_layer(ws, truth["degraded_crater"], "b", threshold=0.85)
+        result = associate(ws, a.id, b.id, DISTANCE_KM)
+        assert_keeps_its_word(result)
+        assert "At a stricter threshold of 0.4 of L1, and those of L2 raised as much," in result.summary
+
+    def test_catalogues_have_none(self, ws, truth) -> None:
+        a = a_layer(ws, anywhere(np.random.default_rng(3), 80), "a")
+        b = tile_layer(ws, truth["simple_crater"], "b")
+        assert "At stricter thresholds of 0.6 and 0.7 of L2" in associate(ws, a.id, b.id, 90.0).summary
+        assert "stricter" not in associate(ws, b.id, a.id, 90.0).summary.replace("thresholds of 0.6 and", "")
+
+
+class TestManyTests:
+    def test_a_finding_among_many_says_that_it_is_one_of_many(self, ws) -> None:
+        rng = np.random.default_rng(11)
+        channels = anywhere(rng, 60)
+        beside = ws.body.destination(channels[:40], rng.uniform(0, 360, 40), rng.uniform(5, 60, 40))
+        one, two = a_layer(ws, beside, "cones"), a_layer(ws, channels, "channels")
+        alone = associate(ws, one.id, two.id, 60.0)
+        assert "corrected" not in alone.summary
+        for number in range(99):
+            ws.record_test(f"another {number}", 0.5)
+        result = associate(ws, one.id, two.id, 60.0)
+        assert_keeps_its_word(result)
+        assert result.figures["tests_count"] == 100
+        assert result.figures["corrected_p"] == pytest.approx(100 * result.figures["p_value"])
+        assert result.summary.startswith(
+            "Taken by itself, L1 lies nearer to L2 than chance allows, but not once corrected for the "
+            "100 tests of this conversation."
+        )
+        again = associate(ws, one.id, two.id, 60.0)
+        assert again.figures == result.figures
+
+    def test_what_cannot_be_tested_is_no_test(self, ws) -> None:
+        a, b = a_layer(ws, [], "a"), a_layer(ws, [[0, 0]], "b")
+        associate(ws, a.id, b.id, 60.0)
+        assert ws.record_test("first", 0.04) == (1, 0.04)
