@@ -39,9 +39,9 @@ def curve(ws, x, **more):
 
 
 def pixels(path):
-    picture = Image.open(path)
-    assert picture.size == (1200, 700)
-    return np.asarray(picture.convert("RGB")).astype(int)
+    with Image.open(path) as picture:
+        assert picture.size == (1200, 700)
+        return np.asarray(picture.convert("RGB")).astype(int)
 
 
 def bluish(path):
@@ -145,4 +145,5 @@ def test_files_keep_their_names_apart_and_stay_inside(ws):
 def test_dollars_in_a_title_are_dollars(ws):
     # As mathematics "$^$" would be an error.
     path = bars(ws, [1.0], title="From $^$ to $5_{$", x_label="$\\frac$", notes=("$^$",))
-    assert Image.open(path).text["Title"] == "From $^$ to $5_{$"
+    with Image.open(path) as picture:
+        assert picture.text["Title"] == "From $^$ to $5_{$"

@@ -12,6 +12,7 @@ from tools.assessment import evaluate_layer
 from tools.association import associate
 from tools.classify import classify
 from tools.combine import merge_features, union
+from tools.density import density
 from tools.descent import downslope
 from tools.export import export_layer
 from tools.filters import filter_layer
@@ -21,6 +22,7 @@ from tools.orientation import orientation
 from tools.places import find_place, load_catalogue
 from tools.refine import refine
 from tools.relations import near, nearest, overlap, without
+from tools.sampling import sample_context
 from tools.search import search_example, search_words
 from tools.summary import summarise
 from tools.workspace import ToolResult, Workspace, check_text
@@ -55,12 +57,14 @@ TOOLS: tuple[Callable[..., ToolResult], ...] = (
     nearest,
     overlap,
     downslope,
+    sample_context,
     union,
     merge_features,
     associate,
     novelty,
     evaluate_layer,
     summarise,
+    density,
     orientation,
     draw_map,
     export_layer,

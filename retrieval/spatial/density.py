@@ -16,8 +16,10 @@ from scipy.stats import chi2
 
 from retrieval.errors import GeometryError
 from retrieval.grid import Grid
+from retrieval.spatial.nulls import Shifts, superposed
 from retrieval.spatial.observed import Observed
 from retrieval.spatial.sphere import check_lonlat
+from retrieval.spatial.verdicts import rank_p
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -161,6 +163,47 @@ def density_cells(lonlat: ArrayLike, observed: Observed, cell_km: float) -> tupl
     area = np.asarray(np.bincount(place[: len(own)], observed.cell_areas_km2, len(cells)), dtype=np.float64)
     count = np.bincount(place[len(own) :], minlength=len(cells))
     return grid, cells.astype(np.int64), count.astype(np.int64), area
+
+
+def unevenness_p(
+    values: ArrayLike, moved: ArrayLike, shifts: Shifts, edges: ArrayLike, *, seed: int = 0
+) -> float:
+    """P value of densities as uneven among classes as those found, if the pattern lay anywhere observed.
+
+    The statistic is chi-square of the counts against their means over the shifts; its distribution is that
+    of the shifts, because counts of clusters do not follow the one in tables.
+
+    Parameters
+    ----------
+    values, moved
+        Value of each row where it is, (n,), and where each shift put it, (s, n); NaN is in no class.
+    shifts
+        The pattern moved by a null model that does not keep the value (for latitude, ``rotation``).
+    edges
+        Edges of the classes, (k + 1,), as of `density_by`.
+    seed
+        Seed of the joining of shifts that kept few rows.
+
+    Returns
+    -------
+    float
+        NaN if no row has a class.
+    """
+    bins = np.asarray(edges, dtype=float)
+    found = np.asarray(values, dtype=float)[None]
+    table = np.where(shifts.kept, np.asarray(moved, dtype=float), np.nan)
+    counts = np.stack([np.histogram(row[np.isfinite(row)], bins)[0] for row in (*found, *table)])
+    number = counts.sum(axis=1)
+    if not number[0] or not number[1:].any():
+        return float("nan")
+    rng = np.random.default_rng(seed)
+    joint, sums = superposed(number[1:], int(number[0]), rng, counts[1:])
+    total = np.append(float(number[0]), joint)[:, None]
+    every = np.concatenate([counts[:1].astype(np.float64), sums])
+    shares = every.sum(axis=0) / every.sum()
+    expected = np.maximum(total, 1.0) * shares
+    squares = np.divide((every - expected) ** 2, expected, out=np.zeros_like(every), where=expected > 0)
+    return rank_p(squares.sum(axis=1), "nearer")
 
 
 def _interval(count: Floats, squares: Floats, each: Floats, alpha: float) -> tuple[Floats, Floats]:
