@@ -29,7 +29,7 @@ EMBEDDED = "lowell"
 CONTEXT_TABLE = "context.toml"
 # Context that needs no table: what `areographer fetch` brings, by body.
 _FETCHED = {
-    "mars": {"elevation": ("megt90n000cb.vrt", "m", "MOLA elevation (MEGDR), 4 pixels per degree")},
+    "mars": {"elevation": ("megt90n000cb.vrt", "m", "MOLA elevation (MEGDR)")},
 }
 _LOWELL_ELEVATION = "large-scale relief of Lowell, without its landforms"
 Progress = Callable[[str, int, int], None]

@@ -67,7 +67,7 @@ class Quantity:
     period
         Of a direction or longitude, after how much it begins anew; 0 for all others.
     scale_km
-        Diameter of the discs over which it is measured; 0 where it has none.
+        Diameter of the discs over which it is measured, a pixel of the raster at least; 0 where it has none.
     """
 
     name: str
@@ -111,7 +111,7 @@ def values_of(ws: Workspace, layer: Layer, quantity: Quantity) -> Floats:
 def several(ws: Workspace, names: Sequence[str], scale_km: float | None = None) -> list[Quantity]:
     """Quantities by their names, as `quantity`; those of terrain are measured together."""
     known = _known(ws, scale_km)
-    return [_find(ws, known, name) for name in names]
+    return [_find(ws, known, name, _ending(scale_km)) for name in names]
 
 
 def largest_scale_km(ws: Workspace) -> float:
@@ -119,11 +119,11 @@ def largest_scale_km(ws: Workspace) -> float:
     return ws.body.half_circumference_km / 2.0
 
 
-def _find(ws: Workspace, known: Mapping[str, Quantity], name: str) -> Quantity:
+def _find(ws: Workspace, known: Mapping[str, Quantity], name: str, ending: str) -> Quantity:
     wanted = "_".join(str(name).lower().replace("-", " ").split())
     wanted = _ALSO.get(wanted, wanted)
     for one in known.values():
-        if wanted in (one.name, one.column.lower(), one.column.lower().removesuffix(f"_{one.scale_km:g}km")):
+        if wanted in (one.name, one.column.lower(), one.column.lower().removesuffix(ending)):
             return one
     body, allowed = ws.body.name.capitalize(), ", ".join(known)
     faults = {raster.name: raster.fault for raster in ws.context if raster.fault}
@@ -146,11 +146,13 @@ def _find(ws: Workspace, known: Mapping[str, Quantity], name: str) -> Quantity:
 
 
 def _known(ws: Workspace, scale_km: float | None) -> dict[str, Quantity]:
+    from retrieval.corpus.context import resolution_km
+
     largest = largest_scale_km(ws)
     if scale_km is not None:
         scale_km = check_number("scale_km", scale_km, 0, largest, "km", above=True)
     wide = min(ws.index.grid.tile_km, largest) if scale_km is None else scale_km
-    ending = "" if scale_km is None else f"_{scale_km:g}km"
+    ending = _ending(scale_km)
     found = {
         "latitude": Quantity("latitude", "deg", "lat", lambda lonlat: lonlat[:, 1], "positions"),
         "longitude": Quantity("longitude", "deg", "lon", lambda lonlat: lonlat[:, 0], "positions", 360.0),
@@ -161,12 +163,23 @@ def _known(ws: Workspace, scale_km: float | None) -> dict[str, Quantity]:
     for raster in ws.context:
         if not raster.fault:
             at = partial(_of_raster, ws, raster, wide)
-            column = raster.column + ending
-            found[raster.name] = Quantity(raster.name, raster.unit, column, at, raster.about, scale_km=wide)
+            found[raster.name] = Quantity(
+                raster.name,
+                raster.unit,
+                raster.column + ending,
+                at,
+                raster.about,
+                scale_km=max(wide, resolution_km(raster)),
+            )
     for raster in ws.context:
         if raster.name == ELEVATION and not raster.fault and raster.unit in ("m", "km"):
             found |= _terrain(ws, raster, scale_km, wide, ending)
     return found
+
+
+def _ending(scale_km: float | None) -> str:
+    """End of the names of columns that were measured at another scale than the usual one."""
+    return "" if scale_km is None else f"_{float(scale_km):g}km"
 
 
 def _terrain(
