@@ -202,27 +202,25 @@ class TestShapes:
 
 
 class TestStrata:
-    def two_of_the_heights(self, ws, rng):
+    def two_of_the_heights(self, ws, rng, count: int = 60):
         """Two patterns that both keep to the highest ground, and know nothing of each other."""
-        tiles = ws.index.tiles
-        high = np.flatnonzero(tiles["elevation_m"] > np.quantile(tiles["elevation_m"], 0.75))
-        lonlat = tiles[["lon", "lat"]].to_numpy()
-        return tuple(
-            a_layer(ws, lonlat[rng.choice(high, 60, replace=False)] + rng.normal(0, 0.5, (60, 2)), name)
-            for name in "ab"
-        )
+        elevation = ws.index.tiles["elevation_m"].to_numpy()
+        places = anywhere(rng, 4000)
+        rows = ws.rows_at(places)
+        high = places[(rows >= 0) & (elevation[rows] > np.quantile(elevation, 0.8))]
+        return a_layer(ws, high[:count], "a"), a_layer(ws, high[count : 2 * count], "b")
 
     def test_what_both_owe_to_height_is_no_association(self, ws) -> None:
         a, b = self.two_of_the_heights(ws, np.random.default_rng(5))
-        naive = associate(ws, a.id, b.id, 80.0)
-        honest = associate(ws, a.id, b.id, 80.0, null="strata", strata="elevation")
+        naive = associate(ws, a.id, b.id, 60.0, null="rotation")
+        honest = associate(ws, a.id, b.id, 60.0, null="strata", strata="elevation")
         for result in (naive, honest):
             assert_keeps_its_word(result)
+        assert "nearer to L2" in naive.summary.split(".")[0]
         assert "“strata”" in honest.summary
         assert "elevation in six classes of equal area" in honest.summary
-        assert honest.figures["expected_percent"] > naive.figures["expected_percent"]
-        assert honest.figures["p_value"] > naive.figures["p_value"]
-        assert honest.figures["p_value"] > 0.05
+        assert honest.figures["expected_percent"] > 1.2 * naive.figures["expected_percent"]
+        assert honest.figures["p_value"] > 0.05 > naive.figures["p_value"]
 
     def test_naming_the_strata_is_asking_for_that_null(self, ws) -> None:
         a, b = self.two_of_the_heights(ws, np.random.default_rng(6))
@@ -261,6 +259,18 @@ class TestStrata:
             associate(ws, a.id, b.id, 80.0, null="rotation", strata="elevation")
 
 
+def test_tiles_scattered_anyhow_are_as_near_as_chance_has_them(ws) -> None:
+    # Within a little less than a tile's width a lattice has no neighbours, where open ground has them.
+    rng = np.random.default_rng(31)
+    near, expected = 0.0, 0.0
+    for _ in range(5):
+        a, b = (tile_layer(ws, rng.permutation(len(ws.index))[:90], name) for name in "ab")
+        figures = associate(ws, a.id, b.id, 0.97 * ws.index.grid.tile_km, null="uniform").figures
+        near += figures["near_percent"]
+        expected += figures["expected_percent"]
+    assert near / expected == pytest.approx(1, abs=0.25)
+
+
 class TestThresholds:
     def test_stricter_ones_are_tests_of_the_rows_left(self, ws, truth) -> None:
         a, b = (tile_layer(ws, truth[name], name) for name in ("simple_crater", "degraded_crater"))
@@ -281,10 +291,12 @@ class TestThresholds:
         assert "At a stricter threshold of 0.4 of L1, and those of L2 raised as much," in result.summary
 
     def test_catalogues_have_none(self, ws, truth) -> None:
-        a = a_layer(ws, anywhere(np.random.default_rng(3), 80), "a")
+        a, c = (a_layer(ws, anywhere(np.random.default_rng(seed), 80), "a") for seed in (3, 4))
         b = tile_layer(ws, truth["simple_crater"], "b")
-        assert "At stricter thresholds of 0.6 and 0.7 of L2" in associate(ws, a.id, b.id, 90.0).summary
-        assert "stricter" not in associate(ws, b.id, a.id, 90.0).summary.replace("thresholds of 0.6 and", "")
+        assert "At stricter thresholds of 0.6 and 0.7 of L3" in associate(ws, a.id, b.id, 90.0).summary
+        result = associate(ws, a.id, c.id, 90.0)
+        assert "stricter" not in result.summary
+        assert all("threshold" not in row for row in result.table)
 
 
 class TestManyTests:

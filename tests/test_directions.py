@@ -6,7 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.errors import SettingsError
-from retrieval.spatial.directions import Axes, apart_deg, axial, rayleigh_p, same_axis
+from retrieval.spatial.directions import (
+    Axes,
+    apart_deg,
+    apart_interval,
+    axial,
+    holds,
+    rayleigh_p,
+    same_axis,
+)
 
 
 def each(azimuths, **more) -> Axes:
@@ -171,3 +179,33 @@ def test_what_makes_no_sense_is_refused(arguments, more) -> None:
 def test_axes_and_directions_are_not_compared() -> None:
     with pytest.raises(SettingsError, match="cannot be compared"):
         same_axis(each([1, 2, 3]), each([1, 2, 3], period_deg=360))
+
+
+def test_the_interval_of_a_difference_holds_none_where_there_is_none() -> None:
+    rng = np.random.default_rng(8)
+    held = 0
+    for seed in range(60):
+        a, b = (each(rng.normal(mean, 15, 15), seed=seed, resamples=300) for mean in (178, 2))
+        low, high = apart_interval(a, b)
+        apart, p_value = same_axis(a, b)
+        assert low <= apart <= high
+        assert (p_value < 0.05) == (low > 0) or p_value == pytest.approx(0.05, abs=0.02)
+        held += low <= 4 <= high or low <= -4 <= high
+    assert held >= 52
+    assert np.isnan(apart_interval(each([10, 20]), each([10, 20, 30]))).all()
+
+
+@pytest.mark.parametrize("mean", [3.0, 90.0, 177.0])
+def test_an_interval_holds_its_mean_and_not_what_lies_across(mean) -> None:
+    axes = each(mean + np.linspace(-10, 10, 9))
+    assert holds(axes, mean)
+    assert holds(axes, mean + 180)
+    assert not holds(axes, mean + 90)
+    assert not holds(axes, mean + 20)
+    assert holds(each([mean]), mean + 90)  # no interval excludes nothing
+
+
+def test_without_resamples_there_is_no_interval() -> None:
+    axes = each([10, 20, 30], resamples=0)
+    assert np.isnan(axes.low_deg)
+    assert axes.azimuth_deg == pytest.approx(20)

@@ -77,7 +77,8 @@ def associate(
     points, noun = things(ws, one)
     target = _target(two)
 
-    test = _Test(ws, observed, distance, side, classes)
+    on_cells = one.kind == two.kind == "tiles"
+    test = _Test(ws, observed, distance, side, classes, on_cells)
     found = test.run(points, target, model, FULL_SHIFTS)
     figures: Figures = {"of_count": len(points), "other_count": len(two), "distance_km": tidy(distance)}
     if not found.why:
@@ -111,6 +112,7 @@ class _Test:
     distance_km: float
     side: Side
     classes: Classes | None
+    on_cells: bool  # both layers are tiles
 
     def run(self, places: Floats, others: NDArray[Any], null: Any, shifts: int) -> Association:
         self.ws.check_stop()
@@ -124,6 +126,7 @@ class _Test:
             null=null,
             strata=classes.at if classes else None,
             strata_words=classes.words if classes else "",
+            on_cells=self.on_cells,
             side=self.side,
             shifts=shifts,
             alpha=ALPHA,

@@ -15,7 +15,7 @@ The interval of the enrichment is the test turned around: the shares that it wou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -119,6 +119,7 @@ def associate(
     null: Null = "spin",
     strata: Strata | None = None,
     strata_words: str = "",
+    on_cells: bool = False,
     side: Side = "both",
     radii_km: ArrayLike | None = None,
     shifts: int = 999,
@@ -146,6 +147,9 @@ def associate(
         For the null ``strata``: gives the class of positions (n, 2), (n,) whole numbers, -1 where it is not
         known, and what the classes are (``"elevation in six classes"``). Rows on ground of unknown class are
         left out.
+    on_cells
+        Whether the rows of A and of B are middles of cells of ``observed``. Moved rows then go to the middle
+        of theirs: middles lie in a lattice, whose neighbours are not as far apart as chance would have it.
     side
         ``nearer``, ``farther`` or ``both``.
     radii_km
@@ -183,6 +187,8 @@ def associate(
     moved = make_shifts(
         null, body, used, observed, count, rng, asked, strata=strata, strata_words=strata_words
     )
+    if on_cells:
+        moved = replace(moved, lonlat=observed.grid.centres(observed.grid.locate(moved.lonlat)))
     curves = _curves(used, moved, target, radii, rng)
 
     at = int(np.searchsorted(radii, asked))
