@@ -4,7 +4,8 @@ import shapely
 
 from retrieval.body import get_body
 from retrieval.errors import GeometryError
-from retrieval.evaluate.associations import draw_pairs, evaluate_pairs
+from retrieval.evaluate.associations import evaluate_pairs
+from retrieval.evaluate.pairs import draw_pairs
 from retrieval.spatial.association import associate
 from retrieval.spatial.observed import Observed, observed_points, whole_body
 from retrieval.spatial.sphere import SphereTree

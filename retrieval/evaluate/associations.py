@@ -1,62 +1,34 @@
 """How often the association test cries wolf, and how often it sees the wolf, on patterns made by chance.
 
-Each pair of patterns is drawn anew: clustered (Thomas processes of any width and size), half of them
-bound to one band of latitude that both share, on ground of which strips, holes and blocks were not seen.
-Without ``near_share`` the two know nothing of each other, so every association found is false; with it, part
-of A's clusters lie near B. `evaluate_associations` puts beside that what the tests say about the processes
-of synthetic planets (`hypotheses`).
+Without ``near_share`` the patterns of a pair (`pairs`) know nothing of each other, so every association
+found is false; with it, part of A's clusters lie near B. `evaluate_associations` puts beside that what the
+tests say about the processes of synthetic planets (`hypotheses`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from retrieval.body import Body, get_body, to_east_180
+from retrieval.body import get_body
 from retrieval.errors import SettingsError
 from retrieval.evaluate.hypotheses import judge_planet
-from retrieval.grid import Grid
+from retrieval.evaluate.pairs import draw_pairs
 from retrieval.spatial.association import FEWEST_CLUSTERS, LEAST_RETAINED, associate
-from retrieval.spatial.nulls import Null, clusters_of
-from retrieval.spatial.observed import Observed
-from retrieval.spatial.sphere import lonlat_of, vectors_of
+from retrieval.spatial.nulls import Null
+from retrieval.spatial.verdicts import Side
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-CELL_KM = 16.0
-FEWEST_ROWS = 15  # of both patterns, after what was not seen is gone
+LITTLE = 5  # independent rows: patterns worth fewer are told apart
+NAIVE_SHIFTS = 199  # of the null ``uniform``, whose share of false alarms needs no finer p
 NULLS: tuple[Null, ...] = ("spin", "rotation", "clusters", "uniform")
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two patterns and the ground on which both were looked for.
-
-    Attributes
-    ----------
-    a, b
-        Positions, (n, 2), degrees.
-    observed
-        Where was looked.
-    distance_km
-        Distance to be asked.
-    banded
-        Whether both lie in one band of latitude.
-    """
-
-    a: Floats
-    b: Floats
-    observed: Observed
-    distance_km: float
-    banded: bool
 
 
 @dataclass(frozen=True)
@@ -82,49 +54,13 @@ class Rate:
         return {"share": self.share, "low": self.low, "high": self.high, "of": self.of}
 
 
-def draw_pairs(seed: int, count: int, *, near_share: float | None = None) -> Iterator[Pair]:
-    """Pairs of clustered patterns on Lowell with uneven coverage.
-
-    Parameters
-    ----------
-    seed
-        Seed of everything.
-    count
-        Number of pairs.
-    near_share
-        None: independent patterns. Else the share of A's clusters whose centre lies about half the
-        distance asked from one of B.
-    """
-    body = get_body("lowell")
-    grid = Grid(body, CELL_KM)
-    rng = np.random.default_rng(seed)
-    made = 0
-    while made < count:
-        observed = _coverage(grid, rng)
-        distance_km = float(np.exp(rng.uniform(np.log(16.0), np.log(80.0))))
-        band = _band(rng) if rng.random() < 0.5 else None
-        b = _seen(_thomas(body, _centres(rng, int(rng.integers(12, 70)), band), rng), observed)
-        centres = _centres(rng, int(rng.integers(12, 70)), band)
-        if near_share is not None and len(b):
-            centres[: round(near_share * len(centres))] = np.nan
-            follow = np.isnan(centres[:, 0])
-            beside = b[rng.integers(0, len(b), int(follow.sum()))]
-            centres[follow] = _scattered(body, beside, distance_km / 2, rng)
-        a = _seen(_thomas(body, centres, rng, widest_km=60.0 if near_share is None else 25.0), observed)
-        if min(len(a), len(b)) < FEWEST_ROWS:
-            continue
-        groups = [int(clusters_of(body, rows, distance_km).max()) + 1 for rows in (a, b)]
-        if groups[0] < FEWEST_CLUSTERS or groups[1] < FEWEST_CLUSTERS:
-            continue
-        made += 1
-        yield Pair(a, b, observed, distance_km, band is not None)
-
-
 def evaluate_pairs(
     seed: int,
     count: int,
     *,
     near_share: float | None = None,
+    few: bool = False,
+    side: Side = "both",
     nulls: Sequence[Null] = NULLS,
     shifts: int = 199,
     alpha: float = 0.05,
@@ -139,11 +75,15 @@ def evaluate_pairs(
     count
         Number of pairs.
     near_share
-        None: independent pairs, so that the shares are of false alarms. Else power, see `draw_pairs`.
+        None: independent pairs, so that the shares are of false alarms. Else power, see `pairs.draw_pairs`.
+    few
+        Pairs of few clusters, see there.
+    side
+        What is asked of each pair.
     nulls
         Null models to compare.
     shifts
-        Shifts of each test.
+        Shifts of each test; of the null ``uniform`` at most 199.
     alpha
         Level of the tests.
     progress
@@ -154,7 +94,8 @@ def evaluate_pairs(
     dict
         ``pairs`` and for each null model ``both``, ``nearer``, ``farther`` (tests of the distance asked),
         ``curve`` (the whole curve), ``banded`` (pairs in one band of latitude), ``testable`` (pairs with
-        enough independent rows and shifts that keep enough of them) and ``verdict`` (pairs that are called
+        enough independent rows and shifts that keep enough of them), ``little`` (those of them that are
+        worth fewer than five independent rows) and ``verdict`` (pairs that are called
         nearer or farther in the end); each with its share and interval.
 
     Raises
@@ -164,9 +105,9 @@ def evaluate_pairs(
     """
     if count < 1:
         raise SettingsError(f"{count} pairs show nothing", allowed="1 or more")
-    columns = ("both", "nearer", "farther", "curve", "banded", "testable", "verdict")
+    columns = ("both", "nearer", "farther", "curve", "banded", "testable", "little", "verdict")
     hits: dict[Null, dict[str, list[bool]]] = {null: {name: [] for name in columns} for null in nulls}
-    for number, pair in enumerate(draw_pairs(seed, count, near_share=near_share)):
+    for number, pair in enumerate(draw_pairs(seed, count, near_share=near_share, few=few)):
         for null in nulls:
             test = associate(
                 get_body("lowell"),
@@ -175,7 +116,8 @@ def evaluate_pairs(
                 pair.observed,
                 pair.distance_km,
                 null=null,
-                shifts=shifts,
+                side=side,
+                shifts=min(shifts, NAIVE_SHIFTS) if null == "uniform" else shifts,
                 alpha=alpha,
                 seed=number,
             )
@@ -189,6 +131,8 @@ def evaluate_pairs(
                 row["banded"].append(found)
             if test.clusters >= FEWEST_CLUSTERS and test.retained >= LEAST_RETAINED:
                 row["testable"].append(found)
+                if test.clusters < LITTLE:
+                    row["little"].append(found)
             row["verdict"].append(test.verdict in ("nearer", "farther"))
         if progress:
             progress("pairs of patterns", number + 1, count)
@@ -197,6 +141,9 @@ def evaluate_pairs(
         "alpha": alpha,
         "pairs": count,
         "near_share": near_share,
+        "few": few,
+        "side": side,
+        "shifts": shifts,
         "by_null": {
             null: {name: Rate.of_hits(values).as_json() for name, values in row.items()}
             for null, row in hits.items()
@@ -294,61 +241,3 @@ def evaluate_associations(
         "seconds": time.perf_counter() - start,
         "table": table,
     }
-
-
-def _band(rng: Generator) -> tuple[float, float, bool]:
-    """South, north, and whether the band lies on both hemispheres."""
-    if rng.random() < 0.5:
-        south = float(rng.uniform(0.0, 55.0))
-        return south, south + float(rng.uniform(12.0, 30.0)), True
-    south = float(rng.uniform(-60.0, 50.0))
-    return south, south + float(rng.uniform(15.0, 40.0)), False
-
-
-def _centres(rng: Generator, count: int, band: tuple[float, float, bool] | None) -> Floats:
-    """Even on the sphere, or in a band; lonlat, (count, 2)."""
-    south, north, both = (-90.0, 90.0, False) if band is None else band
-    low, high = np.sin(np.radians([south, min(north, 90.0)]))
-    lat = np.degrees(np.arcsin(rng.uniform(low, high, count)))
-    if both:
-        lat *= rng.choice([-1.0, 1.0], count)
-    return np.stack([rng.uniform(-180.0, 180.0, count), lat], axis=-1)
-
-
-def _thomas(body: Body, centres: Floats, rng: Generator, widest_km: float = 60.0) -> Floats:
-    """Clusters of a Poisson number of rows, normally scattered about their centres."""
-    width_km = float(np.exp(rng.uniform(np.log(8.0), np.log(widest_km))))
-    sizes = rng.poisson(rng.uniform(1.5, 12.0), len(centres))
-    return _scattered(body, np.repeat(centres, sizes, axis=0), width_km, rng)
-
-
-def _scattered(body: Body, lonlat: Floats, width_km: float, rng: Generator) -> Floats:
-    if not len(lonlat):
-        return lonlat
-    noise = rng.standard_normal((len(lonlat), 3)) * width_km / body.radius_km
-    return lonlat_of(vectors_of(lonlat) + noise)
-
-
-def _coverage(grid: Grid, rng: Generator) -> Observed:
-    """Strips along meridians, round holes, and blocks whose share depends on latitude, in any mixture."""
-    centres = grid.centres()
-    kind = int(rng.integers(3))
-    seen = np.full(len(grid), kind == 2)
-    if kind < 2:
-        for _ in range(int(rng.integers(5, 16))):
-            seen |= (centres[:, 0] - rng.uniform(-180.0, 180.0)) % 360.0 < rng.uniform(6.0, 24.0)
-    if kind > 0:
-        vectors = vectors_of(centres)
-        for hole in vectors_of(_centres(rng, int(rng.integers(2, 9)), None)):
-            seen &= vectors @ hole <= np.cos(rng.uniform(0.1, 0.5))
-    if rng.random() < 0.5:
-        share = rng.uniform(0.2, 1.0) + np.abs(centres[:, 1]) / 90.0 * rng.uniform(-0.8, 0.8)
-        block = ((to_east_180(centres[:, 0]) + 180.0) // 6).astype(np.int64) * 40
-        block += ((centres[:, 1] + 90.0) // 5).astype(np.int64)
-        seen &= rng.random(60 * 40)[block] < np.clip(share, 0.15, 1.0)
-    cells = np.flatnonzero(seen)
-    return Observed(grid, cells, np.ones(len(cells)), None, "simulated coverage")
-
-
-def _seen(lonlat: Floats, observed: Observed) -> Floats:
-    return lonlat[observed.holds(lonlat)] if len(lonlat) else lonlat

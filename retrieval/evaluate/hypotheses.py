@@ -172,7 +172,8 @@ def _process(tests: _Tests, rule: Process) -> tuple[str, Callable[[], Found]]:
     if on == "latitude":
         return "lower", tests.values(name, _off_band(rule), "rotation")
     if on == "elevation":
-        return "higher", tests.values(name, tests.planet.elevation_m, "spin")
+        # Highlands lie south of a boundary that follows a parallel: what keeps latitudes keeps them too.
+        return "higher", tests.values(name, tests.planet.elevation_m, "rotation")
     if on == "dust":
         return "higher", tests.values(name, tests.brightness, "spin")
     if "min_distance_km" in numbers:

@@ -19,35 +19,32 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import shapely
-from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
-from retrieval.body import Body, chord
+from retrieval.body import Body
 from retrieval.errors import GeometryError
-from retrieval.spatial.nulls import Null, Shifts, clusters_of, make_shifts, superposed
+from retrieval.spatial.nulls import Null, Shifts, make_shifts
 from retrieval.spatial.observed import Observed
-from retrieval.spatial.shapes import along, inside
-from retrieval.spatial.sphere import SLACK, check_lonlat, vectors_of
+from retrieval.spatial.shares import Target, angle_of, make_curves, share_moved
+from retrieval.spatial.sphere import check_lonlat
 from retrieval.spatial.strata import Strata, cell_classes
 from retrieval.spatial.verdicts import Side, extreme_ranks, rank_p, said_p
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Verdict = Literal["nearer", "farther", "no difference", "cannot tell"]
 
 RADII = 24
 FARTHEST = 4.0  # end of the curve, in distances asked
-FEWEST_CLUSTERS = 5
+# Independent rows that A must be worth. Where it is worth 3 to 5, independent patterns were called associated
+# no oftener than elsewhere (2 to 5 % at a level of 5 %); below 3, with the null `rotation`, in up to 9 %.
+FEWEST_CLUSTERS = 3
 FEWEST_OTHERS = 3  # positions of B; one long line or outline is enough
 LEAST_RETAINED = 0.2
 LARGEST_UNSEEN = 3.0  # an enrichment that a test must be able to see before it may say "no difference"
 POWER_Z = 0.8416  # a normal value is below this with a chance of 80 %
 MOST_MOVED = 10_000_000  # rows times shifts: memory of 400 MB, some ten seconds
 FEWEST_SHIFTS = 199
-BLOCK = 1_000_000  # positions looked up in one go
 NAN = float("nan")
 
 
@@ -71,8 +68,8 @@ class Association:
     side
         What was asked.
     clusters, other_clusters
-        How many independent rows the rows of A are worth (number over design effect); how many groups B
-        has when linked within the distance asked (shapes count one by one).
+        How many independent rows the rows of A are worth (number over design effect, cut to a whole one);
+        how many groups B has when linked within the distance asked (shapes count one by one).
     retained
         Share of A that falls on observed ground on the median shift.
     least_enrichment
@@ -153,7 +150,7 @@ def associate(
     side
         ``nearer``, ``farther`` or ``both``.
     radii_km
-        Distances of the curve, ascending; by default 24 from half a cell of ``observed`` to ten times the
+        Distances of the curve, ascending; by default 24 from half a cell of ``observed`` to four times the
         distance asked, at most an eighth of the circumference.
     shifts
         Number of shifts. Fewer are made (at least 199) when rows times shifts exceed ten million.
@@ -168,7 +165,7 @@ def associate(
         If a position, a shape, a distance, the side or the level cannot be used.
     """
     points = check_lonlat(lonlat, "the rows tested")
-    target = _Target(body, others)
+    target = Target(body, others)
     radii, asked = _radii(body, observed, distance_km, radii_km)
     if side not in ("nearer", "farther", "both"):
         raise GeometryError(f"{side!r} is no side", allowed="nearer, farther, both")
@@ -189,23 +186,18 @@ def associate(
     )
     if on_cells:
         moved = replace(moved, lonlat=observed.grid.centres(observed.grid.locate(moved.lonlat)))
-    curves = _curves(used, moved, target, radii, rng)
+    curves = make_curves(used, moved, target, radii, rng)
 
     at = int(np.searchsorted(radii, asked))
     statistic = curves.statistic
     p_value = rank_p(statistic[:, at], side)
     p_curve = float(extreme_ranks(statistic, side)[0])
-    inside_envelope = extreme_ranks(statistic) > alpha
-    low, high = (
-        (statistic[inside_envelope].min(axis=0), statistic[inside_envelope].max(axis=0))
-        if inside_envelope.any()
-        else (statistic.min(axis=0), statistic.max(axis=0))
-    )
+    low, high = _envelope(statistic, alpha)
     share, expected = curves.share, curves.expected
     spread = 2.0 * np.sqrt(rows)
     lower, upper = np.quantile(statistic[:, at], [alpha / 2, 1 - alpha / 2])
-    design = float((statistic[:, at] ** 2).mean())
-    worth = rows / max(1.0, design)
+    # The observed pattern is no part of what chance scatters: a strong association would lower its own worth.
+    worth = rows / max(1.0, float((statistic[1:, at] ** 2).mean()))
     least = _least(expected[at], statistic[:, at], spread, side, alpha)
     verdict, reason = _verdict(
         p_value, alpha, side, float(share[at]), float(expected[at]), worth, moved, target, least
@@ -214,19 +206,19 @@ def associate(
         radii_km=radii,
         share=share,
         null_mean=expected,
-        low=_shifted(expected, low / spread),
-        high=_shifted(expected, high / spread),
+        low=share_moved(expected, low / spread),
+        high=share_moved(expected, high / spread),
         distance_km=asked,
         near=round(float(share[at]) * rows),
         of=rows,
         expected_percent=100.0 * float(expected[at]),
         enrichment=_ratio(share[at], expected[at]),
-        enrichment_low=_ratio(_shifted(share[at], -upper / spread), expected[at]),
-        enrichment_high=_ratio(_shifted(share[at], -lower / spread), expected[at]),
+        enrichment_low=_ratio(share_moved(share[at], -upper / spread), expected[at]),
+        enrichment_high=_ratio(share_moved(share[at], -lower / spread), expected[at]),
         p_value=p_value,
         p_curve=p_curve,
         side=side,
-        clusters=round(worth),
+        clusters=int(worth),
         other_clusters=target.clusters(asked),
         retained=moved.retained,
         least_enrichment=least,
@@ -237,118 +229,11 @@ def associate(
     )
 
 
-@dataclass(frozen=True)
-class _Curves:
-    """Shares near and expected, (r,), and the statistic of the observed pattern (first) and of each made by
-    chance, (s + 1, r)."""
-
-    share: Floats
-    expected: Floats
-    statistic: Floats
-
-
-class _Target:
-    """B as something to be near to."""
-
-    def __init__(self, body: Body, others: NDArray[Any] | ArrayLike) -> None:
-        self.body = body
-        found = np.asarray(others)
-        self.points = np.zeros((0, 2))
-        self.shapes: NDArray[Any] = np.zeros(0, dtype=object)
-        if found.dtype == object and found.ndim == 1:
-            if not bool(shapely.is_geometry(found).all()):
-                raise GeometryError("a shape to be near to is none", allowed="positions, or geometries")
-            kept = found[~shapely.is_empty(found)]
-            is_point = shapely.get_type_id(kept) == 0
-            self.points = check_lonlat(shapely.get_coordinates(kept[is_point]), "the other layer")
-            self.shapes = kept[~is_point]
-        else:
-            self.points = check_lonlat(others, "the other layer")
-        self.count = len(self.points) + len(self.shapes)
-
-    def clusters(self, link_km: float) -> int:
-        """Groups of positions linked within a distance, and shapes."""
-        groups = clusters_of(self.body, self.points, link_km)
-        return len(self.shapes) + (int(groups.max()) + 1 if len(groups) else 0)
-
-    def bins(self, radii_km: Floats) -> _Bins:
-        """What sorts positions into the smallest of these distances that reaches them."""
-        spots = self.points
-        # Half the smallest distance apart, points on an outline are right to 1/32 of it at that distance,
-        # and nearly exact beyond.
-        if len(self.shapes):
-            spots = np.concatenate([spots, along(self.shapes, self.body, float(radii_km[0]) / 2.0)[0]])
-        areas = (
-            self.shapes[np.isin(shapely.get_type_id(self.shapes), (3, 6, 7))] if len(self.shapes) else None
-        )
-        return _Bins(self.body, spots, areas, radii_km)
-
-
-class _Bins:
-    # Only whether a position is within each radius is asked, a million times, so a bare tree in space and
-    # thresholds on the chord do; a `SphereTree` would spend most of its time on exact distances and ties.
-    def __init__(self, body: Body, spots: Floats, areas: NDArray[Any] | None, radii_km: Floats) -> None:
-        self.areas = areas
-        self.thresholds = chord(np.minimum(radii_km / body.radius_km, np.pi)) + SLACK
-        self.tree = cKDTree(vectors_of(spots))
-
-    def __call__(self, lonlat: Floats) -> NDArray[np.int8]:
-        """Number of radii too short to reach B from each position (n, 2), (n,)."""
-        out = np.empty(len(lonlat), dtype=np.int8)
-        for start in range(0, len(lonlat), BLOCK):
-            block = lonlat[start : start + BLOCK]
-            chords = self.tree.query(vectors_of(block), distance_upper_bound=self.thresholds[-1] * 1.001)[0]
-            short = np.searchsorted(self.thresholds, chords).astype(np.int8)
-            if self.areas is not None:
-                short[inside(block, self.areas) >= 0] = 0
-            out[start : start + BLOCK] = short
-        return out
-
-
-def _curves(points: Floats, moved: Shifts, target: _Target, radii: Floats, rng: Generator) -> _Curves:
-    shifts, rows = moved.kept.shape
-    bins = target.bins(radii)
-    # By row, then shift: a row's own places lie together, which a tree and the caches like.
-    short = np.empty((rows, shifts + 1), dtype=np.int8)
-    short[:, 0] = bins(points)
-    short[:, 1:] = bins(np.swapaxes(moved.lonlat, 0, 1).reshape(-1, 2)).reshape(rows, shifts)
-    kept = np.concatenate([np.ones((rows, 1), dtype=bool), moved.kept.T], axis=1)
-    width = len(radii) + 1
-    per_row = _counts(short, kept, np.arange(rows)[:, None], rows, width)
-    per_shift = _counts(short, kept, np.arange(shifts + 1)[None, :], shifts + 1, width)
-    # Share near of each row over all shifts that kept it, the observed one among them.
-    chance = per_row / kept.sum(axis=1)[:, None]
-    expected = kept[:, 1:].T.astype(np.float64) @ chance
-    number, near, expected = superposed(kept[:, 1:].sum(axis=0), rows, rng, per_shift[1:], expected)
-    number = np.append(float(rows), number)[:, None]
-    share = np.concatenate([per_shift[:1], near]) / np.maximum(number, 1.0)
-    expected = np.concatenate([chance.sum(axis=0)[None], expected]) / np.maximum(number, 1.0)
-    statistic = 2.0 * np.sqrt(number) * (_root(share) - _root(expected))
-    # None near is as far as a pattern can be, however few were expected, and all near as near: neither may
-    # be outdone by another pattern of the same share because of its number of rows.
-    for bound, end in ((share <= 0.0, statistic.min(axis=0)), (share >= 1.0, statistic.max(axis=0))):
-        statistic = np.where(bound, end, statistic)
-    # What chance leaves no room for (always near, or never) is no evidence, only rounding.
-    fixed = (expected[0] <= 1e-12) | (expected[0] >= 1 - 1e-12)
-    statistic[:, fixed] = 0.0
-    return _Curves(share[0], expected[0], statistic)
-
-
-def _counts(short: NDArray[np.int8], kept: Bools, owner: Ints, owners: int, width: int) -> Floats:
-    """How many of each owner's kept places are within each radius, (owners, r)."""
-    key = (owner * width + short)[kept]
-    return (
-        np.bincount(key, minlength=owners * width).reshape(owners, width).cumsum(axis=1)[:, :-1].astype(float)
-    )
-
-
-def _root(share: ArrayLike) -> Floats:
-    return np.asarray(np.arcsin(np.sqrt(np.clip(share, 0.0, 1.0))))
-
-
-def _shifted(share: ArrayLike, by: ArrayLike) -> Floats:
-    """A share moved on the scale of the arcsine root; never below 0 or above 1."""
-    return np.asarray(np.sin(np.clip(_root(share) + np.asarray(by), 0.0, np.pi / 2)) ** 2)
+def _envelope(statistic: Floats, alpha: float) -> tuple[Floats, Floats]:
+    """Lowest and highest of the curves that chance does not find extreme, (r,) each."""
+    common = extreme_ranks(statistic) > alpha
+    kept = statistic[common] if common.any() else statistic
+    return kept.min(axis=0), kept.max(axis=0)
 
 
 def _ratio(share: ArrayLike, expected: ArrayLike) -> float:
@@ -361,9 +246,9 @@ def _least(expected: float, statistic: Floats, spread: float, side: Side, alpha:
     sd = float(np.sqrt((statistic**2).mean()))
     lower, upper = np.quantile(statistic, [tail, 1 - tail])
     if side == "farther":
-        angle = float(_root(expected)) + (lower - POWER_Z * sd) / spread
+        angle = float(angle_of(expected)) + (lower - POWER_Z * sd) / spread
         return float(np.sin(angle) ** 2) / expected if angle > 0 and expected > 0 else 0.0
-    angle = float(_root(expected)) + (upper + POWER_Z * sd) / spread
+    angle = float(angle_of(expected)) + (upper + POWER_Z * sd) / spread
     return float(np.sin(angle) ** 2) / expected if angle < np.pi / 2 and expected > 0 else float("inf")
 
 
@@ -401,7 +286,7 @@ def _tested(points: Floats, observed: Observed, null: Null, strata: Strata | Non
     return np.asarray(np.append(known, False)[observed.cell_at(points)])
 
 
-def _empty(points: Floats, target: _Target, observed: Observed, stratified: bool) -> str:
+def _empty(points: Floats, target: Target, observed: Observed, stratified: bool) -> str:
     if not len(observed.cells):
         return "nothing was observed"
     if not len(points):
@@ -420,7 +305,7 @@ def _verdict(
     expected: float,
     worth: float,
     moved: Shifts,
-    target: _Target,
+    target: Target,
     least: float,
 ) -> tuple[Verdict, str]:
     if worth < FEWEST_CLUSTERS:
