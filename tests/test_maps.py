@@ -1,39 +1,41 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
-
+import geopandas as gpd
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import shapely
 from PIL import Image
 
-from retrieval.body import get_body
 from retrieval.errors import Cancelled, ToolInputError
 from retrieval.grid import Grid
 from retrieval.index import build_index
 from tests.fakes import PatternEncoder, PatternSource
-from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, tile_layer
+from tests.workspaces import a_gazetteer, a_layer, a_workspace, assert_keeps_its_word, tile_layer
 from tools import mosaic
-from tools.maps import basemap, draw_map
-from tools.views import (
-    View,
-    degree_step,
-    from_polar,
-    latitude_label,
-    longitude_label,
-    round_step,
-    to_orthographic,
-    to_polar,
-    view_of,
-)
-
-LOWELL = get_body("lowell")
+from tools.layers import make_table
+from tools.maps import draw_map
+from tools.mosaic import basemap
 
 
 @pytest.fixture
 def ws(home, tiny_index, pattern_encoder):
-    return a_workspace(home, tiny_index, pattern_encoder)
+    return a_workspace(home, tiny_index, pattern_encoder, gazetteer=a_gazetteer(tiny_index))
+
+
+def shape_layer(ws, shapes, title="units", **columns):
+    lonlat = np.array([shape.representative_point().coords[0] for shape in shapes])
+    table = make_table(ws.body, [f"{title}-{i}" for i in range(len(shapes))], lonlat, **columns)
+    table = table.set_geometry(gpd.GeoSeries(shapes, crs=ws.body.crs))
+    return ws.layers.add(title, "catalogue", table, ws.provenance("made by hand", {}))
+
+
+def pixels(result):
+    with Image.open(result.pictures[0]) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def changed(one, other):
+    return np.abs(one - other).sum(axis=2) > 40
 
 
 @pytest.fixture(scope="module")
@@ -105,84 +107,21 @@ class TestBasemap:
         with pytest.raises(ToolInputError, match="64 to 8,192"):
             basemap(tiny_index, width)
 
+    def test_sampling_gives_the_basemap_back(self, tiny_index) -> None:
+        picture = basemap(tiny_index, 256)
+        lon = -180 + (np.arange(256) + 0.5) * 360 / 256
+        lat = 90 - (np.arange(128) + 0.5) * 180 / 128
+        lonlat = np.stack(np.meshgrid(lon, lat), axis=-1)
+        np.testing.assert_array_equal(mosaic.sample(picture, lonlat), picture)
+        turned = lonlat + np.array([360.0, 0.0])
+        np.testing.assert_array_equal(mosaic.sample(picture, turned), picture)
+        lonlat[:64] = np.nan
+        assert not mosaic.sample(picture, lonlat)[:64].any()
+
     def test_stretching_leaves_flat_and_empty_pictures(self) -> None:
         flat = np.full((4, 4), 90, np.uint8)
         np.testing.assert_array_equal(mosaic.stretch(flat), flat)
         assert not mosaic.stretch(np.zeros((4, 4), np.uint8)).any()
-
-
-class TestViews:
-    def test_an_index_of_the_whole_body_shows_it(self, tiny_index) -> None:
-        assert view_of(tiny_index) == View(-180.0, 180.0, -90.0, 90.0)
-
-    def test_a_region_across_the_antimeridian_is_shown_in_one_piece(self, region) -> None:
-        view = view_of(region)
-        assert not view.whole
-        assert view.west < 160 < 200 < view.east < 240
-        assert (view.east - view.west) * view.stretch_x == pytest.approx(
-            2 * (view.north - view.south), rel=0.1
-        )
-        x = view.lon(region.tiles["lon"])
-        assert x.min() >= view.west
-        assert x.max() <= view.east
-
-    def test_bodies_counted_to_360_begin_at_the_meridian(self, tiny_index) -> None:
-        body = SimpleNamespace(longitude_domain=360)
-        index = SimpleNamespace(tiles=tiny_index.tiles, body=body, grid=tiny_index.grid)
-        assert view_of(index).west == 0.0
-
-    def test_lengths_are_true_at_the_middle_of_a_view_away_from_the_equator(self) -> None:
-        assert View(0, 20, 50, 70).stretch_x == pytest.approx(0.5)
-        assert View(0, 20, -5, 70).stretch_x == 1.0
-
-    @given(st.floats(-180, 179.99), st.floats(61, 89.9), st.sampled_from([1, -1]))
-    def test_polar_views_turn_back(self, lon, lat, pole) -> None:
-        x, y = to_polar(np.array([[lon, lat * pole]]), pole)
-        back = from_polar(x, y, pole)[0]
-        assert LOWELL.distance_km(back, [lon, lat * pole]) < 1e-6
-        assert np.hypot(x, y)[0] <= 1.0
-
-    def test_poles_are_seen_from_above(self) -> None:
-        # In the north 90 E is to the right of longitude 0 at the bottom; in the south, of 0 at the top.
-        np.testing.assert_allclose(np.ravel(to_polar(np.array([[90.0, 60.0]]), 1)), [1, 0], atol=1e-12)
-        np.testing.assert_allclose(np.ravel(to_polar(np.array([[0.0, 60.0]]), 1)), [0, -1], atol=1e-12)
-        np.testing.assert_allclose(np.ravel(to_polar(np.array([[0.0, -60.0]]), -1)), [0, 1], atol=1e-12)
-
-    def test_the_far_side_is_not_seen(self) -> None:
-        x, y = to_orthographic([[10.0, 20.0], [-170.0, -20.0], [100.0, 0.0]], [10.0, 20.0])
-        assert (x[0], y[0]) == pytest.approx((0, 0))
-        assert np.isnan(x[1])
-        assert x[2] == pytest.approx(1)
-
-    @pytest.mark.parametrize(
-        ("lon", "domain", "positive", "text"),
-        [
-            (-120, 180, "east", "120° W"),
-            (60, 180, "east", "60° E"),
-            (0, 180, "east", "0°"),
-            (180, 180, "east", "180°"),
-            (200, 180, "east", "160° W"),
-            (-120, 360, "east", "240° E"),
-            (-120, 360, "west", "120° W"),
-            (120, 360, "west", "240° W"),
-            (0, 360, "east", "0°"),
-        ],
-    )
-    def test_longitudes_are_written_as_the_body_counts_them(self, lon, domain, positive, text) -> None:
-        body = SimpleNamespace(longitude_domain=domain, longitude_positive=positive)
-        assert longitude_label(lon, body) == text
-
-    def test_latitudes(self) -> None:
-        assert [latitude_label(lat) for lat in (30, 0, -7.5)] == ["30° N", "0°", "7.5° S"]
-
-    def test_steps_are_round(self) -> None:
-        assert [degree_step(360, 11), degree_step(180, 6), degree_step(57, 6), degree_step(10, 6)] == [
-            30,
-            30,
-            10,
-            2,
-        ]
-        assert [round_step(21333, 8), round_step(0.07, 8)] == [2000, pytest.approx(0.01)]
 
 
 class TestDrawMap:
@@ -251,3 +190,164 @@ class TestDrawMap:
         with pytest.raises(Cancelled):
             draw_map(ws, ["L1"])
         assert not list(ws.output.iterdir())
+
+
+class TestKindsOfMap:
+    @pytest.mark.parametrize("kind", ["equirectangular", "polar", "orthographic", "regional"])
+    @pytest.mark.parametrize(
+        "lonlat",
+        [np.empty((0, 2)), [[70, -65]], np.tile([[-100.0, 40.0]], (20, 1)), [[0, 90]], [[180, 0], [-179, 1]]],
+        ids=["empty", "one", "one place", "pole", "antimeridian"],
+    )
+    def test_every_kind_takes_every_layer(self, ws, kind, lonlat) -> None:
+        a_layer(ws, lonlat)
+        result = draw_map(ws, ["L1"], projection=kind)
+        assert_keeps_its_word(result)
+        shown = result.figures.get("shown_L1", len(lonlat))
+        assert shown == (
+            len(lonlat) if kind != "polar" else int(np.sum(np.abs(np.reshape(lonlat, (-1, 2))[:, 1]) > 60))
+        )
+
+    def test_a_region_says_where_it_is(self, ws) -> None:
+        tile_layer(ws, range(0, 700, 9))
+        result = draw_map(ws, ["L1"], place="lacus doris", within_km=150)
+        assert "the region around Lacus Doris" in result.summary
+        assert "equirectangular" in result.summary
+        figures = result.figures
+        assert (figures["height_km"], figures["width_km"]) == (300, 600)
+        assert (figures["centre_lon_deg"], figures["centre_lat_deg"]) == (30, 20)
+        distance = ws.body.distance_km(ws.layers.get("L1").lonlat, [30, 20])
+        assert (distance < 140).sum() <= figures["shown_L1"] <= (distance < 350).sum()
+        assert_keeps_its_word(result)
+
+    def test_without_a_distance_the_place_itself_is_shown(self, ws) -> None:
+        tile_layer(ws, [1])
+        # At least four tiles on each side.
+        assert draw_map(ws, ["L1"], projection="regional", place="Twin").figures["height_km"] == 480
+        assert draw_map(ws, ["L1"], projection="regional", place="Lacus Doris").figures["height_km"] == 480
+
+    def test_bounds_may_cross_the_antimeridian_and_reach_a_pole(self, ws) -> None:
+        a_layer(ws, [[179, 0], [-179, 0], [0, 0]])
+        across = draw_map(ws, ["L1"], west_lon_deg=170, south_lat_deg=-5, east_lon_deg=-170, north_lat_deg=5)
+        assert across.figures["shown_L1"] == 2
+        assert abs(across.figures["centre_lon_deg"]) == 180
+        a_layer(ws, [[10, 85], [-170, 85], [0, 60]])
+        polar = draw_map(ws, ["L2"], west_lon_deg=-180, south_lat_deg=80, east_lon_deg=180, north_lat_deg=90)
+        assert "Lambert" in polar.summary
+        assert polar.figures["centre_lat_deg"] == 90
+        assert polar.figures["shown_L2"] == 2
+        assert_keeps_its_word(polar)
+
+    def test_layers_all_over_the_body_have_no_region(self, ws) -> None:
+        a_layer(ws, [[0, 0], [120, 10], [-120, -10]])
+        result = draw_map(ws, ["L1"], projection="regional")
+        assert "whole body, for the region of the layers is too wide" in result.summary
+
+    def test_both_sides_of_the_body_are_seen(self, ws) -> None:
+        a_layer(ws, [[40, 10], [42, 12], [-140, -10]])
+        result = draw_map(ws, ["L1"], projection="orthographic")
+        assert result.figures["centre_lon_deg"] in range(38, 45)
+        assert "shown_L1" not in result.figures
+        there = draw_map(ws, ["L1"], projection="orthographic", place="Lacus Minor")
+        assert (there.figures["centre_lon_deg"], there.figures["centre_lat_deg"]) == (120, -40)
+        assert_keeps_its_word(there)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"projection": "mercator"}, "no projection 'mercator'.*orthographic"),
+            ({"within_km": 50}, "needs a place"),
+            ({"place": "Lacus Doris", "within_km": 0}, "within_km is 0"),
+            ({"place": "Nowhere"}, "no place is called so"),
+            ({"west_lon_deg": 0, "east_lon_deg": 10}, "only some bounds"),
+            ({"projection": "polar", "place": "Lacus Doris"}, "polar map has no place"),
+            ({"colour_by": "depth"}, "no column of numbers 'depth'.*probability"),
+            ({"colour_by": "row_id"}, "no column of numbers 'row_id'"),
+        ],
+    )
+    def test_arguments_that_do_not_go_together_are_refused(self, ws, arguments, message) -> None:
+        tile_layer(ws, [5])
+        with pytest.raises(ToolInputError, match=message):
+            draw_map(ws, ["L1"], **arguments)
+        assert not list(ws.output.iterdir())
+
+    def test_bounds_must_be_a_box(self, ws) -> None:
+        tile_layer(ws, [5])
+        box = {"west_lon_deg": 0, "east_lon_deg": 10}
+        with pytest.raises(ToolInputError, match="north_lat_deg is 3"):
+            draw_map(ws, ["L1"], south_lat_deg=5, north_lat_deg=3, **box)
+        with pytest.raises(ToolInputError, match="both a place and bounds"):
+            draw_map(ws, ["L1"], place="Twin", south_lat_deg=5, north_lat_deg=30, **box)
+
+
+class TestShapes:
+    def test_a_polygon_is_filled_where_it_lies(self, ws) -> None:
+        a_layer(ws, np.empty((0, 2)))
+        shape_layer(ws, [shapely.box(60, -20, 90, 10)])
+        empty, one = (pixels(draw_map(ws, [layer])) for layer in ("L1", "L2"))
+        rows, cols = np.nonzero(changed(one, empty)[148:688, :1160])
+        # Main panel: 1080 x 540 px from (75, 148), 3 px to a degree.
+        assert (cols.min(), cols.max()) == pytest.approx((75 + 240 * 3, 75 + 270 * 3), abs=3)
+        assert (rows.min(), rows.max()) == pytest.approx((80 * 3, 110 * 3), abs=3)
+        assert len(rows) > 0.9 * 90 * 90
+
+    def test_the_antimeridian_draws_no_line_through_a_polygon(self, ws) -> None:
+        a_layer(ws, np.empty((0, 2)))
+        both = shapely.MultiPolygon([shapely.box(170, -8, 180, 8), shapely.box(-180, -8, -170, 8)])
+        shape_layer(ws, [both])
+        window = {"west_lon_deg": 160, "south_lat_deg": -10, "east_lon_deg": -160, "north_lat_deg": 10}
+        empty, one = (pixels(draw_map(ws, [layer], **window)) for layer in ("L1", "L2"))
+        # In the middle the fill goes on as it is beside it; an outline would be far stronger.
+        difference = np.abs(one - empty).sum(axis=2)[400:440, 560:670]
+        assert difference.min() > 10
+        assert difference.max() < 3 * difference.min() + 60
+
+    @pytest.mark.parametrize("kind", ["equirectangular", "polar", "orthographic", "regional"])
+    def test_lines_and_polygons_go_into_every_kind(self, ws, kind) -> None:
+        cap = shapely.box(-180, 70, 180, 90)
+        fault = shapely.LineString([(-60, -85), (-50, 0), (-20, 60)])
+        shape_layer(ws, [cap, fault, shapely.Point(3, 4)])
+        result = draw_map(ws, ["L1"], projection=kind)
+        assert_keeps_its_word(result)
+        assert result.figures.get("shown_L1", 3) == (2 if kind == "polar" else 3)
+
+
+class TestColours:
+    def test_rows_are_coloured_and_those_without_a_value_counted(self, ws) -> None:
+        a_layer(ws, [[0, 0], [20, 0], [40, 0]], depth_m=[1500.0, np.nan, 20.0], note=["a", "b", "c"])
+        result = draw_map(ws, ["L1"], colour_by="depth_m")
+        assert result.figures["colour_lowest"] == 20
+        assert result.figures["colour_highest"] == 1500
+        assert "depth, m" in result.summary
+        assert "1 row without a value drawn hollow" in result.summary
+        assert_keeps_its_word(result)
+        picture = pixels(result)
+        high, hollow, low = (picture[148 + 270, 75 + (180 + lon) * 3] for lon in (0, 20, 40))
+        assert high[0] > 200 > high[2]  # the yellow end
+        assert low[2] > low[1]  # the violet one
+        assert np.ptp(hollow) < 40  # the ground, in grey
+
+    @pytest.mark.parametrize("depth_m", [[np.nan, np.nan], [7.0, 7.0]])
+    def test_nothing_to_tell_apart_is_drawn_all_the_same(self, ws, depth_m) -> None:
+        a_layer(ws, [[0, 0], [20, 0]], depth_m=depth_m)
+        result = draw_map(ws, ["L1"], colour_by="depth_m")
+        assert ("No row of L1 has a value" in result.summary) == bool(np.isnan(depth_m).all())
+        assert_keeps_its_word(result)
+
+    def test_values_over_orders_of_magnitude_and_shapes(self, ws) -> None:
+        shapes = [shapely.box(lon, 0, lon + 8, 8) for lon in range(0, 80, 10)]
+        shape_layer(ws, shapes, area_km2=10.0 ** np.arange(8))
+        result = draw_map(ws, ["L1"], colour_by="area_km2", projection="regional")
+        assert result.figures["colour_highest"] == 10_000_000
+        assert_keeps_its_word(result)
+
+
+def test_a_hundred_thousand_points_are_drawn(ws) -> None:
+    rng = np.random.default_rng(3)
+    lonlat = np.stack(
+        [rng.uniform(-180, 180, 100_000), np.degrees(np.arcsin(rng.uniform(-1, 1, 100_000)))], -1
+    )
+    a_layer(ws, lonlat, probability=rng.random(100_000))
+    picture = pixels(draw_map(ws, ["L1"]))[148:688, 75:1155]
+    orange = (picture[..., 0] > picture[..., 2] + 40).mean()
+    assert 0.3 < orange < 0.95  # the ground is seen between them

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import map_coordinates
 
 from retrieval.errors import ToolInputError
 from retrieval.index import TileIndex
@@ -108,6 +109,19 @@ def paint(
         grey[has_gaps[tile] & (grey < GAP_LEVEL)] = 0
         picture[at] = grey
     return picture.reshape(lonlat.shape[:2])
+
+
+def sample(picture: Grey, lonlat: Floats) -> Grey:
+    """Brightness of a `basemap` at positions (h, w, 2), degrees; 0 where it has none or they are NaN."""
+    height, width = picture.shape
+    seen = np.isfinite(lonlat[..., 0])
+    at = np.where(seen[..., None], lonlat, 0.0)
+    x = (at[..., 0] + 180.0) / 360.0 * width - 0.5
+    y = (90.0 - at[..., 1]) / 180.0 * height - 0.5
+    grey = map_coordinates(picture, [y, x], order=1, mode="grid-wrap")
+    # Between observed ground and a gap there is no half-dark ground: the nearest pixel decides.
+    nearest = picture[np.clip(np.rint(y), 0, height - 1).astype(int), np.rint(x).astype(int) % width]
+    return np.where(seen & (nearest > 0), np.maximum(grey, 1), 0).astype(np.uint8)
 
 
 def stretch(picture: Grey, low_percent: float = 0.5, high_percent: float = 99.5) -> Grey:

@@ -1,0 +1,378 @@
+"""Panels of a static map: ground, graticule, layers and scale bar, in any projection."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import to_rgba, to_rgba_array
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.path import Path
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+
+from retrieval.body import Body
+from retrieval.spatial.shapes import Shapes, outlines_of
+from tools.globe import COLOURS
+from tools.layers import Layer
+from tools.mosaic import Grey, basemap, paint, sample, stretch
+from tools.projections import Azimuthal, Line
+from tools.results import said, tidy
+from tools.views import degree_step, latitude_label, longitude_label
+from tools.windows import Projection
+from tools.workspace import Workspace
+
+INK, QUIET, PAPER = "#1b1f24", "#646c76", "#fbfaf7"
+UNSEEN, HATCH = (226, 224, 218), (203, 200, 192)
+MARKERS = ("o", "s", "^", "D", "P", "v", "X")  # shape repeats what colour says
+DPI = 100
+BASEMAP_PX = 2048
+CELL_PX = 14.0  # tiles larger than this on the map are drawn as their cell
+SHAPE_PX = 5.0  # shapes smaller than this on the map are drawn as a symbol
+
+_GRATICULE = (1.0, 1.0, 1.0, 0.38)
+_HALO = (withStroke(linewidth=2.0, foreground=(0, 0, 0, 0.45)),)
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A place in the figure, pixels from its top left."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One projection in one place of the figure."""
+
+    axes: Any
+    projection: Projection
+    px: float  # pixels in a radius of the body
+
+    def km_per_px(self, body: Body) -> float:
+        """Kilometres in a pixel, at the middle."""
+        return body.radius_km / self.px
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a layer is drawn: its place in the order, and a colour for each row if they differ."""
+
+    number: int
+    of: int
+    rows: NDArray[np.float64] | None = None  # rgba (n, 4); opacity 0 where a row has no value
+
+    @property
+    def colour(self) -> str:
+        """Colour of the layer."""
+        return COLOURS[self.number]
+
+    def faces(self, chosen: Any) -> Any:
+        """Fill of some rows, rgba."""
+        return to_rgba_array(self.colour) if self.rows is None else self.rows[chosen]
+
+
+def open_panel(figure: Figure, box: Box, projection: Projection, title: str = "", rim: float = 0.0) -> Panel:
+    """Axes for a projection, as large as fits into a box.
+
+    Parameters
+    ----------
+    title
+        Stands in the top left corner of the box.
+    rim
+        Space for labels around the map, as a share of its half width.
+    """
+    half = np.array([projection.half_width, projection.half_height]) * (1.0 + rim)
+    px = min(box.width / (2.0 * half[0]), box.height / (2.0 * half[1]))
+    width, height = (2.0 * px * half).tolist()
+    across, down = figure.get_size_inches() * DPI
+    place = (box.left / across, 1.0 - (box.top + height) / down, width / across, height / down)
+    axes: Any = figure.add_axes(place)
+    axes.set_axis_off()
+    axes.set(xlim=(-half[0], half[0]), ylim=(-half[1], half[1]))
+    if title:
+        axes.text(
+            0.01, 0.99, title, transform=axes.transAxes, va="top", fontsize=10.5, color=INK, fontweight="bold"
+        )
+    edge = shapely.get_coordinates(projection.frame)
+    axes.plot(edge[:, 0], edge[:, 1], color=QUIET, linewidth=0.8, zorder=4, clip_on=False)
+    return Panel(axes, projection, px)
+
+
+def draw_ground(panel: Panel, ws: Workspace) -> None:
+    """The ground in grey, hatched where nothing was observed."""
+    view = panel.projection
+    width, height = (max(2, round(2.0 * half * panel.px)) for half in (view.half_width, view.half_height))
+    km_per_px, fine_km = panel.km_per_px(ws.body), 2.0 * ws.body.half_circumference_km / BASEMAP_PX
+    if km_per_px > 0.7 * fine_km:
+        finer = math.ceil(km_per_px / fine_km)  # as fine as the basemap is, averaged when it is drawn
+        width, height = finer * width, finer * height
+        whole = basemap(ws.index, BASEMAP_PX, ws.settings.home / "cache", ws.check_stop)
+        ground = sample(whole, view.pixels(width, height))
+    else:
+        finer = 1
+        ground = stretch(paint(ws.index, view.pixels(width, height), km_per_px, ws.check_stop))
+    picture = np.dstack([_paper(ground, 5 * finer), np.full(ground.shape, 255, np.uint8)])
+    if view.round:  # a soft edge: opacity falls over one pixel
+        row, col = np.indices(ground.shape)
+        off = np.hypot(row + 0.5 - height / 2.0, col + 0.5 - width / 2.0)
+        picture[..., 3] = np.clip(width / 2.0 - off + 0.5, 0.0, 1.0) * 255
+    extent = (-view.half_width, view.half_width, -view.half_height, view.half_height)
+    panel.axes.imshow(picture, extent=extent, aspect="auto", interpolation="antialiased", zorder=0)
+
+
+def draw_graticule(panel: Panel, body: Body, *, sparse: bool = False) -> None:
+    """Meridians and parallels with labels in the body's convention; ``sparse`` for a small panel."""
+    lines = panel.projection.graticule(*_steps(panel.projection))
+    paths = [np.asarray(part.coords) for line in lines for part in shapely.get_parts(line.path)]
+    panel.axes.add_collection(LineCollection(paths, colors=[_GRATICULE], linewidths=0.6, zorder=1))
+    taken: list[Any] = []
+    for line in lines:
+        label = longitude_label(line.degrees, body) if line.axis == "lon" else latitude_label(line.degrees)
+        if panel.projection.round:
+            _label_disc(panel, line, label, taken, sparse)
+        else:
+            _label_frame(panel, line, label, taken)
+
+
+def draw_layer(panel: Panel, ws: Workspace, layer: Layer, style: Style) -> NDArray[np.bool_]:
+    """A layer as symbols, cells and shapes; which of its rows the map shows, (n,)."""
+    ws.check_stop()
+    xy = panel.projection.to_plane(layer.lonlat)
+    symbols = shown = np.isfinite(xy[:, 0])
+    if not layer.pointlike:
+        large, shown = _draw_shapes(panel, layer.shapes, style, shown)
+        symbols = symbols & ~large
+    tile_px = ws.index.grid.tile_km / panel.km_per_px(ws.body)
+    if layer.kind == "tiles" and tile_px > CELL_PX and shown.any():
+        cells = np.full(len(layer), None, dtype=object)
+        cells[shown] = ws.index.grid.cells(ws.index.grid.locate(layer.lonlat[shown]))
+        _draw_shapes(panel, cells, style, shown)
+    _draw_symbols(panel, xy, np.flatnonzero(symbols), style, tile_px)
+    return np.asarray(shown)
+
+
+def draw_layers(
+    panel: Panel, ws: Workspace, layers: Sequence[Layer], styles: Sequence[Style]
+) -> list[NDArray[np.bool_]]:
+    """All layers, later ones on top; which rows of each the map shows."""
+    return [draw_layer(panel, ws, layer, style) for layer, style in zip(layers, styles, strict=True)]
+
+
+def draw_scale(panel: Panel, body: Body, *, below_px: float = 40.0, parts: int = 8) -> None:
+    """A scale bar under the panel's right end, with the place at which it is true."""
+    view, axes = panel.projection, panel.axes
+    length_km, length = view.scale_bar(body.radius_km, parts)
+    if not isinstance(view, Azimuthal):
+        at = (
+            "at the equator"
+            if view.lat == 0
+            else f"at latitude {said(tidy(abs(view.lat), 3))}° " + "NS"[view.lat < 0]
+        )
+    else:
+        at = "at the pole" if abs(view.lat) == 90 else "at the middle"
+    right = axes.get_xlim()[1]
+    y = -view.half_height - below_px / panel.px
+    axes.add_line(
+        Line2D(
+            [right - length, right], [y, y], color=INK, linewidth=2.4, solid_capstyle="butt", clip_on=False
+        )
+    )
+    axes.text(
+        right,
+        y - 6.0 / panel.px,
+        f"{said(tidy(length_km))} km {at}",
+        ha="right",
+        va="top",
+        fontsize=9.5,
+        color=INK,
+    )
+
+
+def _steps(view: Projection) -> tuple[float, float]:
+    """Steps of longitude and latitude, degrees."""
+    if not isinstance(view, Azimuthal):
+        return degree_step(view.east - view.west, 11), degree_step(view.north - view.south, 6)
+    if view.disc:
+        return 30.0, 30.0 if view.law == "orthographic" else 10.0
+    step_lat = degree_step(math.degrees(2.0 * view.half_height), 6)
+    to_pole = 90.0 - abs(view.lat)
+    if to_pole < math.degrees(math.hypot(view.half_width, view.half_height)):
+        return 30.0, step_lat
+    return degree_step(math.degrees(2.0 * view.half_width) / math.cos(math.radians(view.lat)), 9), step_lat
+
+
+def _label_frame(panel: Panel, line: Line, label: str, taken: list[Any]) -> None:
+    """Where a line leaves a rectangular map: meridians below if they do, parallels on the left."""
+    view = panel.projection
+    ends = _ends(line, view)
+    sides = {
+        "bottom": (ends[:, 1] < -view.half_height * 0.999, (0, -5), "center", "top"),
+        "left": (ends[:, 0] < -view.half_width * 0.999, (-5, 0), "right", "center"),
+        "top": (ends[:, 1] > view.half_height * 0.999, (0, 4), "center", "bottom"),
+        "right": (ends[:, 0] > view.half_width * 0.999, (5, 0), "left", "center"),
+    }
+    order = ("bottom", "top", "left", "right") if line.axis == "lon" else ("left", "right")
+    for side in order:
+        at, offset, ha, va = sides[side]
+        if at.any() and _place(panel, label, ends[at][0], taken, offset=offset, ha=ha, va=va):
+            return
+    if not len(ends) and line.axis == "lat":
+        _label_inside(panel, line, label, taken)
+
+
+def _label_disc(panel: Panel, line: Line, label: str, taken: list[Any], sparse: bool) -> None:
+    view = panel.projection
+    ends = _ends(line, view)
+    about_pole = abs(view.lat) > 75.0
+    if line.axis == "lon" and not about_pole:
+        at = view.to_plane([line.degrees, 0.0])
+        if np.hypot(*at) < 0.93 and at[0] < 0.8:  # not over the rim; NaN on the far side
+            _place(panel, label, at, taken, offset=(2, 2), ha="left", va="bottom", inside=True)
+    elif len(ends) and ((line.axis == "lat") != about_pole) and (not sparse or line.degrees % 90 == 0):
+        end = ends[np.argmin(ends[:, 0])] if line.axis == "lat" else ends[np.argmax(np.hypot(*ends.T))]
+        angle = math.degrees(math.atan2(end[1], end[0]))
+        turn = angle % 180.0 - 90.0 if about_pole else 0.0
+        ha = "center" if about_pole else "right" if end[0] < 0 else "left"
+        _place(panel, label, end * (1.0 + 11.0 / (panel.px * view.half_width)), taken, ha=ha, turn=turn)
+    elif line.axis == "lat" and not len(ends):
+        _label_inside(panel, line, label, taken)
+
+
+def _ends(line: Line, view: Projection) -> Floats:
+    """Where a line meets the frame, (n, 2)."""
+    rim = view.frame.exterior.buffer(1e-6 * view.half_width)
+    return np.asarray(shapely.get_coordinates(shapely.intersection(line.path, rim)))
+
+
+def _label_inside(panel: Panel, line: Line, label: str, taken: list[Any]) -> None:
+    at = panel.projection.to_plane([panel.projection.lon, line.degrees])
+    if np.isfinite(at[0]):
+        _place(panel, label, at, taken, offset=(3, 1), ha="left", va="bottom", inside=True)
+
+
+def _place(
+    panel: Panel,
+    label: str,
+    at: Floats,
+    taken: list[Any],
+    *,
+    offset: tuple[float, float] = (0, 0),
+    ha: str = "center",
+    va: str = "center",
+    turn: float = 0.0,
+    inside: bool = False,
+) -> bool:
+    """Write a label unless it would touch another."""
+    text = panel.axes.annotate(
+        label,
+        at,
+        xytext=offset,
+        textcoords="offset points",
+        ha=ha,
+        va=va,
+        rotation=turn,
+        rotation_mode="anchor",
+        fontsize=8.0 if inside else 9.0,
+        color="white" if inside else QUIET,
+        path_effects=_HALO if inside else None,
+        zorder=5,
+        annotation_clip=False,
+    )
+    extent = text.get_window_extent(panel.axes.figure.canvas.get_renderer()).expanded(1.08, 1.1)
+    if any(extent.overlaps(other) for other in taken):
+        text.remove()
+        return False
+    taken.append(extent)
+    return True
+
+
+def _draw_shapes(
+    panel: Panel, shapes: Shapes, style: Style, shown: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Lines and polygons; which were large enough to be drawn so, and which rows the map shows at all."""
+    rows = np.flatnonzero(shapely.get_dimensions(shapes) > 0)
+    drawn = panel.projection.cut(shapes[rows])
+    there = ~shapely.is_missing(drawn)
+    shown = shown.copy()
+    shown[rows] |= there
+    west, south, east, north = shapely.bounds(drawn).T
+    visible = there & (np.maximum(east - west, north - south) * panel.px >= SHAPE_PX)
+    large = np.zeros(len(shapes), dtype=bool)
+    large[rows[visible]] = True
+    areas = visible & (shapely.get_dimensions(drawn) == 2)
+    faces = np.broadcast_to(style.faces(rows[areas]), (int(areas.sum()), 4)).copy()
+    # The ground stays readable under a shape that covers much of the map.
+    share = shapely.area(drawn[areas]) / panel.projection.frame.area
+    faces[:, 3] *= np.clip(0.34 - share, 0.1, 0.3) if style.rows is None else 0.75
+    depth = 2.0 + style.number / 20  # under the symbols of every layer
+    paths = [_path_of(shape) for shape in shapely.orient_polygons(drawn[areas])]
+    panel.axes.add_collection(PathCollection(paths, facecolors=faces, edgecolors="none", zorder=depth))
+    lines, of = shapely.get_parts(panel.projection.cut(outlines_of(shapes[large])), return_index=True)
+    edges = style.faces(np.flatnonzero(large))
+    edges = np.broadcast_to(edges, (int(large.sum()), 4))[of].copy()
+    edges[edges[:, 3] == 0] = to_rgba(QUIET)
+    width = 1.2 + 0.7 * min(style.of - 1 - style.number, 2)  # earlier layers show on both sides of later ones
+    segments = [shapely.get_coordinates(line) for line in lines]
+    panel.axes.add_collection(
+        LineCollection(segments, colors=INK, linewidths=width + 0.9, alpha=0.55, zorder=depth)
+    )
+    panel.axes.add_collection(LineCollection(segments, colors=edges, linewidths=width, zorder=depth + 0.02))
+    return large, shown
+
+
+def _path_of(shape: Any) -> Path:
+    rings = shapely.get_rings(shapely.get_parts(shape))
+    corners, ring = shapely.get_coordinates(rings, return_index=True)
+    codes = np.full(len(corners), Path.LINETO, dtype=np.uint8)
+    codes[np.flatnonzero(np.diff(ring, prepend=-1))] = Path.MOVETO
+    codes[np.flatnonzero(np.diff(ring, append=-1))] = Path.CLOSEPOLY
+    return Path(corners, codes)
+
+
+def _draw_symbols(panel: Panel, xy: Floats, rows: NDArray[np.int64], style: Style, tile_px: float) -> None:
+    if not len(rows):
+        return
+    # Crowded symbols shrink and let each other through.
+    frame = panel.projection.frame.area * panel.px**2
+    size_px = float(np.clip(min(1.05 * tile_px, math.sqrt(frame / len(rows))), 1.8, 11.0))
+    if len(rows) < 2000:
+        size_px = max(size_px, 5.0)
+    # Earlier layers are larger, so that a layer on top of them does not hide them.
+    size_px *= 1.0 + 0.2 * min(style.of - 1 - style.number, 3)
+    faces = style.faces(rows)
+    edges: Any = INK if size_px >= 3.5 else "none"
+    if style.rows is not None:
+        edges = np.where(
+            faces[:, 3:] > 0, to_rgba_array(INK) if size_px >= 3.5 else faces, to_rgba_array(INK)
+        )
+    panel.axes.scatter(
+        xy[rows, 0],
+        xy[rows, 1],
+        s=(size_px * 72.0 / DPI) ** 2,
+        marker=MARKERS[style.number],
+        facecolors=faces,
+        edgecolors=edges,
+        linewidths=min(0.55, size_px / 9.0),
+        alpha=(0.92 if size_px >= 3.5 else 0.55) if style.rows is None else None,
+        zorder=2.5 + style.number / 10,
+    )
+
+
+def _paper(ground: Grey, period_px: int) -> NDArray[np.uint8]:
+    # Grey to RGB: observed ground a little lighter than it is, so that symbols stand out; else hatching.
+    tone = (38.0 + 0.8 * ground.astype(np.float32))[..., None] * np.array([1.0, 0.985, 0.96])
+    row, col = np.indices(ground.shape)
+    stripe = ((row + col) // period_px % 3 == 0)[..., None]
+    unseen = np.where(stripe, np.array(HATCH, dtype=np.float32), np.array(UNSEEN, dtype=np.float32))
+    return np.where(ground[..., None] > 0, np.clip(tone, 0, 255), unseen).astype(np.uint8)
