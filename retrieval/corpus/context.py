@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -256,7 +257,8 @@ def units_at(units: gpd.GeoDataFrame, column: str, lonlat: ArrayLike) -> NDArray
             f"the map has no column {column!r}", allowed=", ".join(map(str, units.columns[:20]))
         )
     row = inside(check_lonlat(lonlat, "positions on a map"), units.geometry.to_numpy())
-    names = units[column].fillna("").astype(str).to_numpy(dtype=object)
+    texts = units[column].astype(object)
+    names = texts.where(texts.notna(), "").astype(str).to_numpy(dtype=object)
     return np.asarray(np.where(row >= 0, names[row], "") if len(names) else np.full(len(row), "", object))
 
 
@@ -358,6 +360,7 @@ def _block_of(body: Body, points: Floats, pixel_km: float) -> NDArray[np.int64]:
     return Grid(body, side).locate(points)
 
 
+@lru_cache(maxsize=256)
 def _pixel_km(raster: Raster, body: Body) -> float:
     """Height of a pixel on the ground, km, near the middle of the raster."""
     middle, _, south, north = raster.reach
