@@ -212,6 +212,8 @@ def _why_not(found: Association, two: Layer, figures: Figures, count: int, noun:
     worth = f"its {plural(count, noun)} {'is' if count == 1 else 'are'} worth"
     if found.clusters >= association.FEWEST_CLUSTERS:  # by rounding only
         return f"{worth} a little less than the {figures['fewest_n']} independent ones that are needed"
+    if not found.clusters:
+        return f"{worth} less than one independent one, and at least {figures['fewest_n']} are needed"
     figures["independent_n"] = found.clusters
     ones = plural(found.clusters, "independent one")
     return f"{worth} about {ones}, and at least {figures['fewest_n']} are needed"

@@ -22,6 +22,7 @@ from tools.things import clusters
 from tools.workspace import Workspace
 
 MOST_TILES = 2000
+RESAMPLES = 2000
 OTHER_TILES = 300
 THUMBNAIL_PX = 96
 
@@ -42,11 +43,31 @@ class Directions:
     def __len__(self) -> int:
         return len(self.azimuth_deg)
 
-    def mean(self, seed: int, given_deg: float | None = None, least: float = -np.inf) -> Axes:
-        """Their mean and its tests; of those with a probability of ``least`` only, if it is finite."""
+    def mean(
+        self, seed: int, given_deg: float | None = None, least: float = -np.inf, alone: bool = False
+    ) -> Axes:
+        """Their mean and its tests.
+
+        Parameters
+        ----------
+        seed
+            Of the bootstrap.
+        given_deg
+            A direction that they may follow.
+        least
+            Smallest probability of the rows that count, if finite.
+        alone
+            Whether each row counts by itself: a description of the rows, no test.
+        """
         rows = self.probability >= least if np.isfinite(least) else np.ones(len(self), dtype=bool)
+        cluster = np.arange(len(self)) if alone else self.cluster
         return axial(
-            self.azimuth_deg[rows], self.weight[rows], self.cluster[rows], given_deg=given_deg, seed=seed
+            self.azimuth_deg[rows],
+            self.weight[rows],
+            cluster[rows],
+            given_deg,
+            resamples=0 if alone else RESAMPLES,
+            seed=seed,
         )
 
 

@@ -106,17 +106,19 @@ def _common(ws: Workspace, layer: Layer, rows: Directions, axes: Axes, figures: 
             f"Cannot tell how {layer.id} is oriented: it has {_measured(rows)}, and at least {FEWEST_AXES} "
             "are needed."
         ), False
+    told = not _too_few(axes)
+    shown = axes if told else rows.mean(ws.seed, alone=True)
     figures |= {
-        "mean_azimuth_deg": _tidy_deg(axes.azimuth_deg),
-        "resultant_length": tidy(axes.resultant_length, 3),
+        "mean_azimuth_deg": _tidy_deg(shown.azimuth_deg),
+        "resultant_length": tidy(shown.resultant_length, 3),
         "effective_n": tidy(axes.effective_n, 3),
     }
     p_value = said_p_value(axes.p_value, figures)
     mean = (
-        f"a mean axis of azimuth {said(figures['mean_azimuth_deg'])} degrees{_interval(axes, figures)} with "
+        f"a mean axis of azimuth {said(figures['mean_azimuth_deg'])} degrees{_interval(shown, figures)} with "
         f"resultant length {said(figures['resultant_length'])}"
     )
-    if _too_few(axes):
+    if not told:
         one = "one" if axes.effective_n < 1.5 else "ones"
         return (
             f"Cannot tell how {layer.id} is oriented: its {_number(rows)} have {mean}, but lie so close "
@@ -258,7 +260,8 @@ def _against_other(
 
 def _at_stricter(ws: Workspace, layer: Layer, rows: Directions, figures: Figures) -> str:
     """The mean axis at stricter thresholds."""
-    axes = {level: rows.mean(ws.seed, least=level) for level, _ in stricter(layer)}
+    alone = _too_few(rows.mean(ws.seed))
+    axes = {level: rows.mean(ws.seed, least=level, alone=alone) for level, _ in stricter(layer)}
     counts = {level: int((rows.probability >= level).sum()) for level in axes}
     enough = [level for level in axes if counts[level] >= FEWEST_AXES]
     if not enough:

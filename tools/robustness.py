@@ -71,5 +71,7 @@ def corrected(
     if count < 2 or not p_value <= ALPHA:
         return "", after
     figures[f"{prefix}tests_count"] = count
-    words = said_p_value(after, figures, f"{prefix}corrected_p")
+    figures[f"{prefix}corrected_p"] = tidy(after, 2)
+    bound = "at most" if p_value <= SMALLEST_P else "="
+    words = f"{bound} {said(figures[f'{prefix}corrected_p'])}"
     return f"; corrected for the {plural(count, 'test')} of this conversation (Holm) p {words}", after
