@@ -56,7 +56,7 @@ EDGES = {
 def main() -> None:
     """Read, count, test, print, write."""
     parser = make_parser(__doc__, seed=True)
-    parser.add_argument("--shifts", type=int, default=1999)
+    parser.add_argument("--shifts", type=int, default=999)
     arguments = parser.parse_args()
     data, mars = real_data(), get_body("mars")
     pieces = read_catalogue(data / TABLE, mars)

@@ -25,6 +25,7 @@ from tools.workspace import ToolResult, Workspace, check_number
 
 RESAMPLES = 1000
 RANDOM_LAYERS = 10
+MOST_RANDOM = 50_000  # random hits in all, beyond which fewer layers do: some seconds
 FEWEST_BLOCKS = 5  # with fewer an interval from drawing blocks promises too much
 
 Floats = NDArray[np.float64]
@@ -189,7 +190,7 @@ def _random_layers(ws: Workspace, found: _Found, observed: Observed) -> Iterator
     """Layers of as many hits without any skill: tiles of the index, or places of the ground observed."""
     rng: Generator = np.random.default_rng(ws.seed)
     count, tiles = len(found.lonlat), ws.index.tiles
-    for _ in range(RANDOM_LAYERS):
+    for _ in range(max(2, min(RANDOM_LAYERS, MOST_RANDOM // count))):
         if found.features is None:
             yield _Found(observed.sample(count, rng), rng.random(count), None)
             continue

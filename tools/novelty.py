@@ -24,7 +24,7 @@ from tools.workspace import ToolResult, Workspace, check_number
 
 BAND_DEG = 30
 TURNS = 49
-MOST_TURNED = 2_000_000  # rows times turns: some ten seconds
+MOST_TURNED = 500_000  # rows times turns, beyond which fewer turns do: some seconds
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -163,7 +163,7 @@ def _by_chance(ws: Workspace, hits: Layer, labels: Ints, entries: _Entries, figu
     """Share that would be new if the layer had nothing to do with the list."""
     if not hits.pointlike:
         return ""
-    rng, turns = np.random.default_rng(ws.seed), max(9, min(TURNS, MOST_TURNED // len(hits)))
+    rng, turns = np.random.default_rng(ws.seed), max(2, min(TURNS, MOST_TURNED // len(hits)))
     turned = make_shifts("spin", ws.body, hits.lonlat, observed_by_index(ws.index), turns, rng)
     count, there, new = int(labels.max()) + 1, 0, 0
     for lonlat, kept in zip(turned.lonlat, turned.kept, strict=True):
