@@ -69,9 +69,10 @@ def main() -> None:
             for first in ("dust_devil", "dust_devil_MY36")
             for row in _compared(mars, rasters, groups[first], groups["not_dust_devil"], first, arguments)
         ]
-    tests = [row for row in result["comparisons"] if row["reading"] == "sites"]
-    for row, p in zip(tests, holm([row["p_value"] for row in tests]).tolist(), strict=True):
-        row["p_holm"] = p
+    for reading in {row["reading"] for row in result["comparisons"]}:
+        tests = [row for row in result["comparisons"] if row["reading"] == reading]
+        for row, p in zip(tests, holm([row["p_value"] for row in tests]).tolist(), strict=True):
+            row["p_holm"] = p
     _show(result)
     write_json(result, arguments.json)
 
