@@ -25,7 +25,8 @@ from agent.grammar.context import KnownLayer, PlanContext, remembered
 from agent.grammar.progress import Outcome, follow
 from agent.grammar.query import Query, Refusal
 from agent.grammar.steps import Plan
-from agent.prose import compose, is_backed, numbers_in
+from agent.prose import compose
+from agent.prose_words import is_backed, numbers_in
 from agent.question import parse
 from prompts import Term
 
@@ -243,7 +244,12 @@ def _after(
         tool, arguments = calls.get(message.tool_call_id, ("", {}))
         for brief in read_outcome(message).layers:
             last = str(brief["id"])
-            layers[last] = KnownLayer(id=last, title=str(brief.get("title", last)), count=brief.get("count"))
+            layers[last] = KnownLayer(
+                id=last,
+                title=str(brief.get("title", last)),
+                kind=str(brief.get("kind", "")),
+                count=brief.get("count"),
+            )
             if tool == "union":
                 parents[last] = [str(layer) for layer in arguments.get("layers") or ()]
             elif tool == "filter_layer" and _LIMITS_OF_PLACE & set(arguments):

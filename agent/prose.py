@@ -6,21 +6,24 @@ layer cites it. Remarks whose numbers no tool gave are left out rather than stat
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from agent.grammar.plan import is_shown_only
 from agent.grammar.progress import Outcome, Progress
-from agent.grammar.query import Item, Query, describe, listed
+from agent.grammar.query import Item, Query, describe, describe_operand, listed
 from agent.grammar.steps import (
     Associate,
+    Downslope,
     DrawMap,
     ExportLayer,
     FindPlace,
     LayerArg,
+    MergeFeatures,
     Near,
+    Nearest,
+    Novelty,
     Orientation,
     Overlap,
     Plan,
@@ -30,13 +33,12 @@ from agent.grammar.steps import (
     Summarise,
     Without,
 )
-from agent.prose_tests import directions, tested
+from agent.prose_tests import directions, measured, quoted, tested
+from agent.prose_words import degrees, is_backed, number, numbers_in
 from prompts import Term
 
 MOST_SUGGESTIONS = 3
 MOST_OF_INDEX = 0.5  # a search that keeps more than this share has hardly chosen
-_NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
-_NAME = re.compile(r"\b\d+(?:\.\d+)?km-r\d+c\d+\b|\bL\d+\b")
 _FORMATS = {"gpkg": "GeoPackage", "geojson": "GeoJSON", "parquet": "GeoParquet", "csv": "CSV"}
 
 
@@ -88,7 +90,9 @@ class _Writer:
             for position, result in enumerate(self.plan.results):
                 said += self.finding(result, position)
             if self.plan.results:
-                said += directions(self.plan, self.progress) + self.sensitivity() + self.doubts()
+                said += directions(self.plan, self.progress, self.names())
+                said += measured(self.plan, self.progress, self.names())
+                said += self.sensitivity() + self.doubts()
         return [sentence for sentence in said + self.files() + self.failures() + self.reading() if sentence]
 
     # What was found
@@ -116,12 +120,12 @@ class _Writer:
         figures = self.figures_of(result)
         count = self.progress.counts.get(layer, figures.get("count", 0))
         noun = self.noun(result)
-        said = f"{_number(count)} {noun if count != 1 else noun[:-1]}"
+        said = f"{number(count)} {noun if count != 1 else noun[:-1]}"
         verb = "match" if count != 1 else "matches"
         features = figures.get("features")
         if features and noun == "tiles" and features != count:
             said += (
-                f", in {_number(features)} {'separate features' if features != 1 else 'connected feature'},"
+                f", in {number(features)} {'separate features' if features != 1 else 'connected feature'},"
             )
         sentences = [f"{said} {verb} {asked} [{layer}]."]
         return sentences + self.support(result) + ([] if self.steps(Orientation) else self.where(result))
@@ -139,7 +143,7 @@ class _Writer:
         for step in missing:
             figures = self.outcome(step).figures
             best = figures.get("best_probability")
-            reach = f"; the best tile has {_number(best)}" if best is not None else ""
+            reach = f"; the best tile has {number(best)}" if best is not None else ""
             layer = self.progress.layer(_ref(step))
             said.append(f"No tile passes the threshold for “{step.text}”{reach} [{layer}].")
         layer = self.progress.layer(result)
@@ -151,7 +155,7 @@ class _Writer:
         observed = self.figures_of(result).get("observed_percent")
         if observed is not None and layer:
             said.append(
-                f"The index has observed {_number(observed)} % of {self.body_name} [{layer}]; "
+                f"The index has observed {number(observed)} % of {self.body_name} [{layer}]; "
                 "no hit is not the same as no landform."
             )
         return said
@@ -164,27 +168,30 @@ class _Writer:
             steps = list(self.plan.steps)
         said = []
         for step in steps:
+            if isinstance(step, Nearest | Downslope | Novelty | MergeFeatures):
+                said.append(quoted(step, self.progress, self.names()) if self.is_used(step) else "")
+                continue
             figures = self.outcome(step).figures
             needed = {"count", "of_count", "other_count"} <= set(figures)
             if not isinstance(step, Near | Without | Overlap) or not needed:
                 continue
             own = self.progress.layer(_ref(step))
-            count, total, other = (_number(figures[name]) for name in ("count", "of_count", "other_count"))
+            count, total, other = (number(figures[name]) for name in ("count", "of_count", "other_count"))
             one, two = f"{total} {self.thing(step.layer)}", f"{other} {self.thing(step.other)}"
             if isinstance(step, Overlap):
                 said.append(f"Of {one}, {count} touch or share one of {two} [{own}].")
                 continue
             side = "within" if isinstance(step, Near) else "farther than"
             of = "of one of" if isinstance(step, Near) else "from all of"
-            distance = _number(figures["distance_km"])
+            distance = number(figures["distance_km"])
             sentence = f"Of {one}, {count} lie {side} {distance} km {of} {two}"
             median = figures.get("median_distance_km")
-            sentence += f", at a median distance of {_number(median)} km" if median is not None else ""
+            sentence += f", at a median distance of {number(median)} km" if median is not None else ""
             against = isinstance(step, Near) and count != total and not self.steps(Associate)
             rest = "; the others speak against a close tie" if against else ""
             said.append(f"{sentence}{rest} [{own}].")
             if figures.get("unsure_count"):
-                unsure = _number(figures["unsure_count"])
+                unsure = number(figures["unsure_count"])
                 said.append(
                     f"Around {unsure} of them not all ground was observed, so absence is unsure [{own}]."
                 )
@@ -194,23 +201,23 @@ class _Writer:
         layer, figures = self.progress.layer(result), self.figures_of(result)
         said = []
         if "share" in self.query.intents and {"area_km2", "area_percent"} <= set(figures):
-            area, percent = _number(figures["area_km2"]), _number(figures["area_percent"])
+            area, percent = number(figures["area_km2"]), number(figures["area_percent"])
             said.append(f"They cover {area} km2, {percent} % of what the index has observed [{layer}].")
         low, middle, high = (figures.get(f"lat_{name}_deg") for name in ("q10", "median", "q90"))
         if low is None or middle is None or high is None:
             return said
         if low == high:
-            said.append(f"Their latitude is {_degrees(middle)} [{layer}].")
+            said.append(f"Their latitude is {degrees(middle)} [{layer}].")
             return said
         spread = "Most of them lie"
         if "middle_percent" in figures:
-            spread = f"The middle {_number(figures['middle_percent'])} % lie"
+            spread = f"The middle {number(figures['middle_percent'])} % lie"
         sentence = (
-            f"{spread} between {_degrees(low)} and {_degrees(high)}, with the median at {_degrees(middle)}"
+            f"{spread} between {degrees(low)} and {degrees(high)}, with the median at {degrees(middle)}"
         )
         north, south = figures.get("north_count"), figures.get("south_count")
         if north and south:
-            sentence += f"; {_number(north)} are north and {_number(south)} south of the equator"
+            sentence += f"; {number(north)} are north and {number(south)} south of the equator"
         return [*said, f"{sentence} [{layer}]."]
 
     # What it depends on, and what speaks against it
@@ -221,7 +228,7 @@ class _Writer:
             figures, layer = self.outcome(step).figures, self.progress.layer(_ref(step))
             names = ("threshold", "count", "stricter_threshold", "stricter_count")
             if layer and figures.get("count") and set(names) <= set(figures):
-                threshold, count, stricter, fewer = (_number(figures[name]) for name in names)
+                threshold, count, stricter, fewer = (number(figures[name]) for name in names)
                 return [
                     f"The search for “{step.text}” keeps {count} tiles at its threshold of {threshold}; at "
                     f"{stricter} it would keep {fewer} [{layer}]."
@@ -246,7 +253,7 @@ class _Writer:
         if filled and percents and percents[0] is not None and percents[0] < 99.5:
             layer = self.progress.layer(self.plan.results[0])
             said.append(
-                f"The index has observed {_number(percents[0])} % of {self.body_name} [{layer}]; elsewhere "
+                f"The index has observed {number(percents[0])} % of {self.body_name} [{layer}]; elsewhere "
                 "absence is not shown."
             )
         return said
@@ -329,6 +336,10 @@ class _Writer:
     def phrase(self, position: int) -> str:
         """The question as a noun phrase, or that part of it that one of several results answers."""
         query = self.query
+        against = query.details.against if "evaluate" not in query.intents else ()
+        if against and position >= len(self.plan.results) - len(against):
+            operand = against[position - len(self.plan.results)]
+            return describe_operand(operand) + "".join(f", {region.words}" for region in query.regions)
         if query.separate and query.relations:
             one = {"relations": (query.relations[position],), "separate": False}
             return describe(query.model_copy(update=one))
@@ -362,6 +373,11 @@ class _Writer:
         kind = kinds.get(self.progress.layer(result), "tiles")
         return kind if kind in ("tiles", "features") else "entries"
 
+    def is_used(self, step: StepBase) -> bool:
+        """Whether a step is on the way to an answer, not a measure of its own."""
+        refs = [ref for other in self.plan.steps for ref in other.refs()]
+        return _ref(step) in (*refs, *self.plan.results)
+
     def steps(self, kind: type[StepKind]) -> list[StepKind]:
         return [step for step in self.plan.steps if isinstance(step, kind)]
 
@@ -379,21 +395,3 @@ class _Writer:
 
 def _ref(step: StepBase) -> Ref:
     return Ref(step=step.name)
-
-
-def numbers_in(text: str) -> set[float]:
-    """Numbers as written, without their signs; those in names of tiles and layers are none."""
-    return {float(number.replace(",", "")) for number in _NUMBER.findall(_NAME.sub("", text))}
-
-
-def is_backed(text: str, known: set[float]) -> bool:
-    """Whether every number of a text is known."""
-    return numbers_in(text) <= {abs(value) for value in known}
-
-
-def _number(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) or float(value).is_integer() else f"{value:,.10g}"
-
-
-def _degrees(value: float) -> str:
-    return "the equator" if value == 0 else f"{abs(value):g} degrees {'north' if value > 0 else 'south'}"

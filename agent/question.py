@@ -93,7 +93,7 @@ def _understand(
 ) -> tuple[Reading, Query]:
     distances = Distances(max(NEAR_KM, NEAR_TILES * tile_km), TOUCHING_TILES * tile_km)
     earlier = context.item(context.result)
-    reading = read(tokenise(text, words, tile_km), distances, body, earlier)
+    reading = read(tokenise(text, words, tile_km), distances, body, earlier, context.catalogue)
     return reading, in_context(reading, context)
 
 

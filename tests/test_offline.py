@@ -325,7 +325,7 @@ def test_a_search_that_keeps_most_tiles_is_no_finding(planner: OfflinePlanner) -
 def test_says_how_it_read_the_question(planner: OfflinePlanner) -> None:
     answer = run(planner, Toys(), "gullies near craters on pole-facing slopes, wobble")[-1].text
     assert "“Near” was taken as within 40 km" in answer
-    assert "Slope and aspect cannot be used" in answer
+    assert "the ground over the width of a tile" in answer
     assert "I did not understand “wobble” and left it out." in answer
 
 
@@ -348,7 +348,7 @@ def test_an_association_with_nothing_is_still_answered(planner: OfflinePlanner) 
 
 def test_a_directed_question_gets_the_direction(planner: OfflinePlanner) -> None:
     answer = run(planner, Toys(), "Are yardangs south of the equator aligned?")[-1].text
-    assert "orientation of L2 [L2]." in answer
+    assert "Orientation of L2 [L2]." in answer
     assert "south of the equator" in answer
 
 

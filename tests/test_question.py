@@ -45,18 +45,46 @@ def formula(plan: Plan) -> str:
         simple |= {"load_catalogue": "{s.file}", "find_place": "place {s.place}"}
         if step.tool in simple:
             return simple[step.tool].format(s=step)
-        if step.tool in ("near", "without"):
+        if step.tool in ("near", "without", "downslope"):
             return f"{step.tool}[{step.distance_km:g}]({value(step.layer)}, {value(step.other)})"
         if step.tool == "overlap":
             return f"overlap({value(step.layer)}, {value(step.other)})"
+        if step.tool == "nearest":
+            return f"nearest[{step.count or 'all'}]({value(step.layer)}, {value(step.other)})"
+        if step.tool == "novelty":
+            return f"new[{step.distance_km:g}]({value(step.layer)}, {value(step.catalogue)})"
+        if step.tool == "merge_features":
+            return f"merged[{value(step.distance_km or 'touching')}]({value(step.layer)})"
         if step.tool == "union":
             return "(" + " | ".join(map(value, step.layers)) + ")"
-        limits = [f"{k}={value(v)}" for k, v in step if k not in ("name", "tool", "layer") and v is not None]
+        plain = [(k, v) for k, v in step if k not in ("name", "tool", "layer", "where") and v is not None]
+        limits = [*(f"{k}={value(v)}" for k, v in plain), *(step.where or ())]
         return f"{value(step.layer)}{{{','.join(limits)}}}"
 
+    def further(step: Any) -> str:
+        # What is done besides, with its options and, where there are two, its layers.
+        names = {"layer", "layers", "other", "catalogue", "name", "tool", "distance_km"}
+        options = [v for k, v in step if k not in names and v is not None]
+        words = [value(part) for v in options for part in (v if isinstance(v, tuple) else (v,))]
+        two = getattr(step, "other", None) or getattr(step, "catalogue", None)
+        layers = f"({value(step.layer)}, {value(two)})" if two else ""
+        return f" +{step.tool}" + (f"[{', '.join(words)}]" if words else "") + layers
+
     found = " ; ".join(map(value, plan.results)) or " ; ".join(map(written, plan.steps))
-    extra = dict.fromkeys(step.tool for step in plan.steps if step.tool in ("orientation", "export_layer"))
-    return found + "".join(f" +{tool}" for tool in extra)
+    refs = [result for result in plan.results if isinstance(result, Ref)]
+    refs += [ref for step in plan.steps for ref in step.refs()]
+    shown = {ref.step for ref in refs}
+    extra = [further(step) for step in plan.steps if _is_further(step, shown)]
+    return found + "".join(dict.fromkeys(extra))
+
+
+def _is_further(step: Any, shown: set[str]) -> bool:
+    if step.tool == "draw_map":
+        return bool(step.projection or step.place or step.colour_by)
+    if step.tool == "associate":
+        return bool(step.side or step.null)
+    plain = step.tool in ("search_words", "search_example", "load_catalogue", "find_place", "summarise")
+    return not plain and step.name not in shown
 
 
 def _written_down() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -168,7 +196,18 @@ def test_assumptions_are_stated() -> None:
     assert "beyond them" in " ".join(planned("do gullies follow craters south of 30 S?").notes)
     assert "finer than a tile" in planned("where is brain terrain?").notes[0]
     assert "Sizes are not measured" in planned("craters larger than 5 km").notes[0]
-    assert "Slope and aspect" in planned("gullies on pole-facing slopes").notes[0]
+    assert "over the width of a tile" in planned("gullies on pole-facing slopes").notes[0]
+    assert "only with a number" in planned("dunes on gentle slopes").notes[0]
+    assert "which outflow channels are meant" in planned("cones near outflow channels near chaos").notes[0]
+    assert "Downslope of" in planned("gullies downslope of cliffs").notes[0]
+    assert "farther from every entry than 25.6 km" in planned("craters not in craters.csv").notes[0]
+    assert "all ground observed" in planned("do gullies differ in elevation?").notes[0]
+    assert "is no condition" in " ".join(planned("gullies near craters at the same elevation").notes)
+    assert (
+        planned("are gullies nearer to craters than chance, allowing for latitude?")
+        .notes[0]
+        .startswith("The null model keeps latitudes")
+    )
 
 
 def test_large_tiles_widen_what_near_means() -> None:
@@ -222,8 +261,9 @@ def context(question: str = BEFORE) -> PlanContext:
         ("L3", "pitted cones near"),
         ("L4", "limited"),
     ]
+    catalogue = KnownLayer(id="L5", title="craters.csv", kind="catalogue", count=5)
     return PlanContext(
-        layers=tuple(KnownLayer(id=name, title=title, count=5) for name, title in layers),
+        layers=(*(KnownLayer(id=name, title=title, count=5) for name, title in layers), catalogue),
         result="L4",
         base="L3",
         query=planned(question).query,
@@ -243,10 +283,10 @@ def context(question: str = BEFORE) -> PlanContext:
         ("and near lava flows?", "near[40](L4, lava flow)"),
         ("are they aligned?", "L4 +orientation"),
         ("how many are there?", "L4"),
-        ("export them as csv", "L4 +export_layer"),
+        ("export them as csv", "L4 +export_layer[csv]"),
         ("map them", "L4"),
         ("draw a map of L1 and L2", "L1 ; L2"),
-        ("export L1 as GeoPackage", "L1 +export_layer"),
+        ("export L1 as GeoPackage", "L1 +export_layer[gpkg]"),
         ("Which way are the features of L3 oriented?", "L3 +orientation"),
         ("L1 near L2", "near[40](L1, L2)"),
         ("gullies near them", "near[40](gullies, L4)"),
@@ -255,6 +295,25 @@ def context(question: str = BEFORE) -> PlanContext:
         ("what about yardangs south of 10 S?", "near[40](yardangs, outflow channel){max_lat_deg=-10}"),
         ("what about outflow channels?", "outflow channel{min_lat_deg=20}"),
         ("and where are yardangs?", "yardangs"),
+        ("only those on slopes below 5 degrees", "L4{slope_deg <= 5}"),
+        ("which of those face north?", "L4{aspect_deg between 315 and 45}"),
+        ("which of those are downslope of L2 within 20 km?", "downslope[20](L4, L2)"),
+        ("the five of those nearest to L2", "nearest[5](L4, L2)"),
+        ("how far are they from L2?", "near[40](L4, L2) +nearest(L4, L2)"),
+        ("merge them within 20 km", "merged[20](L4)"),
+        ("how does their density vary with elevation?", "L4 +density[elevation]"),
+        ("what is their slope?", "L4 +sample_context[slope]"),
+        ("are they higher than dunes?", "L4 ; sand dunes +compare[elevation](L4, sand dunes)"),
+        ("are yardangs higher than those?", "yardangs ; L4 +compare[elevation](yardangs, L4)"),
+        ("are they at the same elevation as L1?", "L4 ; L1 +compare[elevation](L4, L1)"),
+        ("do they point east-west?", "L4 +orientation[90]"),
+        ("are they parallel to L1?", "L4 ; L1 +orientation(L4, L1)"),
+        ("which of those are new to the catalogue?", "new[25.6](L4, L5)"),
+        ("which craters are not in the catalogue?", "new[25.6](impact crater, L5)"),
+        ("how well do they match the catalogue?", "L4 +evaluate_layer(L4, L5)"),
+        ("show them on a globe", "L4 +draw_map[orthographic]"),
+        ("show them on a map of Gale", "L4 +draw_map[regional, Gale]"),
+        ("draw them on a polar map coloured by probability", "L4 +draw_map[polar, probability]"),
     ],
 )
 def test_follow_ups(question: str, expected: str) -> None:

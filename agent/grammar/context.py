@@ -7,10 +7,11 @@ from agent.grammar.state import Reading
 
 
 class KnownLayer(Frozen):
-    """A layer that exists in the conversation."""
+    """A layer that exists in the conversation; ``kind`` is that of `tools.layers`, empty if not known."""
 
     id: str
     title: str
+    kind: str = ""
     count: int | None = None
 
 
@@ -41,6 +42,12 @@ class PlanContext(Frozen):
                 return Item(kind="layer", text=layer.id, plural=layer.title)
         return None
 
+    @property
+    def catalogue(self) -> Item | None:
+        """The catalogue that was loaded last."""
+        found = [layer.id for layer in self.layers if layer.kind == "catalogue"]
+        return self.item(found[-1]) if found else None
+
 
 def remembered(query: Query, context: PlanContext) -> Query:
     """A question as the next one may refer to it: what "those" and "it" stood for is put in their place."""
@@ -54,6 +61,7 @@ def remembered(query: Query, context: PlanContext) -> Query:
             "relations": (*before.relations, *query.relations),
             "regions": (*kept, *query.regions),
             "intents": query.intents,
+            "details": query.details,
         }
     )
 
@@ -112,6 +120,7 @@ def _same_of(query: Query, context: PlanContext) -> Query:
             "relations": relations,
             "regions": query.regions or before.regions,
             "intents": query.intents or before.intents,
+            "details": query.details if query.intents else before.details,
         }
     )
 
@@ -154,17 +163,19 @@ def _titled(query: Query, context: PlanContext) -> Query:
             )
         return layer
 
+    def named(operand: Operand) -> Operand:
+        update = {"item": known(operand.item), "relations": tuple(map(of, operand.relations))}
+        return operand.model_copy(update=update)
+
     def of(relation: Relation) -> Relation:
-        objects = tuple(
-            Operand(item=known(operand.item), relations=tuple(map(of, operand.relations)))
-            for operand in relation.objects
-        )
-        return relation.model_copy(update={"objects": objects})
+        return relation.model_copy(update={"objects": tuple(map(named, relation.objects))})
 
     groups = tuple(
         group.model_copy(update={"items": tuple(map(known, group.items))}) for group in query.groups
     )
-    return query.model_copy(update={"groups": groups, "relations": tuple(map(of, query.relations))})
+    details = query.details.model_copy(update={"against": tuple(map(named, query.details.against))})
+    relations = tuple(map(of, query.relations))
+    return query.model_copy(update={"groups": groups, "relations": relations, "details": details})
 
 
 def _is_only_places(query: Query, reading: Reading) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from agent.grammar.conditions import opposite_condition
 from agent.grammar.query import Declined, Item, Operand, Region, Relation
 
-Kind = Literal["near", "without", "overlap"]
+Kind = Literal["near", "without", "overlap", "nearest", "downslope", "new"]
 Joint = Literal["", "and", "or"]
 
 
@@ -17,14 +18,21 @@ class OperandDraft:
 
     item: Item
     relations: list[RelationDraft] = field(default_factory=list)
+    regions: list[Region] = field(default_factory=list)
+
+    @property
+    def finished(self) -> Operand:
+        """As it becomes part of a query."""
+        relations = tuple(relation for draft in self.relations for relation in finished(draft))
+        return Operand(item=self.item, relations=relations, regions=tuple(self.regions))
 
 
 @dataclass
 class RelationDraft:
     """A relation that may still lack its objects.
 
-    ``weak`` ones come from small words ("in", "with") that may mean nothing; ``inner_km`` is the near edge of
-    a ring; ``text`` is what the question said.
+    ``weak`` ones come from small words ("in", "with") that may mean nothing; ``chained`` ones stand right
+    behind an object of another; ``inner_km`` is the near edge of a ring; ``text`` is what the question said.
     """
 
     kind: Kind
@@ -32,7 +40,9 @@ class RelationDraft:
     assumed: bool = False
     touching: bool = False
     inner_km: float = 0.0
+    count: int | None = None
     weak: bool = False
+    chained: bool = False
     text: str = ""
     every: bool = False
     objects: list[OperandDraft] = field(default_factory=list)
@@ -49,16 +59,14 @@ class GroupDraft:
 
 def finished(draft: RelationDraft) -> list[Relation]:
     """The relations that a draft stands for: two for a ring."""
-    objects = tuple(
-        Operand(item=o.item, relations=tuple(r for inner in o.relations for r in finished(inner)))
-        for o in draft.objects
-    )
+    objects = tuple(operand.finished for operand in draft.objects)
     made = [
         Relation(
             kind=draft.kind,
             objects=objects,
             every=draft.every and len(objects) > 1,
             distance_km=draft.distance_km,
+            count=draft.count,
             assumed=draft.assumed,
             touching=draft.touching,
         )
@@ -92,6 +100,8 @@ def opposite(region: Region, text: str) -> Region:
         name: value for name, value in region if value is not None and value is not False and value != ""
     }
     del given["words"]
+    if set(given) == {"where"} and (turned := opposite_condition(region.where)):
+        return Region(where=turned, words=f"not {region.words}")
     swaps = {"min_lat_deg": "max_lat_deg", "max_lat_deg": "min_lat_deg"}
     swaps |= {"min_elevation_m": "max_elevation_m", "max_elevation_m": "min_elevation_m"}
     if len(given) != 1 or not set(given) <= set(swaps):

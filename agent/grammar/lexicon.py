@@ -15,12 +15,13 @@ from functools import lru_cache
 from agent.grammar.query import Item
 from prompts import Term
 
-# Names of files, tiles and layers and quoted phrases are data: they keep their hyphens and digits.
+# Names of files, tiles, layers and columns and quoted phrases are data: they keep their hyphens and digits.
 PICTURES = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff")
 CATALOGUES = ("csv", "geojson", "json", "gpkg", "shp", "kmz")
 FILE = rf"[\w][\w.-]*\.(?:{'|'.join(PICTURES + CATALOGUES)})\b"
 TILE = r"\b\d+(?:\.\d+)?km-r\d+c\d+\b"
-PROTECTED = re.compile(rf'("[^"\n]{{1,200}}"|{FILE}|{TILE})', re.IGNORECASE)
+COLUMN = r"\b[A-Za-z]\w*_\w+(?= ?(?:[<>!]=?|=))"
+PROTECTED = re.compile(rf'("[^"\n]{{1,200}}"|{FILE}|{TILE}|{COLUMN})', re.IGNORECASE)
 
 
 def words(text: str) -> frozenset[str]:

@@ -10,6 +10,7 @@ import re
 
 from agent.grammar.lexicon import words
 from agent.grammar.regions import REGIONS
+from agent.grammar.wants import THESE, WANTS
 
 _ABOUT = (
     r"(?:about |around |roughly |approximately |some |~ ?|≈ ?|a (?:distance|radius|range|buffer) of |a ){0,3}"
@@ -25,12 +26,17 @@ _NOT_FARTHER = (
     r"not (?:farther|further) than|at most|up to|under|at a distance of"
 )
 _SPOT = r"(?:tile|place|crater|basin|wall|spot|site|location|slope)s?"
-_THESE = r"it|them|this|these|those|that|all|the (?:layer|result|results|map|tiles)"
 _AMONG = r"each other|one another|it|them|those|these"
 
 # Kind and pattern, tried in this order; the named groups d and u are a distance and its unit.
 PHRASES: tuple[tuple[str, ...], ...] = (
     # Distances
+    ("downslope_km", rf"(?:within )?{_DISTANCE_WITH_UNIT} down ?(?:slope|hill) (?:of|from)\b"),
+    (
+        "few",
+        r"(?:the )?(?:top |first )?(?P<n>\d+)(?! (?:km|mi|m|ft|tiles|degrees|percent)\b)"
+        r"(?= (?:[a-z]+ ){0,5}?(?:nearest|closest)\b)",
+    ),
     (
         "without_km",
         rf"(?:{_NOT_CLOSER}) {_DISTANCE_WITH_UNIT}(?: away)? (?:from|of|to|than)\b(?: (?:any|all)\b)?",
@@ -60,7 +66,19 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"(?:wide|across|long|deep|high|tall|in diameter|in length)",
     ),
     ("size", r"largest|biggest|smallest|longest|widest|tallest|deepest|highest|shortest"),
+    *WANTS,
     # Relations without a distance
+    ("downslope", r"down ?(?:slope|hill|stream) (?:of|from)"),
+    ("upslope", r"up ?(?:slope|hill|stream) (?:of|from)"),
+    (
+        "new",
+        r"(?:new|unknown) to|not (?:yet )?(?:listed|catalogued|cataloged|included|recorded) (?:in|by)",
+        r"missing (?:from|in)|unlisted in|absent from|uncatalogued in",
+    ),
+    (
+        "this_catalogue",
+        r"(?:the|that|my|this) (?:catalogue|catalog|list)(?! (?:of\b|L\d|[\w.-]+\.\w{3,7}\b))",
+    ),
     ("than_to", r"than (?:to|from|near|they are to|those near)\b"),
     (
         "chance",
@@ -75,7 +93,11 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"statistical\w*|significan\w*|coincidence|beats? chance|p[ -]?values?",
     ),
     ("avoid", r"avoid(?:s|ed|ing)?|repel(?:s|led)?|shun(?:s|ned)?"),
-    ("away", r"away from|far (?:away )?from|apart from|distant from|remote from"),
+    (
+        "away",
+        r"away from|far (?:away )?from|apart from|distant from|remote from",
+        r"(?:farther|further|more distant)(?: away)? from",
+    ),
     (
         "linked_to",
         r"(?:associated|correlated|linked|related|connected|tied|affiliated) (?:with|to)",
@@ -145,6 +167,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     ),
     (
         "orientation",
+        r"shar(?:e|es|ing) (?:an?|one|a common|the same) (?:orientation|direction|axis|azimuth|trend)s?",
         r"(?:are|is)? ?align(?:ed|ment|ments|s|ing)?|orient(?:ation|ations|ed|s)?|orientated",
         r"azimuths?|(?:which|what|(?:in )?the same) (?:way|directions?)",
         r"(?:in )?(?:the same|any preferred|a preferred|preferred|a common) directions?|directions?",
@@ -160,17 +183,11 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     ),
     (
         "export",
-        rf"(?:(?:please )?(?:export|save|download|write|store|give me)(?: (?:{_THESE}))?"
+        rf"(?:(?:please )?(?:export|save|download|write|store|give me)(?: (?:{THESE}))?"
         r"(?: (?:as|to|in|into))?(?: an?)? )?"
         r"\b(?P<format>geo ?package|gpkg|geo ?json|geo ?parquet|parquet|csv)(?: (?:file|format))?\b",
     ),
     ("export", r"export(?:ed|ing)?|download|save"),
-    (
-        "map",
-        rf"(?:draw|make|plot|show|give)(?: me)? (?:{_THESE})? ?(?:on )?an? (?:world |global )?map(?: of)?",
-        r"on (?:a|the) (?:world |global )?map|(?:draw|plot|visuali[sz]e)\b",
-        r"(?:a |the )?maps?(?: of)?\b",
-    ),
     (
         "compare",
         r"compar(?:e|ed|ing|ison)(?: of| between)?|versus|vs\.?|against",
@@ -194,16 +211,12 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     ),
     # What cannot be used
     (
-        "slope",
-        r"(?:north|south|east|west|pole|equator|sun) ?(?:ward)? ?facing(?: (?:slope|wall|side|flank)s?)?",
-        r"aspects?|(?:low|high|gentle|steep|moderate) (?:slopes?)",
-        r"(?:by |with |at )?(?:low |high )?slope (?:angle)?|downhill|on slopes?|faces?",
+        "vague",
+        r"aspects?|(?:low|high|gentle|steep|moderate) slopes?",
+        r"(?:by |with |at )?(?:low |high )?slope(?: angle)?",
+        r"sun ?(?:ward)? ?facing(?: (?:slope|wall|side|flank)s?)?|(?:low |high )?(?:thermal inertia|albedo)",
     ),
-    (
-        "order",
-        r"down ?slope(?: of)?|up ?slope(?: of)?|down ?stream(?: of)?|up ?stream(?: of)?",
-        r"source to sink|ordered",
-    ),
+    ("order", r"down ?slope|up ?slope|down ?stream|up ?stream|source to sink|ordered"),
     (
         "unit",
         r"(?:outside |inside |in |off )?(?:the |a )?(?:geologic\w* |mapped |stratigraphic )+(?:units?|maps?)",
@@ -211,18 +224,13 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     ),
     (
         "matter",
-        r"dust cover|thermal inertia|albedo|mineral\w*|composition\w*|clays?|olivine|hydrated",
+        r"dust cover|mineral\w*|composition\w*|clays?|olivine|hydrated",
         r"sulph?ates?|carbonates?",
     ),
     (
         "season",
         r"season(?:s|al|ally)?|in (?:summer|winter|spring|autumn)|martian years?|over time|recently",
         r"today|still active|active",
-    ),
-    (
-        "height",
-        r"(?:at|in) (?:the|a|one) (?:same|single|common) (?:elevation|height|level)s?(?: band)?",
-        r"(?:at|in) one (?:elevation|height|level)(?: band)?",
     ),
     ("top", r"(?:the )?(?:top|best|first) \d+|\d+ (?:best|clearest|most likely|top)"),
     ("era", r"noachian|hesperian|amazonian"),
@@ -256,15 +264,13 @@ PHRASES: tuple[tuple[str, ...], ...] = (
 
 # Kinds that no tool can use yet, and what the answer says of them.
 WRONG_TO_USE = {
-    "slope": "Slope and aspect cannot be used as a condition in this version",
-    "order": "The order along a slope or flow cannot be tested in this version",
+    "vague": "A slope, an aspect or an albedo is a condition only with a number or a direction",
+    "order": "The order of several things along a slope or flow cannot be tested in this version",
     "unit": "Geological units are not in this index, so they were not used as a condition",
     "matter": "The index has no composition or thermal data, so these were not used",
     "season": "The index is one set of pictures, so seasons and changes were not looked at",
     "era": "The index has no ages, so the era was not used as a condition",
-    "height": "The elevations of two landforms cannot be compared in this version",
     "top": "A number of best hits cannot be chosen in this version; all above the threshold are shown",
-    "size": "Sizes are not measured in this version, so they were not used as a condition",
 }
 
 # Words that carry no condition of their own.
@@ -290,7 +296,7 @@ FILLER = words(
     another same similar hypothesis idea try make made go back wants walls wall floor floors rim rims flank
     flanks margin margins edge edges patch patches interested interesting research study studying mean means
     over under case happen happens happening appear appears appearing form forms formed forming total
-    overall number numbers score scores
+    overall number numbers score scores slopes downhill face faces match matches matched agree agrees
     """
 )
 
@@ -298,10 +304,14 @@ RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(rf"(?:{'|'.join(patterns)})(?![^\W_]|[-.]\w)", re.IGNORECASE))
     for kind, *patterns in PHRASES
 )
+# Of things that may be looked for as well ("rock steps"), so that they stay free.
+_THINGS = words("step steps terrain objects bodies hill spots longitudinal local individual distinct")
 _WORDS_OF_RULES = frozenset(
     word
     for pattern in (*(rule.pattern for _, rule in RULES), *(rule.pattern for _, rule, _ in REGIONS))
     for word in re.findall(r"[a-z]{3,}", pattern)
 )
 
-GRAMMAR_WORDS = FILLER | _WORDS_OF_RULES
+GRAMMAR_WORDS = (
+    FILLER | (_WORDS_OF_RULES - _THINGS) | words("facing steeper gentler flatter exceeding inertia")
+)

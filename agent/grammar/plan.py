@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 from agent.grammar.context import PlanContext
-from agent.grammar.query import Declined, Item, Query, Region, Relation, listed
+from agent.grammar.notes import notes_on
+from agent.grammar.query import Declined, Item, Operand, Query, Region, Relation
 from agent.grammar.steps import (
     Associate,
+    Compare,
+    Density,
+    Downslope,
     DrawMap,
+    EvaluateLayer,
     ExportLayer,
     FilterLayer,
     FindPlace,
     LayerArg,
     LoadCatalogue,
+    MergeFeatures,
     Near,
+    Nearest,
+    Novelty,
     Orientation,
     Overlap,
     Plan,
     Ref,
+    SampleContext,
     SearchExample,
     SearchWords,
     StepBase,
@@ -31,6 +41,10 @@ from prompts import Term
 
 MOST_THINGS = 8
 MOST_ON_MAP = 4
+MOST_PAIRS = 6
+# Quantities that are looked up before a map is coloured by them, and their columns then.
+COLUMNS = {"elevation": "elevation_m", "slope": "slope_deg", "aspect": "aspect_deg", "albedo": "albedo"}
+COLUMNS |= {"thermal_inertia": "thermal_inertia_tiu", "relief": "relief_m"}
 TOUCHING_TILES = 1.6  # centres of tiles that touch, corners included, lie no farther apart
 
 
@@ -58,9 +72,7 @@ def build_plan(
     builder = _Builder(TOUCHING_TILES * tile_km)
     results = builder.answer(query)
     notes = [] if is_shown_only(query) and query.groups else notes
-    notes = notes + _notes(query, items, glossary, tile_km)
-    if "association" in query.intents:
-        notes += _notes_on_tests(query, builder.steps)
+    notes = notes + notes_on(query, builder.steps, glossary, tile_km)
     return Plan(
         question=question,
         query=query,
@@ -89,7 +101,9 @@ class _Builder:
             return layers
         for item in (*query.items, *query.objects):  # all searches first: they can run together
             self.item(item)
-        subjects = self.subjects(query)
+        subjects, regions = self.subjects(query), query.regions
+        if any(relation.count for relation in query.relations):  # the nearest within the limits
+            subjects, regions = [self.limited(subject, regions) for subject in subjects], ()
         if "association" in query.intents:
             self.tests(query, subjects)
         if query.relations and query.separate:
@@ -98,7 +112,15 @@ class _Builder:
             ]
         else:
             results = [self.related(subject, query.relations) for subject in subjects]
-        results = list(dict.fromkeys(self.limited(result, query.regions) for result in results))
+        judges = "evaluate" in query.intents
+        others = [] if judges else [self.operand(operand) for operand in query.details.against]
+        results = list(dict.fromkeys(self.limited(result, regions) for result in [*results, *others]))
+        if "merge" in query.intents:
+            results = [
+                self.add(MergeFeatures, layer=result, distance_km=query.details.merge_km)
+                for result in results
+            ]
+        self.compare(query, results)
         self.measure(query, results)
         return results
 
@@ -107,32 +129,85 @@ class _Builder:
         for subject in subjects:
             whole = self.limited(subject, query.regions)
             for relation in query.relations:
-                others = [
-                    self.related(self.item(operand.item), operand.relations) for operand in relation.objects
-                ]
-                distance = relation.distance_km or self.touching_km
+                if relation.kind not in ("near", "without", "overlap"):
+                    continue
+                others = [self.operand(operand) for operand in relation.objects]
+                how = {name: getattr(query.details, name) or None for name in ("side", "null", "strata")}
+                how["distance_km"] = relation.distance_km or self.touching_km
                 for other in others if relation.every else [self.any_of(others)]:
-                    self.add(Associate, layer=whole, other=other, distance_km=distance)
+                    self.add(Associate, layer=whole, other=other, **how)
+
+    def compare(self, query: Query, results: list[LayerArg]) -> None:
+        """Append comparisons of the results with each other, with the ground, or with a catalogue."""
+        details = query.details
+        if "evaluate" in query.intents:
+            for operand in details.against:
+                catalogue = self.operand(operand)
+                for result in results:
+                    self.add(EvaluateLayer, layer=result, catalogue=catalogue)
+        if "compare" not in query.intents:
+            return
+        layers = results
+        if len(results) == 1 and len(query.items) > 1 and not query.relations:
+            layers = [self.limited(self.item(item), query.regions) for item in query.items]
+        pairs: list[tuple[LayerArg, LayerArg | None]] = [*_pairs(query, layers)]
+        if details.ground:
+            pairs = [(layer, None) for layer in layers]
+        for name in details.by or ("elevation",):
+            for layer, other in pairs[:MOST_PAIRS]:
+                self.add(Compare, layer=layer, by=name, other=other)
 
     def measure(self, query: Query, results: list[LayerArg]) -> None:
         """Append what is done with the answer: directions, counts, map, file."""
         made_layers = bool(self.steps)
         if "orientation" in query.intents:
-            for result in results:
-                self.add(Orientation, layer=result)
+            self.directions(query, results)
         for result in results:
             self.add(Summarise, layer=result)
+            for name in query.details.by if "density" in query.intents else ():
+                self.add(Density, layer=result, by=name, step=query.details.step)
+            if "sample" in query.intents:
+                self.add(SampleContext, layer=result, values=query.details.by)
+            if "distance" in query.intents and query.relations:
+                self.distances(query, result)
         if made_layers or "map" in query.intents:
             layers = list(dict.fromkeys([*results, *self.shown]))
-            self.add(DrawMap, layers=tuple(layers[:MOST_ON_MAP]))
+            self.draw(query, layers[:MOST_ON_MAP])
         self.show(
             query.model_copy(update={"intents": tuple(i for i in query.intents if i != "map")}), results
+        )
+
+    def directions(self, query: Query, results: list[LayerArg]) -> None:
+        """Append directions: of each result, or of each two where they are asked to be the same."""
+        pairs = _pairs(query, results) if query.details.same_axis else []
+        for layer, other in pairs[:MOST_PAIRS]:
+            self.add(Orientation, layer=layer, other=other)
+        for result in () if pairs else results:
+            self.add(Orientation, layer=result, given_azimuth_deg=query.details.azimuth_deg)
+
+    def distances(self, query: Query, result: LayerArg) -> None:
+        """Append how far all of a subject, not only what is near, lies from what it was related to."""
+        for step in [step for step in self.steps if isinstance(step, Near)]:
+            self.add(Nearest, layer=step.layer, other=step.other)
+
+    def draw(self, query: Query, layers: list[LayerArg]) -> None:
+        """Append a map."""
+        colour = query.details.colour_by
+        if colour in COLUMNS:
+            layers = [self.add(SampleContext, layer=layer, values=(colour,)) for layer in layers[:1]]
+            colour = COLUMNS[colour]
+        self.add(
+            DrawMap,
+            layers=tuple(layers[:1] if colour else layers),
+            projection=query.details.projection or ("regional" if query.details.map_place else None),
+            place=query.details.map_place or None,
+            colour_by=colour or None,
         )
 
     def show(self, query: Query, layers: list[LayerArg]) -> None:
         """Append a map or a file of layers, if asked for."""
         if "map" in query.intents:
-            self.add(DrawMap, layers=tuple(layers))
+            self.draw(query, layers)
         if "export" in query.intents:
             self.add(ExportLayer, layers=tuple(layers), format=query.export_format or "gpkg")
 
@@ -149,9 +224,7 @@ class _Builder:
     def related(self, layer: LayerArg, relations: tuple[Relation, ...] | list[Relation]) -> LayerArg:
         """A layer limited by relations; those by an absence last."""
         for relation in relations:
-            others = [
-                self.related(self.item(operand.item), operand.relations) for operand in relation.objects
-            ]
+            others = [self.operand(operand) for operand in relation.objects]
             self.shown += [other for other in others if other not in self.shown]
             for other in others if relation.every else [self.any_of(others)]:
                 layer = self.relate(layer, other, relation)
@@ -160,8 +233,16 @@ class _Builder:
     def relate(self, layer: LayerArg, other: LayerArg, relation: Relation) -> LayerArg:
         if relation.kind == "overlap":
             return self.add(Overlap, layer=layer, other=other)
-        tool = Near if relation.kind == "near" else Without
-        return self.add(tool, layer=layer, other=other, distance_km=relation.distance_km)
+        if relation.kind == "nearest":
+            return self.add(Nearest, layer=layer, other=other, count=relation.count)
+        if relation.kind == "new":
+            return self.add(Novelty, layer=layer, catalogue=other, distance_km=relation.distance_km)
+        tools: dict[str, type[StepBase]] = {"near": Near, "without": Without, "downslope": Downslope}
+        return self.add(tools[relation.kind], layer=layer, other=other, distance_km=relation.distance_km)
+
+    def operand(self, operand: Operand) -> LayerArg:
+        """A thing that another is related to or compared with, under its own conditions."""
+        return self.related(self.limited(self.item(operand.item), operand.regions), operand.relations)
 
     def limited(self, layer: LayerArg, regions: tuple[Region, ...]) -> LayerArg:
         """A layer within limits: those that can be put into one call are."""
@@ -169,6 +250,9 @@ class _Builder:
             return layer
         plain = _merged([region for region in regions if not region.both_hemispheres and not region.place])
         bands = [region for region in regions if region.both_hemispheres]
+        conditions = tuple(dict.fromkeys(region.where for region in regions if region.where))
+        if conditions:
+            plain["where"] = conditions
         if len(bands) > 1:
             raise Declined("contradiction", "two latitude bands were given", "one latitude band")
         around = [region for region in regions if region.place and not region.beyond]
@@ -191,11 +275,21 @@ class _Builder:
                 FilterLayer, layer=layer, min_lat_deg=None if top is None else -top, max_lat_deg=-low
             )
             layer = self.any_of([north, south])
+        for region in regions:
+            if region.facing:
+                layer = self.facing(layer, north=region.facing == "pole")
         if around:
             layer = self.any_of(
                 [self.add(FilterLayer, layer=layer, place=r.place, within_km=r.within_km) for r in around]
             )
         return layer
+
+    def facing(self, layer: LayerArg, *, north: bool) -> LayerArg:
+        """Slopes that face the pole: north in the northern hemisphere; or else the equator."""
+        up, down = (f"aspect_deg between {low} and {high}" for low, high in ((315, 45), (135, 225)))
+        here = self.add(FilterLayer, layer=layer, min_lat_deg=0.0, where=(up if north else down,))
+        there = self.add(FilterLayer, layer=layer, max_lat_deg=0.0, where=(down if north else up,))
+        return self.any_of([here, there])
 
     def any_of(self, layers: list[LayerArg]) -> LayerArg:
         layers = list(dict.fromkeys(layers))
@@ -216,16 +310,23 @@ class _Builder:
             return self.add(LoadCatalogue, file=item.text)
         return self.add(SearchWords, text=item.text)
 
-    def add(self, step: type[StepBase], **arguments: Any) -> LayerArg:
+    def add(self, tool: type[StepBase], /, **arguments: Any) -> LayerArg:
         """Append a step unless the same call is there already; returns a reference to it."""
         for made in self.steps:
             same = made.model_copy(update={"name": ""})
-            if same == step(name="", **arguments):
+            if same == tool(name="", **arguments):
                 return Ref(step=made.name)
-        count = sum(isinstance(made, step) for made in self.steps) + 1
-        made = step(name=f"{step.model_fields['tool'].default}_{count}", **arguments)
+        count = sum(isinstance(made, tool) for made in self.steps) + 1
+        made = tool(name=f"{tool.model_fields['tool'].default}_{count}", **arguments)
         self.steps.append(made)
         return Ref(step=made.name)
+
+
+def _pairs(query: Query, layers: list[LayerArg]) -> list[tuple[LayerArg, LayerArg]]:
+    """Each two of several layers, or the subject with each that it is compared with."""
+    if query.details.against:
+        return [(layers[0], other) for other in layers[1:]]
+    return list(combinations(layers, 2))
 
 
 def is_shown_only(query: Query) -> bool:
@@ -235,12 +336,16 @@ def is_shown_only(query: Query) -> bool:
     return shown and plain and all(item.kind == "layer" for item in query.items)
 
 
+# Parts of a limit that are no bounds of one call.
+_APART = ("words", "both_hemispheres", "beyond", "place", "within_km", "where", "facing")
+
+
 def _merged(regions: list[Region]) -> dict[str, Any]:
     """Arguments of one filter call that holds all limits."""
     merged: dict[str, Any] = {}
     for region in regions:
         for name, value in region:
-            if value is None or name in ("words", "both_hemispheres", "beyond", "place", "within_km"):
+            if value is None or name in _APART:
                 continue
             old = merged.get(name)
             if name.startswith("min_"):
@@ -260,45 +365,3 @@ def _merged(regions: list[Region]) -> dict[str, Any]:
                 "a lower limit below the upper one",
             )
     return merged
-
-
-def _notes(query: Query, items: tuple[Item, ...], glossary: Mapping[str, Term], tile_km: float) -> list[str]:
-    notes = []
-    for kind, touching, distance in sorted(
-        {(r.kind, r.touching, r.distance_km) for r in _all_relations(query.relations) if r.assumed}
-    ):
-        if touching:
-            notes.append("“Without” was taken as neither in the same tile nor in one that touches it")
-        else:
-            words, bound = ("Near", "within") if kind == "near" else ("Away from", "farther than")
-            notes.append(f"“{words}” was taken as {bound} {distance:g} km, as the question gives no distance")
-    if len(query.relations) > 1 and not query.separate:
-        notes.append(f"All conditions were applied to {listed([item.plural for item in query.items])}")
-    for item in items:
-        term = glossary.get(item.key)
-        # A tile is about a hundred pixels wide; less than two of them cannot show a form.
-        if term and term.size_km[1] < tile_km / 50:
-            notes.append(f"{term.plural.capitalize()} are finer than a tile can show; mistrust these hits")
-    return notes
-
-
-def _notes_on_tests(query: Query, steps: list[Any]) -> list[str]:
-    tests = [step for step in steps if isinstance(step, Associate)]
-    if not tests:
-        # Directions come with a test of their own.
-        tested = "orientation" in query.intents
-        return [] if tested else ["Nothing was tested against chance, as only one thing was asked about"]
-    notes = []
-    if query.regions or any(group.regions for group in query.groups):
-        notes.append("Chance was allowed to move what lies within the limits beyond them")
-    if len(tests) > 1:
-        notes.append("Several tests were made; their p values are not corrected for their number")
-    return notes
-
-
-def _all_relations(relations: tuple[Relation, ...]) -> list[Relation]:
-    return [
-        found
-        for relation in relations
-        for found in (relation, *_all_relations(tuple(r for o in relation.objects for r in o.relations)))
-    ]

@@ -11,7 +11,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.grammar.context import PlanContext
-from agent.grammar.steps import Associate, DrawMap, LayerArg, Plan, Ref, StepBase, Summarise, Union, Without
+from agent.grammar.steps import (
+    Associate,
+    Compare,
+    DrawMap,
+    EvaluateLayer,
+    LayerArg,
+    Plan,
+    Ref,
+    StepBase,
+    Summarise,
+    Union,
+    Without,
+)
 
 Json = Any
 
@@ -124,12 +136,13 @@ def _prepare(progress: Progress, step: StepBase) -> None:
     if isinstance(step, Without) and not progress.is_empty(step.layer) and progress.is_empty(step.other):
         progress.found[own] = progress.layer(step.layer)
         return
-    needed = [getattr(step, name) for name in ("layer", "other") if hasattr(step, name)]
+    named = [getattr(step, name, None) for name in ("layer", "other", "catalogue")]
+    needed = [layer for layer in named if layer is not None]
     needed += getattr(step, "layers", ())
     # An empty layer is still worth a summary: it says how much ground was looked at; and a test that it
     # leaves untold.
     known = all(progress.layer(layer) != EMPTY for layer in needed)
-    wanted_empty = isinstance(step, Summarise | Associate) and known
+    wanted_empty = isinstance(step, Summarise | Associate | Compare | EvaluateLayer) and known
     if any(progress.is_empty(layer) for layer in needed) and not wanted_empty:
         progress.found[own] = EMPTY
     else:

@@ -44,23 +44,27 @@ class Relation(Frozen):
     Attributes
     ----------
     kind
-        Within a distance; farther than a distance; in the same tile or the next.
+        Within a distance; farther than a distance; in the same tile or the next; measured to the nearest;
+        lower down the slope; not in a list.
     objects
         The other things; each may have conditions of its own.
     every
         Whether each object must meet the condition, or any one of them.
     distance_km
-        For ``near`` and ``without``.
+        For ``near``, ``without``, ``downslope`` and ``new``.
+    count
+        With ``nearest``: how many are kept; None for all.
     assumed
         The distance was not given in the question.
     touching
         With ``without``: not in the same tile nor in one that touches it.
     """
 
-    kind: Literal["near", "without", "overlap"]
+    kind: Literal["near", "without", "overlap", "nearest", "downslope", "new"]
     objects: tuple[Operand, ...]
     every: bool = False
     distance_km: float = 0.0
+    count: int | None = None
     assumed: bool = False
     touching: bool = False
 
@@ -70,13 +74,18 @@ class Operand(Frozen):
 
     item: Item
     relations: tuple[Relation, ...] = ()
+    regions: tuple[Region, ...] = ()
 
 
 class Region(Frozen):
-    """Limits in space or probability; None where there is none.
+    """Limits in space, probability or other values; None where there is none.
 
     Attributes
     ----------
+    where
+        A condition on a value of each row, as `tools.filters.filter_layer` reads it: ``slope_deg >= 10``.
+    facing
+        ``pole`` or ``equator``: slopes that face it, whatever the hemisphere.
     both_hemispheres
         The latitude band counts in either hemisphere.
     place, within_km
@@ -95,6 +104,8 @@ class Region(Frozen):
     min_elevation_m: float | None = None
     max_elevation_m: float | None = None
     min_probability: float | None = None
+    where: str = ""
+    facing: Literal["", "pole", "equator"] = ""
     place: str | None = None
     within_km: float | None = None
     beyond: Literal["", "north", "south"] = ""
@@ -145,8 +156,45 @@ class Declined(Exception):
 
 
 Intent = Literal[
-    "where", "count", "share", "orientation", "association", "latitude", "map", "export", "about"
-]
+    "where", "count", "share", "orientation", "association", "latitude", "map", "export", "about",
+    "density", "compare", "sample", "merge", "evaluate", "distance",
+]  # fmt: skip
+
+
+class Details(Frozen):
+    """How that is wanted which a question asks besides where.
+
+    Attributes
+    ----------
+    by
+        Quantities to count by, to compare by or to sample: ``elevation``.
+    step
+        Width of the classes that are counted in, in the quantity's unit; km for ``cells``.
+    against
+        What the subject is compared with or judged by; nothing with ``ground``, the ground observed.
+    azimuth_deg, same_axis
+        The direction that is tested; whether several things are asked to share one.
+    merge_km
+        How far apart rows of one feature may lie; None for tiles that touch.
+    side, null, strata
+        Of a test against chance: the side asked for, the null model, the quantity it keeps.
+    projection, map_place, colour_by
+        Of a map.
+    """
+
+    by: tuple[str, ...] = ()
+    step: float | None = None
+    against: tuple[Operand, ...] = ()
+    ground: bool = False
+    azimuth_deg: float | None = None
+    same_axis: bool = False
+    merge_km: float | None = None
+    side: Literal["", "nearer", "farther"] = ""
+    null: str = ""
+    strata: str = ""
+    projection: Literal["", "equirectangular", "polar", "orthographic", "regional"] = ""
+    map_place: str = ""
+    colour_by: str = ""
 
 
 class Query(Frozen):
@@ -164,6 +212,8 @@ class Query(Frozen):
         What is wanted besides where.
     export_format
         With the intent ``export``.
+    details
+        With several of the intents.
     """
 
     groups: tuple[Group, ...] = ()
@@ -172,6 +222,7 @@ class Query(Frozen):
     separate: bool = False
     intents: tuple[Intent, ...] = ()
     export_format: str = ""
+    details: Details = Details()
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -180,8 +231,9 @@ class Query(Frozen):
 
     @property
     def objects(self) -> tuple[Item, ...]:
-        """All items of all relations, outermost first."""
-        return tuple(item for relation in self.relations for item in _items_of(relation))
+        """All items of all relations and comparisons, outermost first."""
+        related = tuple(item for relation in self.relations for item in _items_of(relation))
+        return related + tuple(item for operand in self.details.against for item in _items_in(operand))
 
 
 def describe(query: Query) -> str:
@@ -197,6 +249,12 @@ def describe(query: Query) -> str:
     relations = "" if query.separate else " and ".join(_relation(relation) for relation in query.relations)
     regions = "".join(f", {region.words}" for region in query.regions)
     return f"{subject} {relations}".strip() + regions
+
+
+def describe_operand(operand: Operand) -> str:
+    """One thing with its own conditions: ``outflow channels that are near chaos terrain``."""
+    limits = "".join(f" {region.words}" for region in operand.regions)
+    return operand.item.plural + limits + "".join(f" that are {_relation(r)}" for r in operand.relations)
 
 
 def short_number(value: float) -> str:
@@ -216,24 +274,26 @@ def _together(names: list[str], *, every: bool) -> str:
 
 
 def _relation(relation: Relation) -> str:
-    names = [
-        operand.item.plural + "".join(f" that are {_relation(inner)}" for inner in operand.relations)
-        for operand in relation.objects
-    ]
-    others = listed(names, "and" if relation.every else "or")
+    others = listed([describe_operand(o) for o in relation.objects], "and" if relation.every else "or")
     distance = f"{short_number(relation.distance_km)} km"
     if relation.kind == "overlap":
         return f"in or beside tiles with {others}"
     if relation.kind == "near":
         return f"near {others}" if relation.assumed else f"within {distance} of {others}"
+    if relation.kind == "downslope":
+        return f"downslope of {others}" + ("" if relation.assumed else f" within {distance}")
+    if relation.kind == "nearest":
+        return f"nearest to {others}" if relation.count else f"with their distance to {others}"
+    if relation.kind == "new":
+        return f"that are not among the {others}"
     if relation.touching:
         return f"without {others}"
     return f"away from {others}" if relation.assumed else f"farther than {distance} from {others}"
 
 
 def _items_of(relation: Relation) -> tuple[Item, ...]:
-    return tuple(
-        item
-        for operand in relation.objects
-        for item in (operand.item, *(i for inner in operand.relations for i in _items_of(inner)))
-    )
+    return tuple(item for operand in relation.objects for item in _items_in(operand))
+
+
+def _items_in(operand: Operand) -> tuple[Item, ...]:
+    return operand.item, *(item for inner in operand.relations for item in _items_of(inner))

@@ -13,11 +13,14 @@ from collections.abc import Callable
 
 from agent.grammar.drafts import GroupDraft, OperandDraft, RelationDraft, finished, mirrored, opposite
 from agent.grammar.query import Declined, Group, Intent, Item, Query, Region, short_number
-from agent.grammar.state import EITHER, Distances, Reading, State
+from agent.grammar.relating import Relating
+from agent.grammar.state import EITHER, Distances, Reading
 from agent.grammar.tokens import Token
 
 
-def read(tokens: list[Token], distances: Distances, body: str, result: Item | None) -> Reading:
+def read(
+    tokens: list[Token], distances: Distances, body: str, result: Item | None, catalogue: Item | None = None
+) -> Reading:
     """Read a question.
 
     Parameters
@@ -26,19 +29,21 @@ def read(tokens: list[Token], distances: Distances, body: str, result: Item | No
         Name of the body that the index shows.
     result
         The result of the question before, for "near them".
+    catalogue
+        The catalogue that was loaded last, for "new to the catalogue".
 
     Raises
     ------
     Declined
         If a part of it cannot be meant as it stands.
     """
-    reader = _Reader(distances, body, result)
+    reader = _Reader(distances, body, result, catalogue)
     for token in tokens:
         reader.take(token)
     return reader.finish()
 
 
-class _Reader(State):
+class _Reader(Relating):
     def take(self, token: Token) -> None:
         """Read one token."""
         if token.note:
@@ -52,28 +57,31 @@ class _Reader(State):
             self.want(_INTENTS[token.kind])
         if token.kind not in ("note", "break", "sign", "comma"):
             self.begun = True
+        if token.kind != "note":
+            self.previous = token.kind
 
     def finish(self) -> Reading:
         """The whole, with what only the end can tell."""
         self.close_unknown()
         self.close_relation()
+        self.finish_measures()
         related = self.among_km or self.measuring or "association" in self.intents
         if self.groups and related and not self.relations:
-            self._relate_subjects()
+            self.relate_subjects()
         if self.together and len(self.subjects) > 1:
             merged = GroupDraft(
                 self.subjects, [r for group in self.groups for r in group.regions], every=True
             )
             self.groups = [merged]
             self.reading.notes = [note for note in self.reading.notes if note != EITHER]
-        if len(self.groups) == 1:
+        if len(self.groups) == 1 and not self.others:
             self.regions = self.groups[0].regions + self.regions
             self.groups[0].regions = []
         if self.relations and not self.groups and self.reading.unparsed:
             self.not_known(f"“{self.reading.unparsed[0]}” is no landform that I know")
         if self.either_hemisphere:
             self.regions = [mirrored(region) for region in self.regions]
-        self._check_for_twins()
+        self.check_for_twins()
         self.reading.query = Query(
             groups=tuple(
                 Group(items=tuple(g.items), regions=tuple(g.regions), every=g.every) for g in self.groups
@@ -83,24 +91,40 @@ class _Reader(State):
             separate=self._separately(),
             intents=tuple(dict.fromkeys(self.intents)),
             export_format=self.export_format,
+            details=self.finished_details(),
         )
         return self.reading
 
     # Landforms
 
     def _on_item(self, token: Token) -> None:
-        item: Item = token.value
+        self.on_item(token.value)
+
+    def on_item(self, item: Item) -> None:
+        """Read a thing: a subject, or the object of what was read before."""
+        if self.is_other(item):
+            return
         if self.pending:
             relation, self.pending = self.pending, None
             self.new_sentence = False
-            if item.kind == "catalogue" and relation.weak and len(self.subjects) == 1 and not self.relations:
+            listed = item.kind == "catalogue" or item == self.catalogue
+            if listed and relation.weak and self.negated:  # "not in craters.csv"
+                self.negated = False
+                relation = RelationDraft("new", self.distances.touching_km, assumed=True, text=relation.text)
+            elif (
+                item.kind == "catalogue"
+                and relation.weak
+                and relation.text.lower() not in ("on", "onto", "over", "across", "within")
+                and len(self.subjects) == 1
+                and not self.relations
+            ):
                 self.groups[-1].items = [item]  # "craters from craters.csv"
                 self.note(f"All entries of {item.text} were used")
                 return
             if self.negated:
                 relation = self.negative(relation)
             relation.objects.append(OperandDraft(item))
-            target = self.last_object.relations if self.nested and self.last_object else self.relations
+            target = self.target(relation, item)
             if self.groups or not relation.weak:
                 target.append(relation)
                 self.last_object = relation.objects[-1]
@@ -124,101 +148,24 @@ class _Reader(State):
         self.negated = self.nested = False
         self.joint = ""
 
-    # Relations
-
-    def _on_near_km(self, token: Token) -> None:
-        self.expect(self.relation("near", token), token)
-
-    def _on_ring_km(self, token: Token) -> None:
-        self.expect(self.relation("near", token), token)
-
-    def _on_without_km(self, token: Token) -> None:
-        self.expect(self.relation("without", token), token)
-
-    def _on_near(self, token: Token) -> None:
-        if self.pending and not self.pending.weak:
-            return  # "within 40 km around"
-        self.expect(RelationDraft("near", self.distances.near_km, assumed=True), token)
-
-    def _on_nearby(self, token: Token) -> None:
-        if self.relations and self.relations[-1].kind == "overlap":  # "that have cones nearby"
-            last = self.relations[-1]
-            last.kind, last.distance_km, last.assumed = "near", self.distances.near_km, True
-        elif len(self.subjects) > 1 or not self.groups:
-            self.measuring = True
-        else:
-            self._on_near(token)
-
-    def _on_away(self, token: Token) -> None:
-        self.expect(RelationDraft("without", self.distances.near_km, assumed=True), token)
-
-    def _on_without(self, token: Token) -> None:
-        self.expect(RelationDraft("without", self.distances.touching_km, assumed=True, touching=True), token)
-
-    def _on_same(self, token: Token) -> None:
-        if not self.pending or self.pending.weak:
-            self.expect(RelationDraft("overlap"), token)
-
-    _on_in_same = _on_same
-
-    def _on_weak(self, token: Token) -> None:
-        if self.comparing:
-            self.joint = "and"
-        elif self.measuring and token.text.lower() in ("from", "to") and self.groups:
-            self._on_near(token)
-        elif not self.pending:
-            self.pending = RelationDraft("overlap", weak=True, text=token.text)
-
-    def _on_how_far(self, token: Token) -> None:
-        self.measuring = True
-
-    def _on_linked_to(self, token: Token) -> None:
-        self.want("association")
-        if self.groups or self.result or not self.begun:
-            self.expect(RelationDraft("near", self.distances.near_km, assumed=True), token)
-
-    _on_avoid = _on_linked_to
-
-    def _on_than_to(self, token: Token) -> None:
-        if self.relations:
-            last = self.relations[-1]
-            self.separate = True
-            self.pending = RelationDraft(last.kind, last.distance_km, last.assumed, text=token.text)
-
-    def _on_among_km(self, token: Token) -> None:
-        distance, _ = token.value
-        self.check_distance(distance)
-        limits = self.groups[-1].regions if self.groups else self.regions
-        if self.relations and self.relations[-1].objects:
-            last = self.relations[-1]
-            last.kind = "near" if last.kind == "overlap" else last.kind
-            last.distance_km, last.assumed = distance, False
-        elif limits and limits[-1].place and not limits[-1].within_km:
-            words = f"within {short_number(distance)} km of {limits[-1].place}"
-            limits[-1] = limits[-1].model_copy(update={"within_km": distance, "words": words})
-        else:
-            self.among_km = distance
-
-    def _on_joint(self, token: Token) -> None:
-        self.together = True
-
-    def _relate_subjects(self) -> None:
-        # "Are A and B associated?", "A and B within 30 km of each other"
-        first, *others = self.subjects
-        if others:
-            distance = self.among_km or self.distances.near_km
-            self.relations.append(RelationDraft("near", distance, not self.among_km, every=True))
-            self.relations[-1].objects = [OperandDraft(item) for item in others]
-            self.groups = [GroupDraft([first], [region for group in self.groups for region in group.regions])]
-            self.reading.notes = [note for note in self.reading.notes if note != EITHER]
-
     # Limits
 
     def _on_region(self, token: Token) -> None:
         region: Region = token.value
         if self.negated:
             region, self.negated = opposite(region, token.text), False
+        value = bool(region.where or region.facing)
+        operand = self.last_object if self.previous == "item" and self.relations else None
+        if value and operand and operand.item.kind == "catalogue":
+            operand.regions.append(region)
+            return
+        own = any(group.regions for group in self.groups)
+        if own and self.others and self.previous in ("item", "region"):  # "those north of 30 degrees"
+            self.others[-1].regions.append(region)
+            return
         self.limit(region)
+        if value and not self.pending:  # "on north-facing walls of craters", "on pole-facing crater walls"
+            self.pending = RelationDraft("overlap", weak=True, text=token.text.split()[0])
 
     def _on_all(self, token: Token) -> None:
         self.either_hemisphere = True
@@ -236,6 +183,17 @@ class _Reader(State):
             raise Declined("unknown_place", f"{len(names)} places may be meant by “{token.text}”", listed)
         name, relation = names[0], self.pending
         self.pending = None
+        if self.map_of and self.previous == "map":
+            self.details["map_place"] = name
+            if not self.groups and not self.reading.refers:
+                self.limit(Region(place=name, words=f"in {name}"))
+            return
+        if relation and relation.kind == "nearest":
+            raise Declined(
+                "unsupported",
+                f"“{relation.text} {name}” cannot be asked of a place in this version",
+                "what lies within a distance of a place",
+            )
         if self.negated or (relation and relation.kind == "without"):
             raise Declined(
                 "unsupported",
@@ -264,17 +222,7 @@ class _Reader(State):
         limits = self.groups[-1].regions if self.groups else self.regions
         return (limits[-1].within_km or 0.0) if limits else 0.0
 
-    # What is wanted, and small words
-
-    def _on_export(self, token: Token) -> None:
-        self.want("export")
-        formats = {"geopackage": "gpkg", "geoparquet": "parquet"}
-        name = (token.value or "").lower().replace(" ", "")
-        self.export_format = formats.get(name, name) or self.export_format or "gpkg"
-
-    def _on_compare(self, token: Token) -> None:
-        self.comparing = self.separate = True
-        self.joint = "and"
+    # Small words
 
     def _on_like(self, token: Token) -> None:
         self.reading.like = True
@@ -289,8 +237,10 @@ class _Reader(State):
         self.reading.instead = True
 
     def _on_this(self, token: Token) -> None:
+        if self.is_other_of_before():
+            return
         if self.pending and not self.pending.weak and self.result and self.groups:
-            self._on_item(Token("item", token.text, self.result))
+            self.on_item(self.result)
         elif not self.groups:
             self.reading.refers = True
             self.pending = None
@@ -355,24 +305,12 @@ class _Reader(State):
             self.reading.notes = [note for note in self.reading.notes if note != EITHER]
         return (self.separate or each) and (len(self.relations) > 1 or len(self.subjects) > 1)
 
-    def _check_for_twins(self) -> None:
-        subjects = {item.text for item in self.subjects}
-        for item in self.objects:
-            if subjects == {item.text}:
-                raise Declined(
-                    "unsupported",
-                    f"everything is near itself: {item.plural} stand on both sides",
-                    "two different landforms",
-                )
 
-
-_EACH = {"orientation", "latitude", "count", "share"}
+_EACH = {"orientation", "latitude", "count", "share", "density", "sample"}
 _INTENTS: dict[str, Intent] = {
     "count": "count",
     "share": "share",
-    "orientation": "orientation",
     "latitude": "latitude",
-    "map": "map",
     "about": "about",
     "chance": "association",
     "linked": "association",

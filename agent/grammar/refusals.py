@@ -7,7 +7,8 @@ import re
 from agent.grammar.query import Reason, Refusal
 
 _CAN = (
-    "where landforms are, near, without or beside others, within limits, how many, and how they are oriented"
+    "where landforms are, near, without or beside others, within limits, how many, how dense, at what "
+    "elevations and slopes, and how they are oriented"
 )
 _EXAMPLE = "Where are {a} near {b}?"
 
@@ -64,13 +65,14 @@ _TABLE: tuple[tuple[Reason, tuple[str, ...], str], ...] = (
     (
         "measurement",
         (
-            r"\bhow (?:deep|tall|high|big|wide|long|thick|fast|hot|cold|warm|heavy|steep)\b",
+            r"\bhow (?:deep|tall|high|big|wide|long|thick|fast|hot|cold|warm|heavy)\b",
+            r"\bhow steep\b(?! (?:is|are) the (?:ground|terrain|surface)\b)",
             r"\bhow large\b(?! an area)|\b(?:depths?|heights?|thickness|diameters?|sizes?|volumes?) of\b",
             r"\b(?:temperatures?|mass|speeds?|lengths?|widths?|slope angles?) of\b",
             r"(?:which|what) (?:side|way|wall|slope)s?\b[^.?!]*\bfac(?:e|es|ing)\b",
             r"(?:average|mean|typical|largest|smallest|median) (?:size|diameter|depth|height|length|width)",
         ),
-        "sizes, depths, slopes and temperatures are not measured by the tools of this version",
+        "sizes, depths and temperatures of landforms are not measured by the tools of this version",
     ),
     (
         "measurement",

@@ -294,7 +294,7 @@ _TABLE: tuple[tuple[str, tuple[str, ...], Build], ...] = (
         "region",
         (
             rf"(?:near|around|at|close to|in|on|of)? ?(?:the )?(?:{_SIDE} )?",
-            rf"(?:poles?(?! ?(?:ward|facing))|polar{_ZONE})",
+            rf"(?:poles?(?! ?(?:ward|facing))|polar(?! (?:maps?|view|projection)\b){_ZONE})",
         ),
         _polar,
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from agent.grammar.drafts import GroupDraft, Joint, Kind, OperandDraft, RelationDraft
 from agent.grammar.query import Declined, Intent, Item, Query, Region
@@ -88,10 +89,22 @@ class State:
         ``north`` or ``south`` of a place to come.
     unknown
         Words not understood, not yet joined to a phrase.
+    others, expects_other
+        What the subject is compared with or judged by; the next thing will be one of them.
+    few
+        A number of things was read, and "nearest" is to come.
+    map_of
+        A "map of" was read last.
+    same_by, same_words
+        Quantities that were said to be the same or different, and the words.
+    previous
+        Kind of the token before, remarks left out.
+    details
+        Of what is wanted, by the names in `Details`.
     """
 
-    def __init__(self, distances: Distances, body: str, result: Item | None) -> None:
-        self.distances, self.body, self.result = distances, body, result
+    def __init__(self, distances: Distances, body: str, result: Item | None, catalogue: Item | None) -> None:
+        self.distances, self.body, self.result, self.catalogue = distances, body, result, catalogue
         self.reading = Reading()
         self.groups: list[GroupDraft] = []
         self.relations: list[RelationDraft] = []
@@ -107,6 +120,14 @@ class State:
         self.side = ""
         self.measuring = self.either_hemisphere = False
         self.unknown: list[str] = []
+        self.others: list[OperandDraft] = []
+        self.expects_other = False
+        self.few: int | None = None
+        self.map_of = False
+        self.same_by: tuple[str, ...] = ()
+        self.same_words = ""
+        self.previous = ""
+        self.details: dict[str, Any] = {}
 
     @property
     def subjects(self) -> list[Item]:
@@ -148,14 +169,22 @@ class State:
 
     def expect(self, relation: RelationDraft, token: Token) -> None:
         """Wait for the object of a relation; a "not" before it turns it round."""
-        if self.negated:
-            relation = self.negative(relation)
-            self.negated = False
         relation.text = token.text
+        if self.negated:
+            relation, self.negated = self.negative(relation), False
+            relation.text = token.text
+        chain = self.previous == "item" and self.relations and self.relations[-1].kind == "near"
+        relation.chained = bool(chain) and relation.kind == "near" and not self.joint
         self.pending = relation
 
     def negative(self, relation: RelationDraft) -> RelationDraft:
         """The opposite of a relation."""
+        if relation.kind in ("nearest", "downslope", "new") and not relation.objects:
+            raise Declined(
+                "unsupported",
+                f"“not {relation.text}” cannot be used as a condition in this version",
+                "what is to be near, or away from something",
+            )
         if relation.kind == "without":
             if relation.objects:  # "not near B, not C": as far from C
                 return RelationDraft("without", relation.distance_km, relation.assumed, relation.touching)
@@ -167,7 +196,7 @@ class State:
     def limit(self, region: Region) -> None:
         """Put a limit on the last subject, or on the whole once there are relations."""
         self.pending = self.pending if self.pending and not self.pending.weak else None
-        own = self.groups and not self.relations and not self.new_sentence
+        own = self.groups and not self.relations and not self.others and not self.new_sentence
         (self.groups[-1].regions if own else self.regions).append(region)
 
     def close_relation(self) -> None:

@@ -88,6 +88,7 @@ class FilterLayer(StepBase):
     min_elevation_m: float | None = None
     max_elevation_m: float | None = None
     min_probability: float | None = None
+    where: tuple[str, ...] | None = None
     place: str | None = None
     within_km: float | None = None
 
@@ -110,6 +111,33 @@ class Without(StepBase):
     distance_km: float
 
 
+class Nearest(StepBase):
+    """Measure the distance to the nearest; keep a few."""
+
+    tool: Literal["nearest"] = "nearest"
+    layer: LayerArg
+    other: LayerArg
+    count: int | None = None
+
+
+class Downslope(StepBase):
+    """Keep what lies below and downslope."""
+
+    tool: Literal["downslope"] = "downslope"
+    layer: LayerArg
+    other: LayerArg
+    distance_km: float
+
+
+class Novelty(StepBase):
+    """Keep what a catalogue does not list."""
+
+    tool: Literal["novelty"] = "novelty"
+    layer: LayerArg
+    catalogue: LayerArg
+    distance_km: float
+
+
 class Overlap(StepBase):
     """Keep what shares a tile or touches."""
 
@@ -125,6 +153,14 @@ class Union(StepBase):
     layers: tuple[LayerArg, ...]
 
 
+class MergeFeatures(StepBase):
+    """Merge rows that lie together."""
+
+    tool: Literal["merge_features"] = "merge_features"
+    layer: LayerArg
+    distance_km: float | None = None
+
+
 class Associate(StepBase):
     """Test nearness against chance."""
 
@@ -132,6 +168,44 @@ class Associate(StepBase):
     layer: LayerArg
     other: LayerArg
     distance_km: float
+    side: str | None = None
+    null: str | None = None
+    strata: str | None = None
+
+
+class Compare(StepBase):
+    """Compare the values at two layers, or at one and at the ground observed."""
+
+    tool: Literal["compare"] = "compare"
+    layer: LayerArg
+    by: str
+    other: LayerArg | None = None
+
+
+class EvaluateLayer(StepBase):
+    """Judge a layer by a catalogue."""
+
+    tool: Literal["evaluate_layer"] = "evaluate_layer"
+    layer: LayerArg
+    catalogue: LayerArg
+    distance_km: float | None = None
+
+
+class Density(StepBase):
+    """Count by classes of a quantity, per area."""
+
+    tool: Literal["density"] = "density"
+    layer: LayerArg
+    by: str
+    step: float | None = None
+
+
+class SampleContext(StepBase):
+    """Look up values at each row."""
+
+    tool: Literal["sample_context"] = "sample_context"
+    layer: LayerArg
+    values: tuple[str, ...]
 
 
 class Summarise(StepBase):
@@ -146,6 +220,8 @@ class Orientation(StepBase):
 
     tool: Literal["orientation"] = "orientation"
     layer: LayerArg
+    given_azimuth_deg: float | None = None
+    other: LayerArg | None = None
 
 
 class DrawMap(StepBase):
@@ -153,6 +229,9 @@ class DrawMap(StepBase):
 
     tool: Literal["draw_map"] = "draw_map"
     layers: tuple[LayerArg, ...]
+    projection: str | None = None
+    place: str | None = None
+    colour_by: str | None = None
 
 
 class ExportLayer(StepBase):
@@ -164,8 +243,9 @@ class ExportLayer(StepBase):
 
 
 Step = Annotated[
-    SearchWords | SearchExample | FindPlace | LoadCatalogue | FilterLayer | Near | Without | Overlap | Union
-    | Associate | Summarise | Orientation | DrawMap | ExportLayer,
+    SearchWords | SearchExample | FindPlace | LoadCatalogue | FilterLayer | Near | Without | Nearest
+    | Downslope | Novelty | Overlap | Union | MergeFeatures | Associate | Compare | EvaluateLayer | Density
+    | SampleContext | Summarise | Orientation | DrawMap | ExportLayer,
     Field(discriminator="tool"),
 ]  # fmt: skip
 

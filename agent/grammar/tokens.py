@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from agent.grammar.conditions import CONDITIONS, quantity_named
 from agent.grammar.lexicon import FILE, PICTURES, PROTECTED, TILE, WORD, Lexicon
 from agent.grammar.phrases import FILLER, RULES, WRONG_TO_USE
 from agent.grammar.query import Item
@@ -189,6 +190,11 @@ def _phrase_token(kind: str, match: re.Match[str], tile_km: float) -> Token:
         value = float(groups["d"]) * factors[unit]
         inner = float(groups["inner"]) * factors[unit] if groups.get("inner") else 0.0
         return Token(kind, text, (round(value, 6), round(inner, 6)), note)
+    if groups.get("n"):
+        return Token(kind, text, float(groups["n"]))
+    if groups.get("q"):
+        named = (quantity_named(name) or name.lower() for name in (groups["q"], groups.get("q2")) if name)
+        return Token(kind, text, tuple(named))
     return Token(kind, text, groups.get("format"))
 
 
@@ -224,7 +230,7 @@ def _read_name(text: str, position: int, before: list[Token], lexicon: Lexicon) 
 
 
 def _read_region(text: str, position: int, before: list[Token], lexicon: Lexicon) -> tuple[Token, int] | None:
-    for kind, pattern, build in REGIONS:
+    for kind, pattern, build in (*CONDITIONS, *REGIONS):
         match = pattern.match(text, position)
         made = build(match) if match and not _cuts_landform(text, match, lexicon) else None
         if match and made is not None:

@@ -1,0 +1,179 @@
+"""How the things of a question lie to each other: near, far, touching, nearest, downslope, not in a list.
+
+One handler for each kind of token, as in `agent.grammar.reader`, which reads the rest.
+"""
+
+from __future__ import annotations
+
+from agent.grammar.drafts import GroupDraft, OperandDraft, RelationDraft
+from agent.grammar.measures import Measures
+from agent.grammar.query import Declined, Item, short_number
+from agent.grammar.state import EITHER
+from agent.grammar.tokens import Token
+
+
+class Relating(Measures):
+    """The part of a reader that knows relations."""
+
+    def on_item(self, item: Item) -> None:
+        """Read a thing that stands for words of the question."""
+        raise NotImplementedError
+
+    def target(self, relation: RelationDraft, item: Item) -> list[RelationDraft]:
+        """What a relation is a condition on: the subject, or a thing named after it."""
+        if self.others:
+            return self.others[-1].relations
+        if relation.chained and self.last_object and not self.nested:
+            said, owner = f"{relation.text} {item.plural}", self.last_object.item.plural
+            self.note(
+                f"“{said}” was taken to say which {owner} are meant; “and {said}” would add a condition"
+            )
+            return self.last_object.relations
+        return self.last_object.relations if self.nested and self.last_object else self.relations
+
+    def check_for_twins(self) -> None:
+        """Refuse what is related to itself."""
+        subjects = {item.text for item in self.subjects}
+        for item in self.objects:
+            if subjects == {item.text}:
+                raise Declined(
+                    "unsupported",
+                    f"everything is near itself: {item.plural} stand on both sides",
+                    "two different landforms",
+                )
+
+    def relate_subjects(self) -> None:
+        """Make the second of two subjects an object: "A and B within 30 km of each other"."""
+        first, *others = self.subjects
+        if others:
+            distance = self.among_km or self.distances.near_km
+            self.relations.append(RelationDraft("near", distance, not self.among_km, every=True))
+            self.relations[-1].objects = [OperandDraft(item) for item in others]
+            self.groups = [GroupDraft([first], [region for group in self.groups for region in group.regions])]
+            self.reading.notes = [note for note in self.reading.notes if note != EITHER]
+
+    def _on_near_km(self, token: Token) -> None:
+        self.expect(self.relation("near", token), token)
+
+    def _on_ring_km(self, token: Token) -> None:
+        self.expect(self.relation("near", token), token)
+
+    def _on_without_km(self, token: Token) -> None:
+        self.expect(self.relation("without", token), token)
+
+    def _on_near(self, token: Token) -> None:
+        if self.pending and not self.pending.weak:
+            return  # "within 40 km around"
+        superlative = token.text.lower().startswith(("nearest", "closest"))
+        if superlative and self.few is not None and not (self.groups or self.reading.refers):
+            return  # "the five nearest channels to L1"
+        if superlative and (self.few is not None or self.measuring):
+            self.expect(RelationDraft("nearest", count=self.few), token)
+            self.few = None
+            return
+        self.expect(RelationDraft("near", self.distances.near_km, assumed=True), token)
+
+    def _on_nearby(self, token: Token) -> None:
+        if self.relations and self.relations[-1].kind == "overlap":  # "that have cones nearby"
+            last = self.relations[-1]
+            last.kind, last.distance_km, last.assumed = "near", self.distances.near_km, True
+        elif len(self.subjects) > 1 or not self.groups:
+            self.measuring = True
+        else:
+            self._on_near(token)
+
+    def _on_away(self, token: Token) -> None:
+        if token.text.lower().startswith(("farther", "further", "more")):
+            self.details["side"] = "farther"
+        self.expect(RelationDraft("without", self.distances.near_km, assumed=True), token)
+
+    def _on_without(self, token: Token) -> None:
+        self.expect(RelationDraft("without", self.distances.touching_km, assumed=True, touching=True), token)
+
+    def _on_same(self, token: Token) -> None:
+        if not self.pending or self.pending.weak:
+            self.expect(RelationDraft("overlap"), token)
+
+    _on_in_same = _on_same
+
+    def _on_weak(self, token: Token) -> None:
+        if self.few is not None and self.groups and token.text.lower() in ("from", "to"):
+            self.expect(RelationDraft("nearest", count=self.few), token)
+            self.few = None
+        elif self.comparing:
+            self.joint = "and"
+        elif self.measuring and token.text.lower() in ("from", "to") and (self.groups or self.reading.refers):
+            self._on_near(token)
+        elif not self.pending:
+            self.pending = RelationDraft("overlap", weak=True, text=token.text)
+
+    def _on_how_far(self, token: Token) -> None:
+        self.measuring = True
+        self.want("distance")
+
+    def _on_few(self, token: Token) -> None:
+        self.few = int(token.value)
+
+    def _on_downslope_km(self, token: Token) -> None:
+        self.expect(self.relation("downslope", token), token)
+
+    def _on_downslope(self, token: Token) -> None:
+        self.expect(RelationDraft("downslope", self.distances.near_km, assumed=True), token)
+        if "stream" in token.text.lower():
+            self.note(f"“{token.text}” was read as downslope")
+
+    def _on_upslope(self, token: Token) -> None:
+        raise Declined(
+            "unsupported",
+            f"“{token.text}” cannot be asked in this version",
+            "it the other way round: what lies downslope of something",
+        )
+
+    def _on_new(self, token: Token) -> None:
+        self.negated = False
+        self.expect(RelationDraft("new", self.distances.touching_km, assumed=True), token)
+
+    def _on_this_catalogue(self, token: Token) -> None:
+        wanted = self.pending and (self.pending.kind == "new" or self.negated)
+        if wanted or "evaluate" in self.intents:
+            if not self.catalogue:
+                raise Declined(
+                    "no_context",
+                    f"“{token.text}” names no file, and none was loaded before",
+                    "the name of a catalogue file",
+                )
+            self.on_item(self.catalogue)
+
+    def _on_linked_to(self, token: Token) -> None:
+        self.want("association")
+        if self.groups or self.result or not self.begun:
+            self.expect(RelationDraft("near", self.distances.near_km, assumed=True), token)
+
+    _on_avoid = _on_linked_to
+
+    def _on_than_to(self, token: Token) -> None:
+        if self.relations:
+            last = self.relations[-1]
+            self.separate = True
+            self.pending = RelationDraft(last.kind, last.distance_km, last.assumed, text=token.text)
+            self.details.pop("side", None)
+
+    def _on_among_km(self, token: Token) -> None:
+        distance, _ = token.value
+        self.check_distance(distance)
+        if "merge" in self.intents:
+            self.among_km = distance
+            return
+        limits = self.groups[-1].regions if self.groups else self.regions
+        if self.relations and self.relations[-1].objects:
+            last = self.relations[-1]
+            last.kind = "near" if last.kind == "overlap" else last.kind
+            last.distance_km, last.assumed = distance, False
+        elif limits and limits[-1].place and not limits[-1].within_km:
+            words = f"within {short_number(distance)} km of {limits[-1].place}"
+            limits[-1] = limits[-1].model_copy(update={"within_km": distance, "words": words})
+        else:
+            self.among_km = distance
+
+    def _on_joint(self, token: Token) -> None:
+        self.together = True
