@@ -186,11 +186,11 @@ def test_checkboxes_turn_layers_off_and_on(read: Opened) -> None:
     box = read.page.locator("li[data-layer=L1] input")
     box.uncheck()
     read.settle()
-    shown = "globe.view.map.queryRenderedFeatures({layers: ['layer-L1']}).length"
+    shown = "globe.view.marks.drawn - globe.state.payload.layers.slice(1).reduce((n, l) => n + l.points, 0)"
     assert read.ask(shown) == 0
     box.check()
     read.settle()
-    assert read.ask(shown) > 0
+    assert read.ask(shown) == read.ask("globe.state.payload.layers[0].points") > 0
     legend = str(read.page.locator("li[data-layer=L1]").text_content())
     count = read.ask("globe.state.payload.layers[0].count")
     assert f"{count} rows" in legend
@@ -221,7 +221,7 @@ def test_a_click_shows_the_tile_and_tells_the_page(read: Opened) -> None:
     shown = read.page.locator(f"button img[data-tile='{spot['id']}']").first
     assert card.locator("img").get_attribute("src") == shown.get_attribute("src")
     assert "score" in card.inner_text()
-    read.wait("globe.view.map.querySourceFeatures('selected').length > 0")
+    assert read.ask("globe.state.selected.ring.length") > 4
     read.page.keyboard.press("Escape")
     assert card.count() == 0
 

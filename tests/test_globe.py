@@ -1,11 +1,14 @@
 """The payload, the fragment and the pictures of the globe; how they look is tested in a browser."""
 
+import base64
 import json
 from html.parser import HTMLParser
-from unittest.mock import patch
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -15,16 +18,25 @@ from retrieval.index import TileIndex
 from tests.transcripts import HOSTILE
 from tools.globe import (
     COLOURS,
-    MERCATOR_LIMIT_DEG,
     globe_document,
     globe_html,
     globe_payload,
     globe_scripts,
     json_for_script,
-    to_mercator,
-    to_polar,
     top_rows,
 )
+from tools.globe_layers import (
+    LAST_TOLERANCE_DEG,
+    MARKS,
+    MOST_CORNERS,
+    layers_payload,
+    pack_degrees,
+    pack_numbers,
+    pack_probability,
+    pack_shapes,
+    pack_texts,
+)
+from tools.globe_pictures import GAP_GREY, HATCH_GREY, MERCATOR_LIMIT_DEG, to_mercator, to_polar
 from tools.layers import Kind, Layer, Provenance, make_table
 
 LOWELL = get_body("lowell")
@@ -56,19 +68,103 @@ def tile_layer(index: TileIndex, rows: list[int]) -> Layer:
     return layer(tiles[["lon", "lat"]].to_numpy(), probability, ids=tiles["tile_id"].tolist())
 
 
+def unpack(text: str, kind: str) -> NDArray[Any]:
+    return np.frombuffer(base64.b64decode(text), dtype=f"<{kind}")
+
+
+def degrees(text: str) -> NDArray[np.float64]:
+    return np.asarray(unpack(text, "i4") / 1e5)
+
+
+def probabilities(text: str | None) -> list[float]:
+    steps = unpack(text, "u2") if text else np.zeros(0)
+    return [float("nan") if step == 65535 else float(step) / 1e4 for step in steps]
+
+
+def texts(coded: str) -> list[str]:
+    """As ``globe_rows.js`` reads them."""
+    read: list[str] = []
+    for line in coded.split("\n"):
+        read.append((read[-1] if read else "")[: int(line[0], 36)] + line[1:])
+    return read
+
+
 def test_payload_says_what_is_drawn(tiny_index: TileIndex) -> None:
     made = tile_layer(tiny_index, [3, 30, 300])
     payload = globe_payload(tiny_index, [made], thumbnails=True, basemap_px=256)
     (drawn,) = payload["layers"]
-    assert drawn["row_id"] == made.table["row_id"].tolist()
-    assert drawn["probability"] == [0.9, 0.7, 0.5]
-    assert np.allclose(drawn["lon"], made.table["lon"], atol=1e-5)
-    assert (drawn["count"], drawn["threshold"]) == (3, 0.5)
+    assert texts(drawn["ids"]) == made.table["row_id"].tolist()
+    assert probabilities(drawn["probability"]) == [0.9, 0.7, 0.5]
+    assert np.allclose(degrees(drawn["lon"]), made.table["lon"], atol=1e-5)
+    assert (drawn["count"], drawn["rows"], drawn["threshold"]) == (3, 3, 0.5)
+    assert drawn["shapes"] is None
     assert payload["body"]["radius_km"] == 450.0
-    assert set(payload["thumbnails"]) == set(drawn["row_id"])
+    assert set(payload["thumbnails"]) == set(made.table["row_id"])
     assert payload["basemap"].keys() == {"mercator", "north", "south"}
     assert payload["has_gaps"], "longitudes 100 to 130 were never observed"
     assert json.loads(json.dumps(payload, allow_nan=False)) == payload
+
+
+places = st.floats(-180, 180), st.floats(-90, 90)
+maybe = st.floats(0, 1) | st.just(float("nan"))
+
+
+@given(st.lists(st.tuples(*places, maybe, st.floats(allow_nan=True, width=32)), max_size=30))
+def test_numbers_come_back_as_exactly_as_promised(rows: list[tuple[float, float, float, float]]) -> None:
+    lon, lat, probability, number = np.array(rows, dtype=float).reshape(-1, 4).T
+    assert np.abs(degrees(pack_degrees(lon)) - lon).max(initial=0) <= 0.5001e-5
+    assert np.abs(degrees(pack_degrees(lat)) - lat).max(initial=0) <= 0.5001e-5
+    if np.isfinite(probability).any():
+        found = np.array(probabilities(pack_probability(probability)))
+        assert np.allclose(found, probability, atol=0.5001e-4, rtol=0, equal_nan=True)
+    else:
+        assert pack_probability(probability) is None
+    packed = pack_numbers(number)
+    expected = np.where(np.isfinite(number), number, np.nan)
+    assert packed is None or np.array_equal(unpack(packed, "f4"), expected.astype(np.float32), equal_nan=True)
+    assert (packed is None) == (not np.isfinite(number).any())
+
+
+@given(
+    st.lists(st.text(max_size=50) | st.sampled_from(["16km-r012c034", "16km-r012c035", HOSTILE]), min_size=1)
+)
+def test_texts_come_back_but_for_line_breaks(given_texts: list[str]) -> None:
+    assert texts(pack_texts(given_texts)) == [text.replace("\n", " ") for text in given_texts]
+
+
+def test_names_of_tiles_take_little(tiny_index: TileIndex) -> None:
+    names = tiny_index.tiles["tile_id"].tolist()
+    assert len(pack_texts(names)) < 0.45 * len("\n".join(names))
+
+
+def test_shapes_come_as_corners_and_parts() -> None:
+    box = shapely.box(0, 0, 10, 10)
+    shapes = np.array([
+        shapely.Point(1, 2),
+        shapely.LineString([(0, 0), (5, 5), (6, 5)]),
+        shapely.MultiPolygon([box.difference(shapely.box(4, 4, 5, 5)), shapely.box(20, 0, 21, 1)]),
+    ], dtype=object)  # fmt: skip
+    packed = pack_shapes(shapes)
+    assert packed is not None
+    assert unpack(packed["row"], "u4").tolist() == [1, 2, 2, 2]
+    assert unpack(packed["kind"], "u2").tolist() == [1, 2, 3, 2]
+    assert unpack(packed["length"], "u4").tolist() == [3, 5, 5, 5]
+    corners = degrees(packed["corners"]).reshape(-1, 2)
+    assert corners[:3].tolist() == [[0, 0], [5, 5], [6, 5]]
+    assert set(map(tuple, corners[8:13].tolist())) == {(4, 4), (5, 4), (5, 5), (4, 5)}
+    assert packed["tolerance_deg"] == 0
+    assert pack_shapes(shapes[:1]) is None
+
+
+def test_shapes_with_too_many_corners_are_simplified_and_say_so() -> None:
+    along = np.linspace(-170, 170, 2 * MOST_CORNERS)
+    wavy = shapely.LineString(np.stack([along, 20 * np.sin(along / 20)], axis=-1))
+    packed = pack_shapes(np.array([wavy], dtype=object))
+    assert packed is not None
+    kept = degrees(packed["corners"]).reshape(-1, 2)
+    assert len(kept) <= MOST_CORNERS
+    assert 0 < packed["tolerance_deg"] <= LAST_TOLERANCE_DEG
+    assert shapely.hausdorff_distance(shapely.LineString(kept), wavy) <= packed["tolerance_deg"] + 1e-5
 
 
 def test_thumbnails_only_when_asked_and_only_of_tiles(tiny_index: TileIndex) -> None:
@@ -78,47 +174,40 @@ def test_thumbnails_only_when_asked_and_only_of_tiles(tiny_index: TileIndex) -> 
     assert list(payload["thumbnails"]) == tiles.table["row_id"].tolist()[:12]
 
 
-def test_unknown_numbers_and_places_are_null_or_left_out(tiny_index: TileIndex) -> None:
-    lonlat = np.array([[0.0, 1.0], [np.nan, 5.0], [30.0, -10.0]])
-    odd = layer(lonlat, kind="catalogue", diameter_km=[1.5, 2.0, np.nan], name=["A", "B", None])
+def test_unknown_numbers_are_left_out(tiny_index: TileIndex) -> None:
+    odd = layer(
+        np.array([[0.0, 1.0], [30.0, -10.0]]),
+        kind="catalogue", diameter_km=[1.5, np.nan], name=["A", None], area_km2=pd.array([None, 7], "Int64"),
+    )  # fmt: skip
     (drawn,) = globe_payload(tiny_index, [odd], thumbnails=True, basemap_px=256)["layers"]
-    assert drawn["row_id"] == ["row0", "row2"]
-    assert drawn["probability"] == [None, None]
-    assert drawn["details"] == [
-        {"label": "name", "unit": "", "values": ["A", None]},
-        {"label": "diameter", "unit": "km", "values": [1.5, None]},
-    ]
+    assert drawn["probability"] is drawn["score"] is None
+    name, diameter, area = drawn["details"]
+    assert (name["label"], texts(name["texts"])) == ("name", ["A", ""])
+    assert (diameter["label"], diameter["unit"]) == ("diameter", "km")
+    assert np.array_equal(unpack(diameter["numbers"], "f4"), [1.5, np.nan], equal_nan=True)
+    assert np.array_equal(unpack(area["numbers"], "f4"), [np.nan, 7], equal_nan=True)
 
 
 @settings(max_examples=40)
 @given(st.lists(st.integers(0, 30), max_size=4), st.integers(0, 80))
 def test_points_are_shared_out_fairly(counts: list[int], most: int) -> None:
     layers = [layer(spread(n), np.linspace(0, 1, n)) for n in counts]
-    drawn = [len(item["lon"]) for item in payload_layers(layers, most)]
+    drawn = [item["rows"] for item in layers_payload(layers, most)]
     assert sum(drawn) == min(sum(counts), most) or most - sum(drawn) < len(counts)
     assert all(d <= n for d, n in zip(drawn, counts, strict=True))
     cut = [d for d, n in zip(drawn, counts, strict=True) if d < n]
     assert not cut or max(drawn) - min(cut) <= 1
 
 
-def payload_layers(layers: list[Layer], most: int) -> list[dict[str, list[float]]]:
-    class Bare:
-        """An index with nothing but what layers need: hypothesis asks hundreds of times."""
-
-        body = LOWELL
-        grid = type("Grid", (), {"tile_km": 60.0})
-
-    with patch("tools.globe._pictures", return_value=({}, False)):
-        return list(globe_payload(Bare(), layers, thumbnails=False, max_points=most)["layers"])  # type: ignore[arg-type]
-
-
 def test_a_layer_with_too_many_rows_keeps_its_most_probable() -> None:
     probability = np.random.default_rng(1).permutation(np.linspace(0, 1, 100))
-    (drawn,) = payload_layers([layer(spread(100), probability)], 10)
-    assert sorted(drawn["probability"]) == sorted(np.round(np.sort(probability)[-10:], 4).tolist())
+    (drawn,) = layers_payload([layer(spread(100), probability)], 10)
+    assert sorted(probabilities(drawn["probability"])) == sorted(
+        np.round(np.sort(probability)[-10:], 4).tolist()
+    )
     assert drawn["count"] == 100
-    (catalogue,) = payload_layers([layer(spread(100), kind="catalogue")], 3)
-    assert catalogue["row_id"] == ["row0", "row49", "row99"]
+    (catalogue,) = layers_payload([layer(spread(100), kind="catalogue")], 3)
+    assert texts(catalogue["ids"]) == ["row0", "row49", "row99"]
 
 
 def test_top_rows_put_unknown_probabilities_last() -> None:
@@ -128,6 +217,8 @@ def test_top_rows_put_unknown_probabilities_last() -> None:
 
 def test_colours_are_told_apart() -> None:
     assert len(set(COLOURS)) == len(COLOURS) == 7
+    signs = {(item["colour"], item["mark"]) for item in layers_payload([layer(spread(1))] * 28, 100)}
+    assert len(signs) == len(COLOURS) * len(MARKS) == 28
 
 
 @pytest.mark.parametrize("lat", [-84.0, -60.0, -33.3, 0.0, 12.5, 45.0, 70.0, 84.0])
@@ -154,15 +245,14 @@ def test_mercator_edges_claim_nothing() -> None:
     (1, 0, "bottom"), (1, 90, "right"), (-1, 0, "top"), (-1, 90, "right"), (1, 180, "top"), (-1, -90, "left"),
 ])  # fmt: skip
 def test_polar_maps_are_turned_as_published_ones(pole: int, lon: int, where: str) -> None:
-    sheet = np.zeros((180, 360), dtype=np.uint8)
+    sheet = np.ones((180, 360), dtype=np.uint8)
     sheet[:, (np.arange(-10, 10) + lon + 180) % 360] = 255
     picture = to_polar(sheet, 101, pole)
     edges = {
         "top": picture[:30, 50], "bottom": picture[71:, 50],
         "left": picture[50, :30], "right": picture[50, 71:],
     }  # fmt: skip
-    bright = {name: float(values[values.nonzero()[0][:5]].mean()) if values.any() else 0.0
-              for name, values in edges.items()}  # fmt: skip
+    bright = {name: float(values.mean()) for name, values in edges.items()}
     assert max(bright, key=lambda name: bright[name]) == where
     assert picture[0, 0] == 0
 
@@ -172,6 +262,20 @@ def test_polar_map_has_only_its_own_hemisphere() -> None:
     sheet[:90] = 200
     assert to_polar(sheet, 51, 1)[25, 25] == 200
     assert to_polar(sheet, 51, -1)[25, 25] == 10
+
+
+@pytest.mark.parametrize(
+    "draw", [lambda sheet: to_mercator(sheet, 512), lambda sheet: to_polar(sheet, 260, 1)]
+)
+def test_what_was_not_observed_is_hatched_and_nothing_else(draw: Any) -> None:
+    sheet = np.full((180, 360), 140, dtype=np.uint8)
+    sheet[:, :180] = 0  # western longitudes: the left half of either picture
+    picture = draw(sheet)
+    side = len(picture)
+    west, east = (picture[side // 4 : -side // 4, part] for part in (slice(60, 100), slice(-100, -60)))
+    assert set(np.unique(west)) == {GAP_GREY, HATCH_GREY}
+    assert 0.15 < (west == HATCH_GREY).mean() < 0.35
+    assert set(np.unique(east)) == {140}
 
 
 @given(st.text() | st.just(HOSTILE))

@@ -1,6 +1,7 @@
 /* The globe in a page: legend, toggles, popups, scale bar, events. One instance per .areo-globe section.
 
-   Tells:    CustomEvent "areographer:tile" {tile_id, layer, lon, lat} on the section (it bubbles); inside
+   Tells:    CustomEvent "areographer:drawn" {rows, ms} on the section when all is drawn for the first time;
+             CustomEvent "areographer:tile" {tile_id, layer, lon, lat} on the section (it bubbles); inside
              an iframe also postMessage({type: "areographer:tile", ...}) to the page around it.
    Listens:  section.areographer.light("L3" | null), .show(["L1", ...]), .fly(lon, lat), .clear(),
              .update({layers, thumbnails}); inside an iframe
@@ -27,7 +28,7 @@
     return element;
   }
 
-  const whole = (n) => n.toLocaleString("en");
+  const whole = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 
   // ------------------------------------------------------------------ how positions are written
 
@@ -47,12 +48,6 @@
 
   // ------------------------------------------------------------------ parts
 
-  function swatch(layer) {
-    const mark = make("span", `areo-swatch areo-${layer.kind}`);
-    mark.style.setProperty("--colour", layer.colour);
-    return mark;
-  }
-
   function legend(state, act) {
     const box = make("details", "areo-legend");
     box.open = true;
@@ -66,13 +61,20 @@
       const words = make("span", "areo-words");
       words.append(make("b", "", layer.id), " ", make("span", "", layer.title));
       words.append(make("small", "", facts(layer)));
-      label.append(tick, swatch(layer), words);
+      label.append(tick, areo.swatch(layer), words);
       item.append(label, button("areo-fit", "", `Show ${layer.id}`, () => act.fit(layer.id)));
       item.dataset.layer = layer.id;
       list.append(item);
     });
     if (!state.payload.layers.length) list.append(make("li", "areo-none", "no layers yet"));
-    if (state.payload.has_gaps) list.append(make("li", "areo-none", "black ground: not observed"));
+    if (state.payload.layers.some((layer) => layer.probability.some((p) => !Number.isNaN(p)))) {
+      list.append(make("li", "areo-none", "stronger colour: more probable"));
+    }
+    if (state.payload.has_gaps) {
+      const item = make("li", "areo-none");
+      item.append(make("i", "areo-gap"), make("span", "", "not observed"));
+      list.append(item);
+    }
     box.append(list);
     return box;
   }
@@ -83,6 +85,7 @@
     if (layer.threshold !== null && layer.threshold !== undefined) parts.push(`p ≥ ${layer.threshold.toFixed(2)}`);
     const beyond = layer.lat.filter((lat) => Math.abs(lat) > areo.MERCATOR_LIMIT).length;
     if (beyond) parts.push(`${whole(beyond)} beyond 85°`);
+    if (layer.shapes?.tolerance) parts.push(`outlines to ${layer.shapes.tolerance}°`);
     return parts.join(" · ");
   }
 
@@ -103,6 +106,30 @@
     };
   }
 
+  const known = (value) => value !== "" && !Number.isNaN(value);
+
+  /** The row under the pointer in a line, until the pointer moves on. */
+  function tip(stage) {
+    const box = make("div", "areo-tip");
+    box.hidden = true;
+    stage.append(box);
+    return (hits, x, y) => {
+      box.hidden = !hits.length;
+      if (!hits.length) return;
+      const { layer, i } = hits[0], p = layer.probability[i];
+      const detail = layer.details.find((one) => known(one.values[i]));
+      const words = [layer.row_id[i], layer.title];
+      if (known(p)) words.push(`p ${p.toFixed(2)}`);
+      if (detail) words.push(written(detail, i));
+      if (hits.length > 1) words.push(`${hits.length - 1} more`);
+      box.textContent = words.join(" · ");
+      box.style.left = `${Math.min(x + 12, stage.clientWidth - box.offsetWidth - 4)}px`;
+      box.style.top = `${Math.max(4, y - box.offsetHeight - 8)}px`;
+    };
+  }
+
+  const written = ({ unit, values }, i) => `${typeof values[i] === "number" ? +values[i].toPrecision(6) : values[i]}${unit ? " " + unit : ""}`;
+
   /** What is known of the rows under the pointer: the first in full, then its standing in other layers. */
   function card(state, hits) {
     const box = make("div", "areo-card");
@@ -121,8 +148,7 @@
     }
     row("position", `${areo.latText(layer.lat[i], 3)} ${areo.lonText(state, layer.lon[i], 3)}`);
     for (const detail of layer.details) {
-      const value = detail.values[i];
-      if (value !== null) row(detail.label, `${typeof value === "number" ? +value.toPrecision(6) : value}${detail.unit ? " " + detail.unit : ""}`);
+      if (known(detail.values[i])) row(detail.label, written(detail, i));
     }
     const table = make("div", "areo-layers");
     const seen = new Set();
@@ -130,11 +156,11 @@
       if (seen.has(hit.layer.id)) continue;
       seen.add(hit.layer.id);
       const line = make("div", "areo-row"), name = make("span");
-      name.append(swatch(hit.layer), ` ${hit.layer.id} ${hit.layer.title}`);
+      name.append(areo.swatch(hit.layer), ` ${hit.layer.id} ${hit.layer.title}`);
       const score = hit.layer.score[hit.i], probability = hit.layer.probability[hit.i];
       const values = [];
-      if (probability !== null) values.push(`p ${probability.toFixed(2)}`);
-      if (score !== null) values.push(`score ${score.toFixed(3)}`);
+      if (known(probability)) values.push(`p ${probability.toFixed(2)}`);
+      if (known(score)) values.push(`score ${score.toFixed(3)}`);
       line.append(name, make("b", "", values.join(", ")));
       table.append(line);
     }
@@ -146,7 +172,8 @@
 
   // ------------------------------------------------------------------ one globe
 
-  areo.mount = function (root, payload) {
+  areo.mount = function (root, given) {
+    const payload = areo.read(given);
     const state = {
       payload, visible: new Set(payload.layers.map((layer) => layer.id)), lit: null, selected: null,
       projection: "globe", errors: [],
@@ -231,9 +258,21 @@
     root.areographer?.destroy();
     root.append(stage);
 
+    const tell = {
+      pick,
+      hover: tip(stage),
+      move: scale.set,
+      ready() { root.dataset.view = "webgl"; },
+      drawn(rows) {
+        root.dataset.drawn = String(rows);
+        const detail = { rows, ms: performance.now() };
+        root.dispatchEvent(new CustomEvent("areographer:drawn", { bubbles: true, detail }));
+      },
+    };
+
     function useCanvas(reason) {
       view?.destroy();
-      view = areo.flatView(stage, state, pick, scale.set);
+      view = areo.flatView(stage, state, tell);
       flat.hidden = true;
       root.dataset.view = "canvas";
       note.textContent = reason;
@@ -246,18 +285,14 @@
     note.hidden = true;
     side.firstChild.open = stage.clientWidth > 480;
     stage.append(side, tools, scale.element, corner, note);
-    poles = areo.polarPanels(stage, state, pick);
-    if (areo.hasWebGL()) {
-      try {
-        view = areo.mapView(stage, state, pick, scale.set, () => { root.dataset.view = "webgl"; });
-        view.map.getCanvas().addEventListener("webglcontextlost", () => useCanvas("The graphics context was lost: flat map without WebGL."));
-        fit(null, false);
-        draw();
-      } catch (error) {
-        state.errors.push(String(error));
-        useCanvas("WebGL did not start in this browser: flat map instead of the globe.");
-      }
-    } else {
+    poles = areo.polarPanels(stage, state, tell);
+    try {
+      view = areo.mapView(stage, state, tell);
+      view.map.getCanvas().addEventListener("webglcontextlost", () => useCanvas("The graphics context was lost: flat map without WebGL."));
+      fit(null, false);
+      draw();
+    } catch (error) {
+      state.errors.push(String(error));
       useCanvas("This browser has no WebGL: flat map instead of the globe.");
     }
     stage.addEventListener("keydown", (event) => { if (event.key === "Escape") handle.clear(); });

@@ -1,86 +1,71 @@
-/* Geometry on the sphere, the two polar panels, and the plain-canvas map shown where WebGL is missing.
-   Everything hangs on window.areographer; nothing here touches the network. */
+/* Drawn on plain canvas: the two polar panels, and the flat map shown where WebGL is missing. */
 (function () {
   "use strict";
   const areo = (window.areographer = window.areographer || {});
   const RAD = Math.PI / 180;
   const POLAR_LIMIT = 70;
-  areo.MERCATOR_LIMIT = Math.atan(Math.sinh(Math.PI)) / RAD;
-
-  // ------------------------------------------------------------------ sphere
-
-  areo.wrap = (lon) => ((((lon + 180) % 360) + 360) % 360) - 180;
-
-  /** Where a great circle of given azimuth (radians) and angle (radians) ends: [lon, lat], degrees. */
-  areo.destination = function (lon, lat, azimuth, angle) {
-    const up = Math.sin(lat * RAD) * Math.cos(angle) + Math.cos(lat * RAD) * Math.sin(angle) * Math.cos(azimuth);
-    const east = Math.sin(angle) * Math.sin(azimuth);
-    const out = Math.cos(lat * RAD) * Math.cos(angle) - Math.sin(lat * RAD) * Math.sin(angle) * Math.cos(azimuth);
-    return [areo.wrap(lon + Math.atan2(east, out) / RAD), Math.atan2(up, Math.hypot(east, out)) / RAD];
-  };
-
-  /** Great-circle angle between two [lon, lat], radians. */
-  areo.angle = function (a, b) {
-    const dlon = (b[0] - a[0]) * RAD, la = a[1] * RAD, lb = b[1] * RAD;
-    const east = Math.cos(lb) * Math.sin(dlon);
-    const north = Math.cos(la) * Math.sin(lb) - Math.sin(la) * Math.cos(lb) * Math.cos(dlon);
-    return Math.atan2(Math.hypot(east, north), Math.sin(la) * Math.sin(lb) + Math.cos(la) * Math.cos(lb) * Math.cos(dlon));
-  };
-
-  /** Outline of the square tile about a point, closed; longitudes run on past 180 instead of jumping. */
-  areo.footprint = function (state, lon, lat) {
-    const half = state.payload.tile_km / 2 / state.payload.body.radius_km;
-    const ring = [];
-    for (let side = 0; side < 4; side++) {
-      for (let k = 0; k < 6; k++) {
-        const along = -1 + (2 * k) / 6;
-        const [x, y] = [[along, 1], [1, -along], [-along, -1], [-1, along]][side];
-        const point = areo.destination(lon, lat, Math.atan2(x, y), half * Math.hypot(x, y));
-        ring.push([lon + areo.wrap(point[0] - lon), point[1]]);
-      }
-    }
-    ring.push(ring[0]);
-    return ring;
-  };
-
-  /** Middle and angular radius (degrees, 95 % of the points) of what some layers hold; null if nothing. */
-  areo.extent = function (layers) {
-    let x = 0, y = 0, z = 0, n = 0;
-    for (const layer of layers) {
-      for (let i = 0; i < layer.lon.length; i++, n++) {
-        const lon = layer.lon[i] * RAD, lat = layer.lat[i] * RAD;
-        x += Math.cos(lat) * Math.cos(lon); y += Math.cos(lat) * Math.sin(lon); z += Math.sin(lat);
-      }
-    }
-    if (!n) return null;
-    const lon = Math.atan2(y, x) / RAD, lat = Math.atan2(z, Math.hypot(x, y)) / RAD;
-    const angles = [];
-    for (const layer of layers) {
-      for (let i = 0; i < layer.lon.length; i++) angles.push(areo.angle([lon, lat], [layer.lon[i], layer.lat[i]]));
-    }
-    angles.sort((a, b) => a - b);
-    return { lon, lat, radius: angles[Math.floor((angles.length - 1) * 0.95)] / RAD };
-  };
-
+  const REACH = 8; // pixels around the pointer
+  const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30]; // of the graticule, degrees
   // ------------------------------------------------------------------ drawing on canvas
 
-  /** How strongly a row is drawn: by probability, and faded while another layer is lit. */
-  areo.opacity = function (state, layer, i) {
-    const p = layer.probability[i];
-    const own = p === null ? 0.95 : 0.3 + 0.65 * p;
-    return state.lit && state.lit !== layer.id ? own * 0.12 : own;
-  };
-
-  function dot(context, state, layer, i, x, y, radius) {
-    context.globalAlpha = areo.opacity(state, layer, i);
-    context.beginPath();
-    context.arc(x, y, radius, 0, 2 * Math.PI);
-    if (layer.kind === "catalogue") {
-      context.lineWidth = 2; context.strokeStyle = layer.colour; context.stroke();
-    } else {
-      context.fillStyle = layer.colour; context.fill();
-      context.lineWidth = 1; context.strokeStyle = layer.kind === "features" ? "#fff" : "#0b0e13"; context.stroke();
+  /** Marks of a layer, stamped pixel by pixel: a hundred thousand take some hundredths of a second, where a
+      canvas takes seconds for as many pictures. Gives how many lie on the canvas. */
+  function drawMarks(context, state, layer, radius, place, within) {
+    const { width, height } = context.canvas, ratio = window.devicePixelRatio || 1;
+    const { sheet, half } = areo.stamp(layer, radius, ratio);
+    const side = sheet.width, stamp = sheet.getContext("2d").getImageData(0, 0, side, side).data;
+    const image = context.getImageData(0, 0, width, height), pixels = image.data;
+    const inked = [];
+    for (let k = 0; k < side * side; k++) if (stamp[4 * k + 3]) inked.push(k);
+    let drawn = 0;
+    for (let i = 0; i < layer.lon.length; i++) {
+      if ((within && !within(layer.lat[i])) || !areo.isPoint(layer, i)) continue;
+      const at = place(layer.lon[i], layer.lat[i]);
+      const left = Math.round((at[0] - half) * ratio), top = Math.round((at[1] - half) * ratio);
+      if (left <= -side || top <= -side || left >= width || top >= height) continue;
+      const strength = areo.opacity(state, layer, i) / 255;
+      for (const k of inked) {
+        const x = left + (k % side), y = top + Math.floor(k / side);
+        if (x < 0 || y < 0 || x >= width || y >= height) continue;
+        const to = 4 * (y * width + x), from = 4 * k, ink = stamp[from + 3] * strength;
+        pixels[to] += (stamp[from] - pixels[to]) * ink;
+        pixels[to + 1] += (stamp[from + 1] - pixels[to + 1]) * ink;
+        pixels[to + 2] += (stamp[from + 2] - pixels[to + 2]) * ink;
+        pixels[to + 3] = Math.max(pixels[to + 3], 255 * ink);
+      }
+      drawn++;
     }
+    context.putImageData(image, 0, 0);
+    return drawn;
+  }
+
+  /** Areas and outlines of a layer; near(lat) says which places may have a pixel. */
+  function drawShapes(context, state, layer, place, near) {
+    if (!layer.shapes) return;
+    const fade = areo.fade(state, layer), latest = {};
+    context.fillStyle = layer.colour;
+    areo.polygons(layer, (i, rings) => {
+      if (!rings[0].some(([, lat]) => near(lat))) return;
+      context.globalAlpha = 0.35 * areo.opacity(state, layer, i);
+      context.beginPath();
+      for (const ring of rings) {
+        ring.forEach(([lon, lat], k) => { const at = place(lon, lat); if (k) context.lineTo(...at); else context.moveTo(...at); });
+        context.closePath();
+      }
+      context.fill("evenodd");
+    });
+    context.globalAlpha = fade;
+    context.beginPath();
+    areo.segments(layer, (west, south, east, north) => {
+      if (!near(south) && !near(north)) return;
+      const from = place(west, south), to = place(east, north);
+      if (latest.x !== from[0] || latest.y !== from[1]) context.moveTo(...from);
+      context.lineTo(...to);
+      [latest.x, latest.y] = to;
+    });
+    context.lineJoin = "round";
+    context.strokeStyle = "rgba(11,14,19,.7)"; context.lineWidth = 3.2; context.stroke();
+    context.strokeStyle = layer.colour; context.lineWidth = 1.7; context.stroke();
     context.globalAlpha = 1;
   }
 
@@ -100,7 +85,8 @@
       canvas.width = Math.round(width * ratio);
       canvas.height = Math.round(height * ratio);
     }
-    const context = canvas.getContext("2d");
+    // Kept in memory, not on the graphics card: marks are stamped into its pixels.
+    const context = canvas.getContext("2d", { willReadFrequently: true });
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     return { context, width, height };
@@ -114,21 +100,28 @@
     return image;
   }
 
-  function nearest(shown, x, y, reach) {
-    const hits = [];
-    for (const point of shown) {
-      const distance = Math.hypot(point.x - x, point.y - y);
-      if (distance <= reach) hits.push({ distance, layer: point.layer, i: point.i });
-    }
-    return hits.sort((a, b) => a.distance - b.distance);
+  /** Clicks and the pointer's rest, told with the rows that hits(x, y) finds. */
+  function listen(canvas, stage, tell, hits) {
+    let waiting = null;
+    canvas.addEventListener("pointermove", (event) => {
+      if (!waiting) requestAnimationFrame(() => {
+        const found = waiting ? hits(waiting.offsetX, waiting.offsetY) : [];
+        const box = stage.getBoundingClientRect();
+        if (waiting) tell.hover(found, waiting.clientX - box.x, waiting.clientY - box.y);
+        canvas.style.cursor = found.length ? "pointer" : "";
+        waiting = null;
+      });
+      waiting = event.buttons ? null : event;
+    });
+    canvas.addEventListener("pointerleave", () => { waiting = null; tell.hover([], 0, 0); });
   }
 
   // ------------------------------------------------------------------ polar panels
 
   /** Two small polar stereographic maps, 70 to 90 degrees; null if there is nothing to show there. */
-  areo.polarPanels = function (stage, state, onPick) {
+  areo.polarPanels = function (stage, state, tell) {
     const { basemap, layers } = state.payload;
-    const near = layers.some((layer) => layer.lat.some((lat) => Math.abs(lat) > 80));
+    const near = layers.some((layer) => layer.lat.some((lat) => Math.abs(lat) > 80) || layer.shapes?.box.some((lat, k) => k % 2 && Math.abs(lat) > 80));
     if (!near && !basemap.north && !basemap.south) return null;
     const box = document.createElement("div");
     box.className = "areo-poles";
@@ -141,12 +134,14 @@
       caption.textContent = `${name}, to ${POLAR_LIMIT}°`;
       figure.append(caption);
       box.append(figure);
-      const panel = { pole, canvas, caption, shown: [], ground: null };
+      const panel = { pole, canvas, caption, place: null, ground: null };
       picture(basemap[pole > 0 ? "north" : "south"], (image) => { panel.ground = image; draw(); });
+      const hits = (x, y) => under(panel, x, y);
       canvas.addEventListener("click", (event) => {
-        const hits = nearest(panel.shown, event.offsetX, event.offsetY, 8);
-        if (hits.length) onPick(hits, null);
+        const found = hits(event.offsetX, event.offsetY);
+        if (found.length) tell.pick(found, null);
       });
+      listen(canvas, stage, tell, hits);
       return panel;
     });
 
@@ -155,7 +150,7 @@
       if (width < 2) return; // folded away, or taken off the page while its picture was loading
       const middle = width / 2, edge = middle - 1;
       const scale = edge / Math.tan(((90 - POLAR_LIMIT) / 2) * RAD);
-      const radius = (lat) => scale * Math.tan(((90 - Math.abs(lat)) / 2) * RAD);
+      const radius = (lat) => scale * Math.tan(((90 - Math.max(panel.pole * lat, -60)) / 2) * RAD);
       // Longitude 0 points down in the north and up in the south.
       const place = (lon, lat) => [
         middle + radius(lat) * Math.sin(lon * RAD), middle + panel.pole * radius(lat) * Math.cos(lon * RAD),
@@ -167,29 +162,36 @@
       if (panel.ground) context.drawImage(panel.ground, middle - edge, middle - edge, 2 * edge, 2 * edge);
       context.globalAlpha = 1; context.lineWidth = 1; context.strokeStyle = "rgba(255,255,255,.16)";
       for (let lon = 0; lon < 360; lon += 30) {
-        context.beginPath(); context.moveTo(middle, middle); context.lineTo(...place(lon, POLAR_LIMIT)); context.stroke();
+        context.beginPath(); context.moveTo(middle, middle); context.lineTo(...place(lon, panel.pole * POLAR_LIMIT)); context.stroke();
       }
       for (const lat of [80, areo.MERCATOR_LIMIT]) {
         context.setLineDash(lat === 80 ? [] : [3, 3]);
-        context.beginPath(); context.arc(middle, middle, radius(lat), 0, 2 * Math.PI); context.stroke();
+        context.beginPath(); context.arc(middle, middle, radius(panel.pole * lat), 0, 2 * Math.PI); context.stroke();
       }
       context.setLineDash([]);
-      panel.shown = [];
-      for (const layer of layers) {
-        if (!state.visible.has(layer.id)) continue;
-        for (let i = 0; i < layer.lon.length; i++) {
-          if (layer.lat[i] * panel.pole < POLAR_LIMIT) continue;
-          const [x, y] = place(layer.lon[i], layer.lat[i]);
-          panel.shown.push({ x, y, layer, i });
-          dot(context, state, layer, i, x, y, 2.6);
-        }
+      panel.place = place;
+      panel.middle = middle;
+      panel.degrees = (2 / scale) / RAD; // in a pixel, at the pole
+      const near = (lat) => lat * panel.pole >= POLAR_LIMIT - 2;
+      let drawn = 0;
+      for (const layer of layers.filter(({ id }) => state.visible.has(id))) drawShapes(context, state, layer, place, near);
+      const size = Math.min(2.6, areo.markRadius(state, panel.degrees));
+      for (const layer of layers.filter(({ id }) => state.visible.has(id))) {
+        drawn += drawMarks(context, state, layer, size, place, (lat) => lat * panel.pole >= POLAR_LIMIT);
       }
       context.restore();
       context.strokeStyle = "rgba(255,255,255,.28)";
       context.beginPath(); context.arc(middle, middle, edge, 0, 2 * Math.PI); context.stroke();
       context.fillStyle = "rgba(235,240,246,.8)"; context.font = "9px system-ui, sans-serif"; context.textAlign = "center";
       context.fillText("0°", middle, panel.pole > 0 ? width - 5 : 11);
-      panel.canvas.dataset.points = String(panel.shown.length);
+      panel.canvas.dataset.points = String(drawn);
+    }
+
+    function under(panel, x, y) {
+      if (!panel.place) return [];
+      const right = x - panel.middle, down = panel.pole * (y - panel.middle);
+      const lat = panel.pole * (90 - Math.hypot(right, down) * panel.degrees);
+      return areo.hits(state, [Math.atan2(right, down) / RAD, lat], 2 * REACH * panel.degrees, panel.place, x, y, REACH);
     }
 
     const draw = () => panels.forEach(drawPanel);
@@ -199,18 +201,18 @@
   // ------------------------------------------------------------------ plain-canvas map
 
   /** Simple cylindrical map on a canvas: drag, wheel, click. The same doors as areo.mapView. */
-  areo.flatView = function (stage, state, onPick, onMove) {
+  areo.flatView = function (stage, state, tell) {
     const canvas = canvasIn(stage, "areo-canvas", `Map of ${state.payload.body.name}, simple cylindrical`);
     const view = { lon: 0, lat: 0, scale: 2 };
-    let shown = [], ground = null, drag = null;
+    let ground = null, drag = null, asked = 0, told = false;
 
-    picture(state.payload.basemap.mercator, (image) => { ground = unroll(image); draw(); });
+    if (!picture(state.payload.basemap.mercator, (image) => { ground = unroll(image); draw(); })) ground = document.createElement("canvas");
 
     // Web Mercator back to simple cylindrical, one row of pixels at a time.
     function unroll(image) {
       const sheet = document.createElement("canvas");
       sheet.width = image.width; sheet.height = image.width / 2;
-      const context = sheet.getContext("2d");
+      const context = sheet.getContext("2d", { willReadFrequently: true });
       for (let row = 0; row < sheet.height; row++) {
         const lat = 90 - ((row + 0.5) / sheet.height) * 180;
         if (Math.abs(lat) >= areo.MERCATOR_LIMIT) continue;
@@ -220,13 +222,21 @@
       return sheet;
     }
 
+    const size = { width: 0, height: 0 }; // asking the page for it again and again is slow
+
     function place(lon, lat) {
-      const x = canvas.clientWidth / 2 + areo.wrap(lon - view.lon) * view.scale;
-      return [x, canvas.clientHeight / 2 - (lat - view.lat) * view.scale];
+      const x = size.width / 2 + areo.wrap(lon - view.lon) * view.scale;
+      return [x, size.height / 2 - (lat - view.lat) * view.scale];
+    }
+
+    /** Draw with the next frame; many changes between two frames are one drawing. */
+    function soon() {
+      asked ||= requestAnimationFrame(() => { asked = 0; draw(); });
     }
 
     function draw() {
       const { context, width, height } = sized(canvas);
+      Object.assign(size, { width, height });
       const least = Math.max(width / 360, 0.1);
       view.scale = Math.min(Math.max(view.scale, least), 400);
       const reach = Math.max(0, 90 - height / 2 / view.scale);
@@ -243,27 +253,33 @@
       }
       context.strokeStyle = "rgba(255,255,255,.14)"; context.fillStyle = "rgba(225,231,239,.7)";
       context.font = "10px system-ui, sans-serif"; context.lineWidth = 1;
-      for (let lon = -180; lon < 180; lon += 30) {
-        const [x] = place(lon, 0);
-        context.beginPath(); context.moveTo(x, Math.max(0, top)); context.lineTo(x, Math.min(height, top + 180 * view.scale)); context.stroke();
-        context.fillText(areo.lonText(state, lon, 0), x + 3, place(0, 0)[1] - 3);
+      const step = STEPS.find((wide) => wide * view.scale > 80) || 30, digits = step < 1 ? 1 : 0;
+      const half = width / 2 / view.scale;
+      const bottom = Math.min(height, top + 180 * view.scale);
+      const first = Math.ceil((view.lon - half) / step), last = Math.floor((view.lon + half) / step);
+      const labelled = Math.min(height - 60, Math.max(14, place(0, 0)[1] - 3));
+      for (let k = first; k <= Math.min(last, first + Math.round(360 / step) - 1); k++) {
+        const x = width / 2 + (k * step - view.lon) * view.scale;
+        context.beginPath(); context.moveTo(x, Math.max(0, top)); context.lineTo(x, bottom); context.stroke();
+        context.fillText(areo.lonText(state, k * step, digits), x + 3, labelled);
       }
-      for (let lat = -60; lat <= 60; lat += 30) {
-        const [, y] = place(0, lat);
+      for (let k = Math.ceil((90 - step) / step) * -1; k * step <= 90 - step; k++) {
+        const [, y] = place(0, k * step);
+        if (y < 0 || y > height) continue;
         context.beginPath(); context.moveTo(0, y); context.lineTo(width, y); context.stroke();
-        if (lat) context.fillText(areo.latText(lat, 0), 4, y - 3);
+        if (k) context.fillText(areo.latText(k * step, digits), Math.max(4, width / 2 - 180 * view.scale), y - 3);
       }
-      shown = [];
-      const radius = Math.min(7, 2.4 + view.scale / 6);
-      for (const layer of state.payload.layers) {
-        if (!state.visible.has(layer.id)) continue;
-        for (let i = 0; i < layer.lon.length; i++) {
-          const [x, y] = place(layer.lon[i], layer.lat[i]);
-          if (x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
-          shown.push({ x, y, layer, i });
-          dot(context, state, layer, i, x, y, radius);
+      let drawn = 0;
+      const shown = state.payload.layers.filter(({ id }) => state.visible.has(id));
+      for (const layer of shown) {
+        for (const turn of [-360, 0, 360]) {
+          if (turn - 180 > view.lon + half || turn + 180 < view.lon - half) continue;
+          const turned = (lon, lat) => [width / 2 + (lon + turn - view.lon) * view.scale, height / 2 - (lat - view.lat) * view.scale];
+          drawShapes(context, state, layer, turned, () => true);
         }
       }
+      const radius = areo.markRadius(state, 1 / view.scale);
+      for (const layer of shown) drawn += drawMarks(context, state, layer, radius, place);
       if (state.selected) {
         context.strokeStyle = "#fff"; context.lineWidth = 1.5; context.beginPath();
         const [cx] = place(state.selected.lon, state.selected.lat);
@@ -272,9 +288,15 @@
         }
         context.stroke();
       }
-      canvas.dataset.points = String(shown.length);
+      canvas.dataset.points = String(drawn);
       // Along the parallel through the middle of the map, which is where the bar is true.
-      onMove((state.payload.body.radius_km * RAD * Math.cos(view.lat * RAD)) / view.scale);
+      tell.move((state.payload.body.radius_km * RAD * Math.cos(view.lat * RAD)) / view.scale);
+      if (!told && ground) { told = true; requestAnimationFrame(() => tell.drawn(drawn)); }
+    }
+
+    function under(x, y) {
+      const at = [view.lon + (x - canvas.clientWidth / 2) / view.scale, view.lat - (y - canvas.clientHeight / 2) / view.scale];
+      return Math.abs(at[1]) > 90 ? [] : areo.hits(state, at, REACH / view.scale, place, x, y, REACH);
     }
 
     canvas.addEventListener("pointerdown", (event) => {
@@ -286,17 +308,18 @@
       drag.moved = drag.moved || Math.hypot(event.offsetX - drag.x, event.offsetY - drag.y) > 3;
       view.lon = areo.wrap(drag.lon - (event.offsetX - drag.x) / view.scale);
       view.lat = drag.lat + (event.offsetY - drag.y) / view.scale;
-      draw();
+      soon();
     });
     canvas.addEventListener("pointerup", (event) => {
       const still = drag && !drag.moved;
       drag = null;
-      if (still) onPick(nearest(shown, event.offsetX, event.offsetY, 9), null);
+      if (still) tell.pick(under(event.offsetX, event.offsetY), null);
     });
+    listen(canvas, stage, tell, under);
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
       view.scale *= Math.exp(-event.deltaY / 500);
-      draw();
+      soon();
     }, { passive: false });
 
     return {

@@ -1,61 +1,45 @@
-/* The map as a globe or in Mercator, drawn by MapLibre GL; the same doors as areo.flatView. */
+/* The map as a globe or in Mercator: MapLibre GL draws the ground and areas, globe_gl.js the rest. The same doors
+   as areo.flatView. */
 (function () {
   "use strict";
   const areo = (window.areographer = window.areographer || {});
   const WORLD = 512; // CSS pixels around the equator at zoom 0
-  const EMPTY = { type: "FeatureCollection", features: [] };
+  const REACH = 7; // pixels around the pointer
   const CALM = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-  areo.hasWebGL = function () {
-    try {
-      const canvas = document.createElement("canvas");
-      const context = canvas.getContext("webgl2") || canvas.getContext("webgl");
-      context?.getExtension("WEBGL_lose_context")?.loseContext();
-      return Boolean(context && window.maplibregl);
-    } catch {
-      return false;
-    }
-  };
+  // Parallels and meridians: as many as leave some hundred pixels between them.
+  const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
+  const span = (from, to, step) => Array.from({ length: Math.max(0, Math.round((to - from) / step)) + 1 }, (_, k) => from + k * step);
 
-  const lines = (coordinates, properties) => ({
-    type: "Feature", properties, geometry: { type: "LineString", coordinates },
-  });
-
-  function graticule() {
-    const features = [];
-    const span = (from, to, step) => Array.from({ length: Math.round((to - from) / step) + 1 }, (_, k) => from + k * step);
-    for (let lon = -180; lon < 180; lon += 30) {
-      features.push(lines(span(-84, 84, 3).map((lat) => [lon, lat]), { main: lon === 0 ? 1 : 0 }));
-    }
-    for (let lat = -60; lat <= 60; lat += 30) {
-      features.push(lines(span(-180, 180, 3).map((lon) => [lon, lat]), { main: lat === 0 ? 1 : 0 }));
-    }
-    return { type: "FeatureCollection", features };
+  /** Which parallels and meridians to draw: {step, lons, lats, west, east, south, north}, degrees. */
+  function graticule(centre, reach, degreesPerPixel) {
+    const wider = (least) => STEPS.find((wide) => wide >= least) || 30;
+    const step = wider(100 * degreesPerPixel);
+    if (step === 30) return { step, lons: span(-180, 150, 30), lats: span(-60, 60, 30), west: -180, east: 180, south: -84, north: 84 };
+    const down = (value, by) => Math.floor(value / by) * by, up = (value, by) => Math.ceil(value / by) * by;
+    const south = Math.max(down(centre.lat - reach, step), step - 90), north = Math.min(up(centre.lat + reach, step), 90 - step);
+    const thin = (lat) => Math.max(0.01, Math.cos((Math.min(90, Math.abs(lat)) * Math.PI) / 180)); // of a parallel
+    const wide = reach / thin(Math.abs(centre.lat) + reach), lonStep = wide < 90 ? wider(step / thin(centre.lat)) : 30;
+    const west = wide < 90 ? down(centre.lng - wide, lonStep) : -180, east = wide < 90 ? up(centre.lng + wide, lonStep) : 180;
+    return { step, lons: span(west, wide < 90 ? east : 150, lonStep), lats: span(south, north, step), west, east, south, north };
   }
 
-  function points(layer) {
-    const features = [];
-    for (let i = 0; i < layer.lon.length; i++) {
-      if (Math.abs(layer.lat[i]) > areo.MERCATOR_LIMIT) continue;
-      features.push({
-        type: "Feature",
-        properties: { i, p: layer.probability[i] === null ? 1 : layer.probability[i] },
-        geometry: { type: "Point", coordinates: [layer.lon[i], layer.lat[i]] },
-      });
-    }
-    return { type: "FeatureCollection", features };
+  function graticulePaths({ step, lons, lats, west, east, south, north }) {
+    const piece = Math.min(3, step / 4);
+    const main = (value) => (Math.abs(value) < 1e-6 ? 1 : 0);
+    return [
+      ...lons.map((lon) => ({ path: span(south, north, piece).map((lat) => [lon, lat]), strength: main(lon) })),
+      ...lats.map((lat) => ({ path: span(west, east, piece).map((lon) => [lon, lat]), strength: main(lat) })),
+    ];
   }
 
-  function circlePaint(layer) {
-    const ring = layer.kind === "catalogue";
-    return {
-      "circle-color": layer.colour,
-      "circle-radius": ["interpolate", ["exponential", 1.5], ["zoom"], 0, ring ? 2.6 : 2.2, 3, ring ? 5 : 4.2, 7, 12],
-      "circle-stroke-width": ring ? 1.8 : ["interpolate", ["linear"], ["zoom"], 0, 0.4, 4, 1],
-      "circle-stroke-color": ring ? layer.colour : layer.kind === "features" ? "#ffffff" : "#0b0e13",
-      "circle-pitch-alignment": "map",
-      "circle-opacity-transition": { duration: 250 },
-    };
+  function areas(layer) {
+    const features = [];
+    areo.polygons(layer, (i, coordinates) => features.push({
+      type: "Feature", geometry: { type: "Polygon", coordinates },
+      properties: { p: Number.isNaN(layer.probability[i]) ? 1 : layer.probability[i] },
+    }));
+    return { type: "FeatureCollection", features };
   }
 
   // The whole basemap is the one tile of zoom 0. MapLibre closes the poles of tiles, not of image sources,
@@ -73,77 +57,118 @@
     return `areographer://${pictures.push(address) - 1}/{z}/{x}/{y}`;
   }
 
+  const hasAreas = (layer) => Boolean(layer.shapes?.has.includes(2));
+
   function style(payload) {
-    const sources = {
-      graticule: { type: "geojson", data: graticule() },
-      selected: { type: "geojson", data: EMPTY },
-    };
+    const sources = {};
     const layers = [{ id: "ground", type: "background", paint: { "background-color": "#1a1e25" } }];
     if (payload.basemap.mercator) {
       sources.basemap = { type: "raster", tiles: [serve(payload.basemap.mercator)], tileSize: WORLD, maxzoom: 0 };
       layers.push({ id: "basemap", type: "raster", source: "basemap", paint: { "raster-opacity": 0.9, "raster-brightness-max": 0.9, "raster-contrast": 0.12, "raster-fade-duration": 0 } });
     }
-    layers.push({
-      id: "graticule", type: "line", source: "graticule",
-      paint: { "line-color": "#ffffff", "line-width": ["case", ["==", ["get", "main"], 1], 1.1, 0.7], "line-opacity": ["case", ["==", ["get", "main"], 1], 0.3, 0.15] },
-    });
-    for (const layer of payload.layers) {
-      sources[`layer-${layer.id}`] = { type: "geojson", data: points(layer) };
-      layers.push({ id: `layer-${layer.id}`, type: "circle", source: `layer-${layer.id}`, paint: circlePaint(layer) });
+    for (const layer of payload.layers.filter(hasAreas)) {
+      sources[`areas-${layer.id}`] = { type: "geojson", data: areas(layer) };
+      layers.push({ id: `areas-${layer.id}`, type: "fill", source: `areas-${layer.id}`, paint: { "fill-color": layer.colour, "fill-antialias": false } });
     }
-    layers.push({ id: "selected", type: "line", source: "selected", paint: { "line-color": "#ffffff", "line-width": 1.6 } });
     return { version: 8, projection: { type: "globe" }, sources, layers };
   }
 
-  /** onPick(hits, lonlat) on clicks, onMove(kilometres per pixel at the middle), onReady() once drawn. */
-  areo.mapView = function (stage, state, onPick, onMove, onReady) {
+  function start(holder, payload) {
+    try {
+      const map = new maplibregl.Map({
+        container: holder, style: style(payload), center: [0, 0], zoom: 0, minZoom: -1, maxZoom: 10, maxPitch: 0,
+        attributionControl: false, fadeDuration: 0,
+        locale: { "Map.Title": `Map of ${payload.body.name}` },
+      });
+      if (!map.getCanvas().getContext("webgl2")) throw new Error("WebGL 2 is missing");
+      return map;
+    } catch (error) {
+      holder.remove();
+      throw error;
+    }
+  }
+
+  /** tell.pick(hits, anchored) on clicks, .hover(hits, x, y), .move(kilometres per pixel at the middle), .ready()
+      once there is a map, .drawn(marks) once all of it is drawn. */
+  areo.mapView = function (stage, state, tell) {
     const holder = document.createElement("div");
     holder.className = "areo-map";
     const limb = document.createElement("div");
     limb.className = "areo-limb";
     stage.append(holder);
     const payload = state.payload;
-    const map = new maplibregl.Map({
-      container: holder, style: style(payload), center: [0, 0], zoom: 0, minZoom: -1, maxZoom: 10, maxPitch: 0,
-      attributionControl: false, fadeDuration: 0,
-      locale: { "Map.Title": `Map of ${payload.body.name}` },
-    });
+    const map = start(holder, payload);
     map.addControl(new maplibregl.NavigationControl({ showCompass: true, visualizePitch: false }), "top-right");
     map.getCanvas().after(limb); // over the ground, under labels and popups
     map.touchZoomRotate.disableRotation();
-    const ids = payload.layers.map((layer) => `layer-${layer.id}`);
-    let ready = false, popup = null;
+    const marks = areo.marksLayer(state, () => ({ radius: areo.markRadius(state, degreesPerPixel), ratio: map.getPixelRatio() }));
+    const labels = [];
+    let ready = false, popup = null, degreesPerPixel = 0.7, gridded = "";
 
-    addLabels();
-    map.on("load", () => { ready = true; draw(); measure(); onReady(); });
+    map.on("load", () => {
+      map.addLayer(marks);
+      ready = true;
+      draw();
+      measure();
+      grid();
+      tell.ready();
+      map.once("idle", () => tell.drawn(marks.drawn));
+    });
     map.on("move", measure);
-    map.on("resize", measure);
+    map.on("moveend", grid);
+    map.on("resize", () => { measure(); grid(); });
     map.on("error", (event) => { state.errors.push(String(event.error?.message || event.error)); });
-    map.on("click", (event) => {
-      const reach = 5;
-      const box = [[event.point.x - reach, event.point.y - reach], [event.point.x + reach, event.point.y + reach]];
-      const shown = ids.filter((id) => map.getLayoutProperty(id, "visibility") !== "none");
-      const hits = shown.length ? map.queryRenderedFeatures(box, { layers: shown }).map((feature) => {
-        const layer = payload.layers[ids.indexOf(feature.layer.id)], i = feature.properties.i;
-        const at = map.project([layer.lon[i], layer.lat[i]]);
-        return { layer, i, distance: Math.hypot(at.x - event.point.x, at.y - event.point.y) };
-      }) : [];
-      onPick(hits.sort((a, b) => a.distance - b.distance), true);
-    });
+    map.on("click", (event) => tell.pick(under(event.point), true));
+    let waiting = null;
     map.on("mousemove", (event) => {
-      const over = ready && map.queryRenderedFeatures(event.point, { layers: ids }).length;
-      map.getCanvas().style.cursor = over ? "pointer" : "";
+      if (!waiting && !map.isMoving()) requestAnimationFrame(() => {
+        const hits = ready && waiting ? under(waiting) : [];
+        map.getCanvas().style.cursor = hits.length ? "pointer" : "";
+        if (waiting) tell.hover(hits, waiting.x, waiting.y);
+        waiting = null;
+      });
+      if (!map.isMoving()) waiting = event.point;
     });
+    map.on("mouseout", () => { waiting = null; tell.hover([], 0, 0); });
+    map.on("movestart", () => tell.hover([], 0, 0));
 
-    function addLabels() {
+    function place(lon, lat) {
+      const at = map.project([lon, lat]);
+      return [at.x, at.y];
+    }
+
+    // Near the limb a few pixels are many degrees.
+    function under({ x, y }) {
+      const at = map.unproject([x, y]), middle = [at.lng, at.lat];
+      const reach = Math.max(...[[REACH, 0], [-REACH, 0], [0, REACH], [0, -REACH]].map(([dx, dy]) => {
+        const beside = map.unproject([x + dx, y + dy]);
+        return areo.angle(middle, [beside.lng, beside.lat]) * 57.3;
+      }));
+      const [backX, backY] = place(...middle);
+      if (Math.hypot(backX - x, backY - y) > REACH) return []; // beside the globe
+      return areo.hits(state, middle, 1.5 * reach, place, x, y, REACH);
+    }
+
+    function grid() {
+      const centre = map.getCenter();
+      const reach = Math.min(90, 0.6 * degreesPerPixel * Math.hypot(holder.clientWidth, holder.clientHeight));
+      const wanted = graticule(centre, reach, degreesPerPixel), key = JSON.stringify(wanted);
+      if (key === gridded) return;
+      gridded = key;
+      marks.set("graticule", areo.pathData(graticulePaths(wanted)));
+      for (const label of labels.splice(0)) label.remove();
+      const { step, lons, lats } = wanted, digits = step < 1 ? 1 : 0;
       const add = (lon, lat, text) => {
         const element = document.createElement("span");
         element.className = "areo-tick";
         element.textContent = text;
-        new maplibregl.Marker({ element, anchor: "bottom-left", opacityWhenCovered: "0" }).setLngLat([lon, lat]).addTo(map);
+        labels.push(new maplibregl.Marker({ element, anchor: "bottom-left", opacityWhenCovered: "0" }).setLngLat([lon, lat]).addTo(map));
       };
-      for (let lon = -180; lon < 180; lon += 30) add(lon, 0, areo.lonText(state, lon, 0));
-      for (const lat of [-60, -30, 30, 60]) for (let lon = -180; lon < 180; lon += 90) add(lon, lat, areo.latText(lat, 0));
+      const near = (values, value) => values.reduce((best, one) => (Math.abs(one - value) < Math.abs(best - value) ? one : best));
+      const along = step === 30 ? 0 : near(lats, centre.lat);
+      for (const lon of lons) add(lon, along, areo.lonText(state, lon, digits));
+      const across = step === 30 ? [-180, -90, 0, 90] : [near(lons, centre.lng)];
+      for (const lat of lats) if (lat !== along) for (const lon of across) add(lon, lat, areo.latText(lat, digits));
     }
 
     // From two places ten pixels apart at the middle, so it is true in either projection.
@@ -151,7 +176,8 @@
       const x = holder.clientWidth / 2, y = holder.clientHeight / 2;
       const a = map.unproject([x - 5, y]), b = map.unproject([x + 5, y]);
       const perPixel = areo.angle([a.lng, a.lat], [b.lng, b.lat]) / 10;
-      onMove(perPixel * payload.body.radius_km);
+      degreesPerPixel = (perPixel * 180) / Math.PI;
+      tell.move(perPixel * payload.body.radius_km);
       shade(1 / perPixel);
     }
 
@@ -166,15 +192,13 @@
 
     function draw() {
       if (!ready) return;
-      for (const layer of payload.layers) {
-        const id = `layer-${layer.id}`, faded = state.lit && state.lit !== layer.id ? 0.1 : 1;
+      for (const layer of payload.layers.filter(hasAreas)) {
+        const id = `areas-${layer.id}`, fade = areo.fade(state, layer);
         map.setLayoutProperty(id, "visibility", state.visible.has(layer.id) ? "visible" : "none");
-        const strength = ["+", 0.3 * faded, ["*", 0.65 * faded, ["get", "p"]]];
-        map.setPaintProperty(id, "circle-opacity", layer.kind === "catalogue" ? 0 : strength);
-        map.setPaintProperty(id, "circle-stroke-opacity", strength);
+        map.setPaintProperty(id, "fill-opacity", ["+", 0.12 * fade, ["*", 0.2 * fade, ["get", "p"]]]);
       }
       const chosen = state.selected;
-      map.getSource("selected").setData(chosen && Math.abs(chosen.lat) < areo.MERCATOR_LIMIT ? lines(chosen.ring, {}) : EMPTY);
+      marks.set("selected", chosen ? areo.pathData([{ path: chosen.ring, strength: 1 }]) : new Float32Array());
       if (!chosen && popup) { popup.remove(); popup = null; }
     }
 
@@ -187,6 +211,7 @@
     return {
       kind: "webgl",
       map,
+      marks,
       draw,
       fit(extent, animate) {
         const globe = state.projection === "globe";
