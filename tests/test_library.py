@@ -7,15 +7,23 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
+import rasterio
+from rasterio import Affine
 
+from retrieval.body import BODIES
+from retrieval.corpus.context import sample_at
 from retrieval.corpus.lowell import cached_planet
-from retrieval.errors import Cancelled, IndexFolderError
+from retrieval.errors import Cancelled, IndexFolderError, RasterError
 from retrieval.library import (
     encoder_name,
     index_folder,
     index_names,
+    open_context_rasters,
     open_gazetteer,
     open_or_make,
     open_planet,
@@ -146,3 +154,84 @@ def test_names_and_folders(home: Settings) -> None:
     with pytest.raises(IndexFolderError, match="no index is called 'nowhere'"):
         index_folder("nowhere", home)
     assert index_folder(str(home.home), home) == home.home.resolve()
+
+
+def relief(path: Path, body: str = "mars", height_m: float = 500.0) -> Path:
+    """A level elevation model of a whole planet."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    profile = {"width": 72, "height": 36, "count": 1, "dtype": "int16", "crs": BODIES[body].crs.to_wkt()}
+    with rasterio.open(path, "w", driver="GTiff", transform=Affine(5, 0, -180, 0, -5, 90), **profile) as out:
+        out.write(np.full((36, 72), height_m, dtype="int16"), 1)
+    return path
+
+
+@pytest.fixture
+def of_mars() -> Any:
+    """As much of an index of Mars as context looks at."""
+    return SimpleNamespace(body=BODIES["mars"], manifest=SimpleNamespace(source={"kind": "raster"}))
+
+
+def test_lowell_has_the_relief_that_it_was_drawn_with(
+    made: Settings, pattern_encoder: PatternEncoder
+) -> None:
+    index = open_or_make("lowell", made, pattern_encoder, BANK)
+    (elevation,) = open_context_rasters(index, made)
+    (file,) = (made.planets / "lowell-0").glob("elevation-*.tif")
+    drawn = file.stat().st_mtime_ns
+    places = np.array([[0.0, 0.0], [-179.9, 40.0], [90.0, -88.0], [33.0, 12.0]])
+    expected = cached_planet(0).elevation_m(places)
+    assert sample_at(elevation, index.body, places, 1.0) == pytest.approx(expected, abs=40)
+    open_context_rasters(index, made)
+    assert file.stat().st_mtime_ns == drawn
+    assert [path.name for path in file.parent.iterdir() if path.suffix == ".tmp"] == []
+
+
+def test_a_relief_that_cannot_be_kept_is_left_out(made: Settings, pattern_encoder, monkeypatch) -> None:
+    index = open_or_make("lowell", made, pattern_encoder, BANK)
+    monkeypatch.setattr("retrieval.library.lowell_fingerprint", lambda seed: "another" * 2)
+    monkeypatch.setattr("retrieval.corpus.lowell.elevation.PER_DEG", 1)
+    monkeypatch.setattr(rasterio, "open", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
+    (elevation,) = open_context_rasters(index, made)
+    assert "disk full" in elevation.fault
+
+
+def test_nothing_at_hand_is_no_context(of_mars: Any, home: Settings) -> None:
+    assert open_context_rasters(of_mars, home) == ()
+
+
+def test_fetched_relief_needs_no_table(of_mars: Any, home: Settings) -> None:
+    relief(home.data / "mars" / "megt90n000cb.vrt")
+    (elevation,) = open_context_rasters(of_mars, home)
+    assert (elevation.name, elevation.column, elevation.fault) == ("elevation", "elevation_m", "")
+    assert sample_at(elevation, BODIES["mars"], [(10, 10)], 5.0).tolist() == [500.0]
+    # Of another body nothing of this is known.
+    assert open_context_rasters(SimpleNamespace(**{**vars(of_mars), "body": BODIES["moon"]}), home) == ()
+
+
+def test_a_table_replaces_adds_and_names_what_is_wrong(of_mars: Any, home: Settings, caplog) -> None:
+    folder = home.data / "mars"
+    relief(folder / "megt90n000cb.vrt")
+    relief(folder / "finer.tif", height_m=700.0)
+    relief(folder / "moon.tif", "moon")
+    (folder / "torn.tif").write_bytes(b"II*\0 no more")
+    (folder / "context.toml").write_text(
+        '[elevation]\nfile = "finer.tif"\nunit = "m"\nabout = "a finer model"\n'
+        '[depth]\nfile = "moon.tif"\nunit = "m"\n'
+        '[dust]\nfile = "torn.tif"\nunit = ""\n'
+        '[ice]\nfile = "none.tif"\nunit = "percent"\n'
+    )
+    found = {raster.name: raster for raster in open_context_rasters(of_mars, home)}
+    assert sample_at(found["elevation"], BODIES["mars"], [(10, 10)], 5.0).tolist() == [700.0]
+    assert found["elevation"].about == "a finer model"
+    for name, says in (("depth", "moon"), ("dust", r"torn\.tif"), ("ice", r"none\.tif does not exist")):
+        with pytest.raises(RasterError, match=f"{name} cannot be used.*{says}"):
+            sample_at(found[name], BODIES["mars"], [(10, 10)], 5.0)
+    assert "depth of mars is left out" in caplog.text
+
+
+def test_a_table_that_is_none_leaves_the_rest(of_mars: Any, home: Settings) -> None:
+    relief(home.data / "mars" / "megt90n000cb.vrt")
+    (home.data / "mars" / "context.toml").write_text('[lat]\nfile = "x.tif"\nunit = "m"\n')
+    elevation, table = open_context_rasters(of_mars, home)
+    assert (elevation.fault, table.name) == ("", "context.toml")
+    assert "'lat' is no name" in table.fault
