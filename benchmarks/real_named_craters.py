@@ -30,6 +30,7 @@ from retrieval.catalogue import read_catalogue
 from retrieval.corpus.context import open_context, sample_at
 from retrieval.encoder import Encoder, load_encoder
 from retrieval.evaluate import evaluate_catalogue
+from retrieval.evaluate.catalogue import tile_truth
 from retrieval.index import TileIndex, open_matching
 from retrieval.query import ask
 from retrieval.settings import Settings
@@ -45,6 +46,7 @@ Floats = NDArray[np.float64]
 
 QUERIES = ("impact crater", "large impact crater")
 CLASSES = 6
+FIRST = (24, 100, 300)
 RADIUS_KM = 30.0
 
 
@@ -126,10 +128,13 @@ def _rankings(
     index: TileIndex, encoder: Encoder, query: str, craters: gpd.GeoDataFrame, least_km: float, seed: int
 ) -> dict[str, Any]:
     large = craters[craters["diameter_km"] >= least_km]
-    return {
-        name: evaluate_catalogue(index, scores, large, seed=seed)
-        for name, scores in rank(index, encoder, query, seed).items()
-    }
+    right = tile_truth(index, large, index.grid.tile_km)
+    rows = {}
+    for name, scores in rank(index, encoder, query, seed).items():
+        order = np.argsort(-np.asarray(scores, dtype=float), kind="stable")
+        first = {f"right_of_first_{depth}": int(right[order[:depth]].sum()) for depth in FIRST}
+        rows[name] = {**evaluate_catalogue(index, scores, large, seed=seed), **first}
+    return rows
 
 
 def _associations(
@@ -187,6 +192,7 @@ def _show(result: dict[str, Any]) -> None:
         "prevalence",
         "AP / prevalence (95 %)",
         "craters",
+        f"right of first {', '.join(map(str, FIRST))}",
     ):
         table.add_column(heading)
     for diameter, rankings in result["rankings"].items():
@@ -198,6 +204,7 @@ def _show(result: dict[str, Any]) -> None:
                 f"{row['prevalence']:.3f}",
                 f"{row['ratio']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})",
                 f"{row['entries_observed']}",
+                ", ".join(str(row[f"right_of_first_{depth}"]) for depth in FIRST),
             )
     console.print(table)
     table = Table(title=f"at the threshold, against {result['entries']} craters")
