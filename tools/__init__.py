@@ -12,6 +12,7 @@ from tools.assessment import evaluate_layer
 from tools.association import associate
 from tools.classify import classify
 from tools.combine import merge_features, union
+from tools.comparison import compare
 from tools.density import density
 from tools.descent import downslope
 from tools.export import export_layer
@@ -65,6 +66,7 @@ TOOLS: tuple[Callable[..., ToolResult], ...] = (
     evaluate_layer,
     summarise,
     density,
+    compare,
     orientation,
     draw_map,
     export_layer,

@@ -306,7 +306,7 @@ def _sample(axes: Any, values: Floats, level: float, colour: str, span: float) -
     spread = float(kept.std())
     if len(kept) >= 5 and spread > 1e-6 * span:
         at = np.linspace(kept[0], kept[-1], 240)
-        shape = gaussian_kde(kept)(at)
+        shape = gaussian_kde(kept, lambda fit: 0.5 * fit.scotts_factor())(at)  # two peaks stay two
         shape *= 0.72 / shape.max()
         axes.fill_between(at, level, level + shape, color=colour, alpha=0.45, linewidth=0, zorder=2)
         axes.plot(at, level + shape, color=colour, linewidth=1.4, zorder=3)

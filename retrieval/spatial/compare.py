@@ -26,6 +26,8 @@ FEWEST_CLUSTERS = 5
 LEAST_RETAINED = 0.2
 LARGE = 0.71  # a superiority that is a large difference (Vargha & Delaney 2000)
 GROUND = 20_000  # places of the observed ground that a layer is compared with
+GROUND_QUANTILES = 1000  # stand for the ground where rows are resampled: it is known well
+RESAMPLES = 999
 BLOCK = 4_000_000  # numbers of a matrix held at a time
 
 
@@ -141,13 +143,15 @@ def against_observed(
     observed: Observed,
     shifts: Shifts,
     *,
+    clusters: ArrayLike | None = None,
     alpha: float = 0.05,
     seed: int = 0,
 ) -> Difference:
     """Compare the values of a layer with those of the ground observed: is it higher, or farther north?
 
     P comes from the shifts, never from the number of rows; they must not keep what is tested (for latitude
-    use the null ``rotation``). Intervals are the test turned around.
+    use the null ``rotation``). Intervals are the test turned around. That of the medians is then too narrow
+    for values of two peaks, such as the latitudes of two belts: with ``clusters`` it is the bootstrap's.
 
     Parameters
     ----------
@@ -159,6 +163,8 @@ def against_observed(
         Where was looked; B is the value at 20,000 places of it.
     shifts
         The layer moved by a null model.
+    clusters
+        Cluster of each row, (n,), to resample for the interval of the difference of medians.
     alpha
         Level of the test and of the intervals.
     seed
@@ -212,9 +218,16 @@ def against_observed(
     middle *= np.sqrt(number[some] / rows_known)
     low, high = np.quantile(middle, [alpha / 2, 1 - alpha / 2])
     difference = median_a - median_b
+    low, high = difference - high, difference - low
+    if clusters is not None:
+        some_ground = np.quantile(ground, (np.arange(GROUND_QUANTILES) + 0.5) / GROUND_QUANTILES)
+        resampled = compare(
+            own, some_ground, clusters, range(GROUND_QUANTILES), resamples=RESAMPLES, alpha=alpha, seed=seed
+        )
+        low, high = resampled.low, resampled.high
     return _judged(
         (median_a, median_b),
-        (difference - high, difference - low),
+        (low, high),
         superiority,
         (max(0.0, superiority - upper), min(1.0, superiority - lower)),
         rank_p(statistic),
