@@ -210,8 +210,6 @@ def _why_not(found: Association, two: Layer, figures: Figures, count: int, noun:
         return f"only an enrichment of {said(figures['least_enrichment'])} or {size} would have been seen"
     figures["fewest_n"] = association.FEWEST_CLUSTERS
     worth = f"its {plural(count, noun)} {'is' if count == 1 else 'are'} worth"
-    if found.clusters >= association.FEWEST_CLUSTERS:  # by rounding only
-        return f"{worth} a little less than the {figures['fewest_n']} independent ones that are needed"
     if not found.clusters:
         return f"{worth} less than one independent one, and at least {figures['fewest_n']} are needed"
     figures["independent_n"] = found.clusters
@@ -251,7 +249,11 @@ def _grounds(found: Association, one: Layer, two: Layer, figures: Figures, count
     if found.of < count:
         figures["tested_count"] = found.of
         known = " and of a known class" if found.null == "strata" else ""
-        text += f" Tested were {found.of:,} of the {plural(count, noun)}, on ground observed{known}."
+        drawn = found.of == association.MOST_MOVED // association.FEWEST_SHIFTS
+        text += (
+            f" Tested were {found.of:,} of the {plural(count, noun)}, on ground observed{known}"
+            f"{', drawn at random to bound the work' if drawn else ''}."
+        )
     if not two.pointlike:
         text += f" Distances are to the lines and outlines of {two.id}; inside a polygon there is none."
     if not one.pointlike:
