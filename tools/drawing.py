@@ -36,7 +36,7 @@ BASEMAP_PX = 2048
 CELL_PX = 14.0  # tiles larger than this on the map are drawn as their cell
 SHAPE_PX = 5.0  # shapes smaller than this on the map are drawn as a symbol
 
-_GRATICULE = (1.0, 1.0, 1.0, 0.38)
+_GRATICULE, _SHADOW = (1.0, 1.0, 1.0, 0.42), (0.0, 0.0, 0.0, 0.16)
 _HALO = (withStroke(linewidth=2.0, foreground=(0, 0, 0, 0.45)),)
 Floats = NDArray[np.float64]
 
@@ -112,19 +112,12 @@ def open_panel(figure: Figure, box: Box, projection: Projection, title: str = ""
 def draw_ground(panel: Panel, ws: Workspace) -> None:
     """The ground in grey, hatched where nothing was observed."""
     view = panel.projection
-    width, height = (max(2, round(2.0 * half * panel.px)) for half in (view.half_width, view.half_height))
-    km_per_px, fine_km = panel.km_per_px(ws.body), 2.0 * ws.body.half_circumference_km / BASEMAP_PX
-    if km_per_px > 0.7 * fine_km:
-        finer = math.ceil(km_per_px / fine_km)  # as fine as the basemap is, averaged when it is drawn
-        width, height = finer * width, finer * height
-        whole = basemap(ws.index, BASEMAP_PX, ws.settings.home / "cache", ws.check_stop)
-        ground = sample(whole, view.pixels(width, height))
-    else:
-        finer = 1
-        ground = stretch(paint(ws.index, view.pixels(width, height), km_per_px, ws.check_stop))
+    ground = _ground(panel, ws)
+    height, width = ground.shape
+    finer = max(1, round(width / (2.0 * view.half_width * panel.px)))
     picture = np.dstack([_paper(ground, 5 * finer), np.full(ground.shape, 255, np.uint8)])
     if view.round:  # a soft edge: opacity falls over one pixel
-        row, col = np.indices(ground.shape)
+        row, col = np.ogrid[:height, :width]
         off = np.hypot(row + 0.5 - height / 2.0, col + 0.5 - width / 2.0)
         picture[..., 3] = np.clip(width / 2.0 - off + 0.5, 0.0, 1.0) * 255
     extent = (-view.half_width, view.half_width, -view.half_height, view.half_height)
@@ -135,7 +128,8 @@ def draw_graticule(panel: Panel, body: Body, *, sparse: bool = False) -> None:
     """Meridians and parallels with labels in the body's convention; ``sparse`` for a small panel."""
     lines = panel.projection.graticule(*_steps(panel.projection))
     paths = [np.asarray(part.coords) for line in lines for part in shapely.get_parts(line.path)]
-    panel.axes.add_collection(LineCollection(paths, colors=[_GRATICULE], linewidths=0.6, zorder=1))
+    for colour, width in ((_SHADOW, 1.2), (_GRATICULE, 0.6)):  # seen on dark ground and on the pale hatching
+        panel.axes.add_collection(LineCollection(paths, colors=[colour], linewidths=width, zorder=1))
     taken: list[Any] = []
     for line in lines:
         label = longitude_label(line.degrees, body) if line.axis == "lon" else latitude_label(line.degrees)
@@ -369,10 +363,25 @@ def _draw_symbols(panel: Panel, xy: Floats, rows: NDArray[np.int64], style: Styl
     )
 
 
+def _ground(panel: Panel, ws: Workspace) -> Grey:
+    """Brightness of the ground in the panel's projection, at least as fine as the panel."""
+    view = panel.projection
+    width, height = (max(2, round(2.0 * half * panel.px)) for half in (view.half_width, view.half_height))
+    km_per_px, fine_km = panel.km_per_px(ws.body), 2.0 * ws.body.half_circumference_km / BASEMAP_PX
+    if km_per_px < 0.7 * fine_km:
+        return stretch(paint(ws.index, view.pixels(width, height), km_per_px, ws.check_stop))
+    whole = basemap(ws.index, BASEMAP_PX, ws.settings.home / "cache", ws.check_stop)
+    if view.whole:
+        return np.roll(whole, -round(view.lon / 360.0 * BASEMAP_PX), axis=1)
+    finer = math.ceil(km_per_px / fine_km)  # as fine as the basemap is, averaged when it is drawn
+    return sample(whole, view.pixels(finer * width, finer * height))
+
+
 def _paper(ground: Grey, period_px: int) -> NDArray[np.uint8]:
     # Grey to RGB: observed ground a little lighter than it is, so that symbols stand out; else hatching.
-    tone = (38.0 + 0.8 * ground.astype(np.float32))[..., None] * np.array([1.0, 0.985, 0.96])
-    row, col = np.indices(ground.shape)
-    stripe = ((row + col) // period_px % 3 == 0)[..., None]
-    unseen = np.where(stripe, np.array(HATCH, dtype=np.float32), np.array(UNSEEN, dtype=np.float32))
-    return np.where(ground[..., None] > 0, np.clip(tone, 0, 255), unseen).astype(np.uint8)
+    tone = (38.0 + 0.8 * np.arange(256.0))[:, None] * np.array([1.0, 0.985, 0.96])
+    picture = np.asarray(tone.astype(np.uint8)[ground])
+    row, col = np.nonzero(ground == 0)
+    stripe = (row + col) // period_px % 3 == 0
+    picture[row, col] = np.where(stripe[:, None], np.array(HATCH), np.array(UNSEEN))
+    return picture

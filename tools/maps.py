@@ -221,7 +221,7 @@ def _handles(layers: Sequence[Layer], styles: Sequence[Style], shade: Shade | No
         dimension = 0 if layer.pointlike else int(shapely.get_dimensions(layer.shapes).max())
         text = _legend_text(layer)
         if dimension == 2:
-            handles.append(Patch(facecolor=(colour, 0.35), edgecolor=colour, linewidth=1.3, label=text))
+            handles.append(Patch(facecolor=(colour, 0.7), edgecolor=INK, linewidth=0.6, label=text))
         elif dimension == 1:
             handles.append(Line2D([], [], color=colour, linewidth=1.8, label=text))
         else:
@@ -283,6 +283,7 @@ def _save(figure: Figure, ws: Workspace, layers: Sequence[Layer]) -> Path:
     figure.savefig(
         temporary,
         facecolor=PAPER,
+        pil_kwargs={"compress_level": 4},  # a tenth larger, in half the time
         metadata={
             "Title": f"{ws.body.name}: " + "; ".join(layer.title for layer in layers),
             "Software": "Areographer",

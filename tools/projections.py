@@ -323,7 +323,7 @@ class Azimuthal(_Projection):
 
     def _nearby(self, shapes: Shapes) -> Shapes:
         """Shapes without what lies far outside the map, where a step would be a leap on the plane."""
-        reach = self.reach_deg + min(5.0, (180.0 - self.reach_deg) / 2.0)
+        reach = min(self.reach_deg + 5.0, 179.0)
         if reach < 89.0:
             return _clipped(shapes, self._circle(self.lon, self.lat, reach))
         away = self._circle(self.lon + 180.0, -self.lat, min(180.0 - reach, 85.0))

@@ -210,7 +210,8 @@ def _globe(ws: Workspace, layers: Sequence[Layer], place: str | None, box: Bound
         f"the body as seen from far above longitude {lon} degrees east, latitude {lat} degrees north, with "
         "its far side beside it (orthographic)"
     )
-    return Sheet("globe", (seen_from(lon, lat), seen_from(lon + 180.0, -lat)), words, figures)
+    far = seen_from(lon if abs(lat) == 90 else lon + 180.0, -lat)
+    return Sheet("globe", (seen_from(lon, lat), far), words, figures)
 
 
 def _region(
