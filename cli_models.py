@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from prompts import QUERIES_FOLDER, load_prompts
 from retrieval.settings import load_settings
 from terminal import print_json, progress_bar, training_progress
+
+if TYPE_CHECKING:
+    from retrieval.evaluate.detected import Detections
+    from retrieval.library import Progress
 
 evaluate_app = typer.Typer(no_args_is_help=True, help="Measure how well an encoder finds what is known.")
 
@@ -276,6 +281,10 @@ def evaluate_associations(
     planets: Annotated[int, typer.Option(min=1, max=1000, help="Synthetic planets to question.")] = 5,
     pairs: Annotated[int, typer.Option(min=1, max=100_000, help="Independent patterns to compare.")] = 200,
     shifts: Annotated[int, typer.Option(min=19, max=9_999, help="Of each test.")] = 499,
+    detections: Annotated[
+        bool, typer.Option("--detections", help="Also search each planet and question what is found.")
+    ] = False,
+    index: Annotated[str, typer.Option("--index", help="Question one index of Lowell, of that seed.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Measure false alarms of the association test, and what it finds of known processes."""
@@ -283,8 +292,44 @@ def evaluate_associations(
     from retrieval.evaluate.report import associations_text
 
     with progress_bar() as progress:
-        report = run(seed, planets=planets, pairs=pairs, shifts=shifts, progress=progress)
+        search = _searcher(index, seed, progress) if detections or index else None
+        report = run(
+            seed,
+            planets=1 if index else planets,
+            pairs=pairs,
+            shifts=shifts,
+            search=search,
+            progress=progress,
+        )
     if as_json:
         print_json(report)
     else:
         print(associations_text(report))
+
+
+def _searcher(index: str, seed: int, progress: Progress) -> Callable[[int], Detections]:
+    """What searches for every landform find on the planet of a seed, or in one index of it."""
+    from retrieval.corpus.lowell.processes import PROCESSES
+    from retrieval.encoder import load_encoder
+    from retrieval.evaluate.detected import detect
+    from retrieval.evaluate.landforms import lowell_truth
+    from retrieval.index import open_matching
+    from retrieval.library import encoder_name, index_folder, open_planet
+
+    settings, prompts = load_settings(), load_prompts()
+    encoder = load_encoder(encoder_name(index, settings) if index else settings.encoder)
+    given = open_matching(index_folder(index, settings), encoder) if index else None
+    if given is not None:
+        lowell_truth(given, seed)  # refuses another planet, or another version of it
+
+    def search(planet: int) -> Detections:
+        return detect(
+            given or open_planet(planet, settings, encoder, prompts.background, progress),
+            encoder,
+            {term.key: term.term for term in prompts.glossary},
+            prompts.templates,
+            glossary=prompts.descriptions,
+            directed={rule.landform for rule in PROCESSES if rule.depends_on == "wind"},
+        )
+
+    return search

@@ -39,11 +39,11 @@ def seconds_of_a_test() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seed", type=int, default=21)
-    parser.add_argument("--pairs", type=int, default=1000)
+    parser.add_argument("--pairs", type=int, default=1000, help="0: those of few clusters only")
     parser.add_argument(
         "--near-share", type=float, default=0.6, help="share of A's clusters near B, for power"
     )
-    parser.add_argument("--few", type=int, help="pairs of few clusters; default: as many as --pairs")
+    parser.add_argument("--few", type=int, help="pairs of few clusters; as many as --pairs by default")
     parser.add_argument("--nulls", nargs="+", choices=NULLS, default=list(NULLS))
     parser.add_argument("--shifts", type=int, default=999)
     parser.add_argument("--json", action="store_true")
@@ -51,10 +51,11 @@ def main() -> None:
     start = time.perf_counter()
     same: dict[str, Any] = {"nulls": arguments.nulls, "shifts": arguments.shifts}
     seed, few = arguments.seed, arguments.pairs if arguments.few is None else arguments.few
-    parts = {
-        "false_alarms": evaluate_pairs(seed, arguments.pairs, **same),
-        "power": evaluate_pairs(seed, max(1, arguments.pairs // 4), near_share=arguments.near_share, **same),
-    }
+    parts: dict[str, dict[str, Any]] = {}
+    if arguments.pairs:
+        parts["false_alarms"] = evaluate_pairs(seed, arguments.pairs, **same)
+        near = arguments.near_share
+        parts["power"] = evaluate_pairs(seed, max(1, arguments.pairs // 4), near_share=near, **same)
     if few:
         parts["few_clusters"] = evaluate_pairs(seed, few, few=True, **same)
         parts["few_clusters_nearer"] = evaluate_pairs(seed, few, few=True, side="nearer", **same)

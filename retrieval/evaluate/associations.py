@@ -18,6 +18,7 @@ from scipy.stats import binomtest
 
 from retrieval.body import get_body
 from retrieval.errors import SettingsError
+from retrieval.evaluate.detected import Detections
 from retrieval.evaluate.hypotheses import judge_planet
 from retrieval.evaluate.pairs import draw_pairs
 from retrieval.spatial.association import FEWEST_CLUSTERS, LEAST_RETAINED, associate
@@ -158,6 +159,7 @@ def evaluate_associations(
     pairs: int = 200,
     shifts: int = 499,
     alpha: float = 0.05,
+    search: Callable[[int], Detections] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:
     """False alarms on patterns made by chance, and what is found of the processes of synthetic planets.
@@ -174,6 +176,8 @@ def evaluate_associations(
         Shifts of each test.
     alpha
         Level of the tests.
+    search
+        Gives what searches find on the planet of a seed; the same is then asked of that too.
     progress
         Told the stage, how much of it is done, and of how much.
 
@@ -185,8 +189,10 @@ def evaluate_associations(
         processes found as the rules state, where "cannot tell" is a miss (``power_told`` leaves that out);
         ``false_friends_rejected`` and ``nulls_rejected``, the shares not called associated. Each has
         ``_low`` and ``_high`` (95 %, as if tests of one planet were independent) and ``_n``. ``table`` holds
-        every test on the planets (`hypotheses.judge_planet`), ``by_null`` the pairs by null model, and
-        ``truth`` the figures on catalogues; ``detections`` is None: no index is searched.
+        every test on the planets (`hypotheses.judge_planet`), ``by_null`` the pairs by null model,
+        ``few_clusters`` those of patterns of few clusters, ``truth`` the figures on catalogues, and
+        ``detections`` the same figures and table on what searches found, with the names of the ``indexes``;
+        None without ``search``.
 
     Raises
     ------
@@ -201,25 +207,22 @@ def evaluate_associations(
     drawn = evaluate_pairs(
         seed, pairs, nulls=("spin", "uniform"), shifts=shifts, alpha=alpha, progress=progress
     )
+    few = evaluate_pairs(
+        seed, pairs, few=True, nulls=("spin",), shifts=shifts, alpha=alpha, progress=progress
+    )
     table: list[dict[str, Any]] = []
+    detected: list[dict[str, Any]] = []
+    indexes: list[str] = []
     for number in range(planets):
-        table += judge_planet(cached_planet(seed + number), shifts=shifts, alpha=alpha, seed=seed)
+        planet = cached_planet(seed + number)
+        table += judge_planet(planet, shifts=shifts, alpha=alpha, seed=seed)
+        if search is not None:
+            found = search(planet.seed)
+            indexes.append(found.index)
+            detected += judge_planet(planet, found, shifts=shifts, alpha=alpha, seed=seed)
         if progress:
             progress("planets", number + 1, planets)
-
-    def rate(name: str, rows: list[dict[str, Any]]) -> dict[str, float | int | None]:
-        found = Rate.of_hits([bool(row["right"]) for row in rows]).as_json()
-        ends = {f"{name}_low": found["low"], f"{name}_high": found["high"], f"{name}_n": found["of"]}
-        # Of no test there is no share.
-        return {key: value if found["of"] else None for key, value in {name: found["share"], **ends}.items()}
-
-    true = [row for row in table if row["kind"] == "true"]
-    truth = {
-        **rate("power", true),
-        **rate("power_told", [row for row in true if row["verdict"] != "cannot tell"]),
-        **rate("false_friends_rejected", [row for row in table if row["kind"] == "false_friend"]),
-        **rate("nulls_rejected", [row for row in table if row["kind"] == "null"]),
-    }
+    truth = _shares(table)
     alarms, naive = drawn["by_null"]["spin"]["both"], drawn["by_null"]["uniform"]["both"]
     return {
         "seed": seed,
@@ -235,9 +238,28 @@ def evaluate_associations(
             null: {name: each for name, each in rates.items() if each["of"]}
             for null, rates in drawn["by_null"].items()
         },
+        "few_clusters": {name: each for name, each in few["by_null"]["spin"].items() if each["of"]},
         **truth,
         "truth": truth,
-        "detections": None,
+        "detections": {"indexes": indexes, **_shares(detected), "table": detected} if search else None,
         "seconds": time.perf_counter() - start,
         "table": table,
+    }
+
+
+def _shares(table: list[dict[str, Any]]) -> dict[str, float | int | None]:
+    """Power and rejections of a table of tests, with intervals and numbers."""
+
+    def rate(name: str, rows: list[dict[str, Any]]) -> dict[str, float | int | None]:
+        found = Rate.of_hits([bool(row["right"]) for row in rows]).as_json()
+        ends = {f"{name}_low": found["low"], f"{name}_high": found["high"], f"{name}_n": found["of"]}
+        # Of no test there is no share.
+        return {key: value if found["of"] else None for key, value in {name: found["share"], **ends}.items()}
+
+    true = [row for row in table if row["kind"] == "true"]
+    return {
+        **rate("power", true),
+        **rate("power_told", [row for row in true if row["verdict"] != "cannot tell"]),
+        **rate("false_friends_rejected", [row for row in table if row["kind"] == "false_friend"]),
+        **rate("nulls_rejected", [row for row in table if row["kind"] == "null"]),
     }

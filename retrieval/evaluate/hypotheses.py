@@ -2,7 +2,8 @@
 
 `judge_planet` holds the catalogue of a planet against the table that placed it: a true process should be
 found, in the direction that the rule states; landforms that merely share a latitude (false friends) and
-landforms placed by nothing should not be called associated. The tests see positions and outlines only.
+landforms placed by nothing should not be called associated. The tests see positions and outlines only. The
+same can be asked of what a search detected (`detected`).
 """
 
 from __future__ import annotations
@@ -19,18 +20,20 @@ from retrieval.body import unit_vectors
 from retrieval.corpus.lowell.planet import GRID_TILE_KM, Planet
 from retrieval.corpus.lowell.processes import PROCESSES, Process
 from retrieval.corpus.lowell.relief import fields
+from retrieval.evaluate.detected import Detections
 from retrieval.spatial.association import associate
 from retrieval.spatial.compare import against_observed
 from retrieval.spatial.directions import axial
 from retrieval.spatial.nulls import Null, make_shifts
-from retrieval.spatial.observed import Observed, whole_body
+from retrieval.spatial.observed import whole_body
 from retrieval.spatial.rings import Shapes, normalised
 from retrieval.spatial.verdicts import Side, benjamini_hochberg
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
-INSIDE_KM = GRID_TILE_KM / 2  # inside an area, as well as tiles can tell
+HALF_TILE_KM = GRID_TILE_KM / 2
+INSIDE_KM = HALF_TILE_KM  # inside an area, as well as tiles can tell
 FRIEND_KM = 3 * GRID_TILE_KM  # what is asked about neighbours when nobody names a distance
 LINK_KM = GRID_TILE_KM  # rows of touching tiles hang together when a value is asked about
 WALL_KM = 3.0  # from the rim to the middle of a canyon's wall, from where the rule counts
@@ -65,13 +68,24 @@ class Question:
     ask: Callable[[], Found]
 
 
-def judge_planet(planet: Planet, *, shifts: int = 499, alpha: float = 0.05, seed: int = 0) -> list[Row]:
+def judge_planet(
+    planet: Planet,
+    detections: Detections | None = None,
+    *,
+    shifts: int = 499,
+    alpha: float = 0.05,
+    seed: int = 0,
+) -> list[Row]:
     """Put every rule of a planet to the test.
 
     Parameters
     ----------
     planet
         The planet; its catalogue and outlines are read, its rules only to know what to ask.
+    detections
+        What a search found: the same is then asked of it, not of the catalogue, each distance half a tile
+        wider (of what is farther, narrower). Outlines of the large features, diameters of craters,
+        elevation and brightness are known beforehand all the same, as they are where somebody mapped them.
     shifts
         Shifts of each test.
     alpha
@@ -89,7 +103,8 @@ def judge_planet(planet: Planet, *, shifts: int = 499, alpha: float = 0.05, seed
         and ``right``. What is not defined is None.
     """
     rows, p_values = [], []
-    for question in questions(planet, shifts, alpha, seed):
+    tests = _Tests(planet, detections, shifts, alpha, seed)
+    for question in _questions(tests):
         found = question.ask()
         # Too few rows for any verdict: that test was not made.
         p_values.append(np.nan if found.verdict == "cannot tell" and found.p <= alpha else found.p)
@@ -124,9 +139,8 @@ def judge_planet(planet: Planet, *, shifts: int = 499, alpha: float = 0.05, seed
     return table
 
 
-def questions(planet: Planet, shifts: int, alpha: float, seed: int) -> Iterator[Question]:
+def _questions(tests: _Tests) -> Iterator[Question]:
     """True processes, false friends and nulls, in the order of the table."""
-    tests = _Tests(planet, whole_body(planet.body, GRID_TILE_KM), shifts, alpha, seed)
     for rule in PROCESSES:
         if rule.kind == "true":
             verdict, ask = _process(tests, rule)
@@ -199,8 +213,12 @@ def _process(tests: _Tests, rule: Process) -> tuple[str, Callable[[], Found]]:
 class _Tests:
     """The tests on one planet, each as something to be called."""
 
-    def __init__(self, planet: Planet, observed: Observed, shifts: int, alpha: float, seed: int) -> None:
-        self.planet, self.body, self.observed = planet, planet.body, observed
+    def __init__(
+        self, planet: Planet, detections: Detections | None, shifts: int, alpha: float, seed: int
+    ) -> None:
+        self.planet, self.body = planet, planet.body
+        self.found = None if detections is None else detections.found
+        self.observed = detections.observed if detections else whole_body(planet.body, GRID_TILE_KM)
         self.shifts, self.alpha, self.seed = shifts, alpha, seed
 
     def rows(self, landform: str) -> Any:
@@ -209,13 +227,24 @@ class _Tests:
 
     def lonlat(self, landform: str) -> Floats:
         """Middles of a landform's members, (n, 2)."""
+        if self.found is not None:
+            return self.found[landform].lonlat if landform in self.found else np.zeros((0, 2))
         return np.asarray(self.rows(landform)[["lon", "lat"]], dtype=np.float64)
 
+    def azimuth_deg(self, landform: str) -> Floats:
+        """Directions of a landform's members, (n,)."""
+        if self.found is not None:
+            return self.found[landform].azimuth_deg if landform in self.found else np.zeros(0)
+        return np.asarray(self.rows(landform)["azimuth_deg"], dtype=float)
+
     def shapes(self, name: str) -> Shapes:
-        """Shapes of a landform, or of a large feature of the planet."""
+        """Shapes of a landform, or of a large feature of the planet; of a detected one its tiles' middles."""
         outlines = self.planet.outlines
-        found = outlines[outlines["landform"] == name]
-        return np.asarray((found if len(found) else self.rows(name)).geometry, dtype=object)
+        large = outlines[outlines["landform"] == name]
+        if self.found is not None and not len(large):
+            tiles = self.found[name].tiles if name in self.found else np.zeros((0, 2))
+            return np.asarray(shapely.points(tiles), dtype=object).reshape(-1)
+        return np.asarray((large if len(large) else self.rows(name)).geometry, dtype=object)
 
     def craters(self, least_km: float, kind: str = "") -> Shapes:
         """Craters of at least a diameter, as discs."""
@@ -245,6 +274,8 @@ class _Tests:
         self, landform: str, target: Shapes, distance_km: float, side: Side = "nearer", null: Null = "spin"
     ) -> Callable[[], Found]:
         """Are members nearer to something (or farther) than chance allows?"""
+        blur_km = HALF_TILE_KM if self.found is not None else 0.0
+        asked_km = distance_km - blur_km if side == "farther" else distance_km + blur_km
 
         def ask() -> Found:
             found = associate(
@@ -252,7 +283,7 @@ class _Tests:
                 self.lonlat(landform),
                 target,
                 self.observed,
-                distance_km,
+                asked_km,
                 null=null,
                 side=side,
                 shifts=self.shifts,
@@ -262,7 +293,7 @@ class _Tests:
             return Found(
                 "association",
                 null,
-                distance_km,
+                asked_km,
                 found.of,
                 found.clusters,
                 found.enrichment,
@@ -305,7 +336,11 @@ class _Tests:
         def ask() -> Found:
             lonlat, wind = self.lonlat(landform), self.planet.wind
             region = (unit_vectors(lonlat) @ unit_vectors(wind.lonlat).T).argmax(axis=1)
-            azimuth = np.asarray(self.rows(landform)["azimuth_deg"], dtype=float)
+            azimuth = self.azimuth_deg(landform)
+            if not np.isfinite(azimuth).any():
+                return Found(
+                    "axes", "any direction", None, 0, 0, np.nan, np.nan, np.nan, np.nan, "cannot tell"
+                )
             given = wind.azimuth_deg[region] + turned_deg
             found = axial(azimuth, np.ones(len(azimuth)), region, given, seed=self.seed)
             regions = len(np.unique(region[np.isfinite(azimuth)]))

@@ -67,9 +67,19 @@ def associations_text(report: dict[str, Json]) -> str:
         f"level {100 * alpha:g} %",
         f"{'false alarms':32}{_percent(report, 'false_alarm_rate', 'false_alarm')}",
         f"{'  with the naive uniform null':32}{100 * report['naive_false_alarm_rate']:5.1f} %",
+        f"{'  of patterns of few clusters':32}{100 * report['few_clusters']['both']['share']:5.1f} %",
         "",
         f"catalogues of {report['planets']} synthetic planets from seed {report['seed']}",
+        *_answers(report),
     ]
+    if report["detections"]:
+        lines += ["", "on what searches found, " + ", ".join(report["detections"]["indexes"])]
+        lines += _answers(report["detections"])
+    return "\n".join(lines)
+
+
+def _answers(report: dict[str, Json]) -> list[str]:
+    lines = []
     for words, name in (
         ("true processes found", "power"),
         ("  of those that could be told", "power_told"),
@@ -89,7 +99,7 @@ def associations_text(report: dict[str, Json]) -> str:
             f"{row['planet']:6d}  {row['landform']:22}{row['depends_on']:22}{row['kind']:14}"
             f"{row['clusters'] or 0:6.0f}{figures}  {row['verdict']}"
         )
-    return "\n".join(lines)
+    return lines
 
 
 def _percent(report: dict[str, Json], name: str, ends: str) -> str:
