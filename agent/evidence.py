@@ -66,10 +66,10 @@ _WRITTEN_UNITS = (
     ("square kilo", "km2"),
     ("square met", "m2"),
 )
-# Ends of the names of figures.
+# Ends of the names of figures; one at another threshold is called ``near_percent_at_0.60``.
 _FIGURE_UNITS = {"percent": "%", "km2": "km2", "km": "km", "m2": "m2", "m": "m", "deg": "deg"}
 _FIGURE_UNITS |= {"lat": "deg", "lon": "deg", "count": "count", "n": "count"}
-_NAMED_UNIT = re.compile(rf"(?:^|_)({'|'.join(_FIGURE_UNITS)})$")
+_NAMED_UNIT = re.compile(rf"(?:^|_)({'|'.join(_FIGURE_UNITS)})(?:_at_\d+(?:\.\d+)?)?$")
 # (unit of the figure, unit of the claim) -> power of ten
 _CONVERSIONS = {("km", "m"): 3, ("m", "km"): -3, ("km2", "m2"): 6, ("m2", "km2"): -6}
 

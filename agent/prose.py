@@ -72,6 +72,7 @@ class _Writer:
     body: str
     terms: Mapping[str, Term]
     known: set[float] = field(default_factory=set)
+    supported: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.known = numbers_in(self.plan.question)
@@ -86,16 +87,23 @@ class _Writer:
         """Finding first; then what it rests on, what speaks against it, and how the question was read."""
         said = self.definition() + self.places()
         if not is_shown_only(self.query):
-            said += tested(self.plan, self.progress, self.names())
+            quotes = [*tested(self.plan, self.progress, self.names()), *self.measures()]
+            said += quotes
             for position, result in enumerate(self.plan.results):
                 said += self.finding(result, position)
             if self.plan.results:
-                said += directions(self.plan, self.progress, self.names())
-                said += measured(self.plan, self.progress, self.names())
-                said += self.sensitivity() + self.doubts()
+                # A test or a measure says itself how it depends on the threshold.
+                said += [] if any("stricter" in quote for quote in quotes) else self.sensitivity()
+                said += self.doubts()
         return [sentence for sentence in said + self.files() + self.failures() + self.reading() if sentence]
 
     # What was found
+
+    def measures(self) -> list[str]:
+        if not self.plan.results:
+            return []
+        names = self.names()
+        return directions(self.plan, self.progress, names) + measured(self.plan, self.progress, names)
 
     def definition(self) -> list[str]:
         if "about" not in self.query.intents:
@@ -128,7 +136,10 @@ class _Writer:
                 f", in {number(features)} {'separate features' if features != 1 else 'connected feature'},"
             )
         sentences = [f"{said} {verb} {asked} [{layer}]."]
-        return sentences + self.support(result) + ([] if self.steps(Orientation) else self.where(result))
+        measured_already = self.steps(Orientation) or {"density", "compare", "evaluate"} & set(
+            self.query.intents
+        )
+        return sentences + self.support(result) + ([] if measured_already else self.where(result))
 
     def nothing(self, result: LayerArg, asked: str) -> list[str]:
         """An empty answer: because a search found nothing, or because nothing met the conditions."""
@@ -141,17 +152,14 @@ class _Writer:
             return []
         said = []
         for step in missing:
-            figures = self.outcome(step).figures
-            best = figures.get("best_probability")
+            best = self.outcome(step).figures.get("best_probability")
             reach = f"; the best tile has {number(best)}" if best is not None else ""
             layer = self.progress.layer(_ref(step))
             said.append(f"No tile passes the threshold for “{step.text}”{reach} [{layer}].")
         layer = self.progress.layer(result)
         if not missing or self.query.relations or self.query.regions:
             so = "So nothing can be" if missing else "Nothing is"
-            layer = self.progress.layer(result)
             said.append(f"{so} found for {asked}{f' [{layer}]' if layer else ''}.")
-        layer = self.progress.layer(result)
         observed = self.figures_of(result).get("observed_percent")
         if observed is not None and layer:
             said.append(
@@ -162,14 +170,12 @@ class _Writer:
 
     def support(self, result: LayerArg) -> list[str]:
         """How many met each relation, of how many that could have."""
-        if self.query.separate:
-            steps: list[StepBase] = [step for step in self.plan.steps if _ref(step) == result]
-        else:
-            steps = list(self.plan.steps)
+        steps = [step for step in self.way_to(result) if step.name not in self.supported]
+        self.supported |= {step.name for step in steps}
         said = []
         for step in steps:
             if isinstance(step, Nearest | Downslope | Novelty | MergeFeatures):
-                said.append(quoted(step, self.progress, self.names()) if self.is_used(step) else "")
+                said.append(quoted(step, self.progress, self.names()))
                 continue
             figures = self.outcome(step).figures
             needed = {"count", "of_count", "other_count"} <= set(figures)
@@ -181,8 +187,7 @@ class _Writer:
             if isinstance(step, Overlap):
                 said.append(f"Of {one}, {count} touch or share one of {two} [{own}].")
                 continue
-            side = "within" if isinstance(step, Near) else "farther than"
-            of = "of one of" if isinstance(step, Near) else "from all of"
+            side, of = ("within", "of one of") if isinstance(step, Near) else ("farther than", "from all of")
             distance = number(figures["distance_km"])
             sentence = f"Of {one}, {count} lie {side} {distance} km {of} {two}"
             median = figures.get("median_distance_km")
@@ -365,18 +370,16 @@ class _Writer:
         return f"in {cited}"
 
     def noun(self, result: LayerArg) -> str:
-        kinds = {
-            str(layer["id"]): str(layer.get("kind", "tiles"))
-            for outcome in self.progress.outcomes.values()
-            for layer in outcome.layers
-        }
-        kind = kinds.get(self.progress.layer(result), "tiles")
+        kind = self.progress.kinds.get(self.progress.layer(result), "tiles")
         return kind if kind in ("tiles", "features") else "entries"
 
-    def is_used(self, step: StepBase) -> bool:
-        """Whether a step is on the way to an answer, not a measure of its own."""
-        refs = [ref for other in self.plan.steps for ref in other.refs()]
-        return _ref(step) in (*refs, *self.plan.results)
+    def way_to(self, result: LayerArg) -> list[StepBase]:
+        """The steps that a result rests on, itself among them, in their order."""
+        wanted = {result.step} if isinstance(result, Ref) else set()
+        for step in reversed(self.plan.steps):
+            if step.name in wanted:
+                wanted |= {ref.step for ref in step.refs()}
+        return [step for step in self.plan.steps if step.name in wanted]
 
     def steps(self, kind: type[StepKind]) -> list[StepKind]:
         return [step for step in self.plan.steps if isinstance(step, kind)]

@@ -25,4 +25,6 @@ def number(value: float) -> str:
 
 def degrees(value: float) -> str:
     """A latitude as it is written: ``12.5 degrees south``."""
-    return "the equator" if value == 0 else f"{abs(value):g} degrees {'north' if value > 0 else 'south'}"
+    return (
+        "the equator" if abs(value) < 1e-6 else f"{abs(value):g} degrees {'north' if value > 0 else 'south'}"
+    )

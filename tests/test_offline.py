@@ -100,7 +100,10 @@ class Toys:
 
         @tool
         def filter_layer(
-            layer: str, min_lat_deg: float | None = None, max_lat_deg: float | None = None
+            layer: str,
+            min_lat_deg: float | None = None,
+            max_lat_deg: float | None = None,
+            where: list[str] | None = None,
         ) -> str:
             """Filter."""
             given = {"layer": layer, "min_lat_deg": min_lat_deg, "max_lat_deg": max_lat_deg}
@@ -128,20 +131,90 @@ class Toys:
             return toys.answer("summarise", {"layer": layer}, layer, figures)
 
         @tool
-        def orientation(layer: str) -> str:
+        def orientation(layer: str, given_azimuth_deg: float | None = None, other: str | None = None) -> str:
             """Orient."""
-            return toys.answer("orientation", {"layer": layer}, layer, {"mean_azimuth_deg": 81.5})
+            given = {"layer": layer, "given_azimuth_deg": given_azimuth_deg, "other": other}
+            given = {name: value for name, value in given.items() if value is not None}
+            return toys.answer("orientation", given, layer, {"mean_azimuth_deg": 81.5})
 
         @tool
-        def associate(layer: str, other: str, distance_km: float) -> str:
+        def associate(
+            layer: str,
+            other: str,
+            distance_km: float,
+            side: str | None = None,
+            null: str | None = None,
+            strata: str | None = None,
+        ) -> str:
             """Test."""
             given = {"layer": layer, "other": other, "distance_km": distance_km}
+            given |= {k: v for k, v in (("side", side), ("null", null), ("strata", strata)) if v}
             return toys.answer("associate", given, f"{layer} and {other}", {"p_value": 0.002})
 
         @tool
-        def draw_map(layers: list[str]) -> str:
+        def load_catalogue(file: str) -> str:
+            """Load."""
+            return toys.answer("load_catalogue", {"file": file}, file, {}, layer=True, kind="catalogue")
+
+        @tool
+        def downslope(layer: str, other: str, distance_km: float) -> str:
+            """Downslope."""
+            given = {"layer": layer, "other": other, "distance_km": distance_km}
+            return toys.answer("downslope", given, f"{layer} below {other}", {"drop_m": 310}, layer=True)
+
+        @tool
+        def nearest(layer: str, other: str, count: int | None = None) -> str:
+            """Measure."""
+            given = {"layer": layer, "other": other, "count": count}
+            return toys.answer("nearest", given, f"{layer} to {other}", {"max_distance_km": 77}, layer=True)
+
+        @tool
+        def novelty(layer: str, catalogue: str, distance_km: float) -> str:
+            """Compare with a list."""
+            given = {"layer": layer, "catalogue": catalogue, "distance_km": distance_km}
+            return toys.answer("novelty", given, f"{layer} not in {catalogue}", dict(given), layer=True)
+
+        @tool
+        def evaluate_layer(layer: str, catalogue: str) -> str:
+            """Judge."""
+            given = {"layer": layer, "catalogue": catalogue}
+            return toys.answer("evaluate_layer", given, f"{layer} by {catalogue}", {"f1": 0.5})
+
+        @tool
+        def merge_features(layer: str, distance_km: float | None = None) -> str:
+            """Merge."""
+            given = {"layer": layer, "distance_km": distance_km}
+            return toys.answer("merge_features", given, f"merged {layer}", {}, layer=True, kind="features")
+
+        @tool
+        def density(layer: str, by: str, step: float | None = None) -> str:
+            """Count."""
+            return toys.answer("density", {"layer": layer, "by": by, "step": step}, f"{layer} by {by}", {})
+
+        @tool
+        def sample_context(layer: str, values: list[str]) -> str:
+            """Look up."""
+            given = {"layer": layer, "values": values}
+            return toys.answer("sample_context", given, f"{values} at {layer}", {}, layer=True)
+
+        @tool
+        def compare(layer: str, by: str, other: str | None = None) -> str:
+            """Compare."""
+            given = {"layer": layer, "by": by, "other": other}
+            return toys.answer("compare", given, f"{layer} and {other or 'the ground'}", {"p_value": 0.3})
+
+        @tool
+        def draw_map(
+            layers: list[str],
+            projection: str | None = None,
+            place: str | None = None,
+            colour_by: str | None = None,
+        ) -> str:
             """Draw."""
-            return toys.answer("draw_map", {"layers": layers}, "map", {"layers": len(layers)})
+            given: dict[str, Any] = {"layers": layers}
+            options = (("projection", projection), ("place", place), ("colour_by", colour_by))
+            given |= {name: value for name, value in options if value}
+            return toys.answer("draw_map", given, "map", {"layers": len(layers)})
 
         @tool
         def export_layer(layers: list[str], format: str) -> str:
@@ -155,6 +228,8 @@ class Toys:
             return toys.answer("decline", {"reason": reason, "suggestion": suggestion}, reason, {})
 
         made = [search_words, near, without, overlap, union, filter_layer, find_place]
+        made += [load_catalogue, downslope, nearest, novelty, evaluate_layer, merge_features, density]
+        made += [sample_context, compare]
         made += [associate, summarise, orientation, draw_map, export_layer, decline]
         for one in made:
             one.handle_tool_error = True
@@ -167,6 +242,7 @@ class Toys:
         title: str,
         figures: dict[str, Any],
         layer: bool = False,
+        kind: str = "tiles",
         table: Sequence[dict[str, Any]] = (),
     ) -> str:
         self.calls.append((name, arguments))
@@ -179,7 +255,7 @@ class Toys:
             made = [f"L{len(self.layers)}"]
             count = self.counts.get(title, 41)
             figures["count"] = count
-            said["layers"] = [{"id": made[0], "title": title, "kind": "tiles", "count": count}]
+            said["layers"] = [{"id": made[0], "title": title, "kind": kind, "count": count}]
         self.steps.append(
             Step(name, name, arguments, said["summary"], tuple(made), figures, (), 0.0, table=tuple(table))
         )
@@ -284,6 +360,19 @@ def test_streams_calls_and_words_in_pieces(planner: OfflinePlanner) -> None:
         "Where is Gale?",
         "Where are dunes? export as GeoPackage",
         "where is brain terrain?",
+        "gullies on slopes steeper than 10 degrees",
+        "gullies downslope of cliffs within 20 km",
+        "the five cones nearest to outflow channels",
+        "how far are gullies from craters?",
+        "how does the density of gullies vary with elevation?",
+        "what are the slope and elevation at gullies?",
+        "how many separate features of chaos are there?",
+        "are gullies near cliffs higher than dunes?",
+        "do gullies lie lower than the rest of the planet?",
+        "do dunes and yardangs share an orientation?",
+        "which craters are not in craters.csv?",
+        "how well do the craters match craters.csv?",
+        "are gullies farther from craters than chance allows, allowing for slope?",
     ],
 )
 def test_answers_are_short_cited_and_backed(planner: OfflinePlanner, question: str) -> None:
@@ -292,7 +381,7 @@ def test_answers_are_short_cited_and_backed(planner: OfflinePlanner, question: s
     supported(answer.text, toys, question)
     assert 10 < len(answer.text) < 1500
     if toys.layers:
-        assert f"[L{len(toys.layers)}]" in answer.text
+        assert re.search(rf"\bL{len(toys.layers)}[\],]", answer.text)
 
 
 @pytest.mark.parametrize(
@@ -344,6 +433,123 @@ def test_an_association_with_nothing_is_still_answered(planner: OfflinePlanner) 
     answer = run(planner, toys, "do gullies follow craters more than chance allows?")[-1].text
     assert answer.startswith("associate of L1 and L2 [L1, L2].")
     assert "near" not in [name for name, _ in toys.calls]
+
+
+@pytest.mark.parametrize(
+    ("question", "call", "said"),
+    [
+        (
+            "how does the density of gullies vary with elevation?",
+            ("density", {"layer": "L1", "by": "elevation", "step": None}),
+            "Density of L1 (gullies) by elevation [L1].",
+        ),
+        (
+            "are gullies higher than dunes?",
+            ("compare", {"layer": "L1", "by": "elevation", "other": "L2"}),
+            "compare of L1 (gullies) and L2 (sand dunes) [L1, L2].",
+        ),
+        (
+            "do gullies lie lower than the rest of the planet?",
+            ("compare", {"layer": "L1", "by": "elevation", "other": None}),
+            "compare of L1 (gullies) and the ground [L1].",
+        ),
+        (
+            "do dunes and yardangs share an orientation?",
+            ("orientation", {"layer": "L1", "other": "L2"}),
+            "Orientation of L1 (sand dunes) [L1, L2].",
+        ),
+        (
+            "do yardangs point to 90 degrees?",
+            ("orientation", {"layer": "L1", "given_azimuth_deg": 90.0}),
+            "Orientation of L1 (yardangs) [L1].",
+        ),
+        (
+            "what is the slope at gullies?",
+            ("sample_context", {"layer": "L1", "values": ["slope"]}),
+            "Sample_context of ['slope'] at L1 (gullies) [L2].",
+        ),
+        (
+            "how well do the craters match craters.csv?",
+            ("evaluate_layer", {"layer": "L1", "catalogue": "L2"}),
+            "evaluate_layer of L1 (impact craters) by L2 [L1, L2].",
+        ),
+        (
+            "are gullies farther from craters than chance allows?",
+            ("associate", {"layer": "L1", "other": "L2", "distance_km": 40.0, "side": "farther"}),
+            "associate of L1 and L2 [L1, L2].",
+        ),
+    ],
+)
+def test_what_a_tool_measured_is_said_first(
+    planner: OfflinePlanner, question: str, call: tuple[str, dict[str, Any]], said: str
+) -> None:
+    toys = Toys()
+    assert run(planner, toys, question)[-1].text.startswith(said)
+    assert call in toys.calls
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("gullies downslope of cliffs", "Downslope of L1 (gullies) below L2 (cliffs and scarps) [L3]."),
+        ("the five gullies nearest to craters", "Nearest of L1 (gullies) to L2 (impact craters) [L3]."),
+        ("which craters are not in craters.csv?", "Novelty of L1 (impact craters) not in L2 [L3]."),
+        ("separate features of chaos", "41 features match chaos terrain [L2]."),
+    ],
+)
+def test_what_a_tool_kept_is_quoted(planner: OfflinePlanner, question: str, said: str) -> None:
+    answer = run(planner, Toys(), question)[-1].text
+    assert said in answer
+    assert answer.startswith("41 ")
+
+
+def test_each_side_of_a_comparison_is_supported_once(planner: OfflinePlanner) -> None:
+    toys = Toys()
+    answer = run(planner, toys, "are gullies near craters higher than those near dunes?")[-1].text
+    assert ("compare", {"layer": "L4", "by": "elevation", "other": "L5"}) in toys.calls
+    assert answer.count("lie within") == 2
+    assert "match gullies near impact craters [L4]" in answer
+    assert "match gullies that are near sand dunes [L5]" in answer
+
+
+def test_a_comparison_with_nothing_is_still_answered(planner: OfflinePlanner) -> None:
+    toys = Toys({"sand dunes": 0})
+    answer = run(planner, toys, "are gullies higher than dunes?")[-1].text
+    assert answer.startswith("compare of L1 (gullies) and L2 (sand dunes) [L1, L2].")
+    answer = run(planner, Toys({"sand dunes": 0}), "are gullies near dunes higher than craters?")[-1].text
+    assert answer.startswith("Nothing could be compared, as one of the two was not found.")
+
+
+def test_a_measure_that_states_its_sensitivity_needs_no_other(planner: OfflinePlanner) -> None:
+    class Sensitive(Toys):
+        def answer(self, name: str, *given: Any, **options: Any) -> str:
+            said = super().answer(name, *given, **options)
+            return said.replace("density of", "at a stricter threshold the density of")
+
+    question = "how does the density of gullies vary with elevation?"
+    assert "at its threshold of" in run(planner, Toys(), question)[-1].text
+    assert "at its threshold of" not in run(planner, Sensitive(), question)[-1].text
+
+
+def test_merged_features_stay_features_in_the_next_answer(planner: OfflinePlanner) -> None:
+    answer = run(planner, Toys(), "separate features of chaos", "are they higher than dunes?")[-1].text
+    assert "41 features match merged L1 [L2]" in answer
+
+
+def test_the_catalogue_of_before_is_meant(planner: OfflinePlanner) -> None:
+    toys = Toys()
+    run(planner, toys, "entries of craters.csv", "which craters are new to the catalogue?")
+    assert ("novelty", {"layer": "L2", "catalogue": "L1", "distance_km": 25.6}) in toys.calls
+
+
+def test_maps_are_drawn_as_asked(planner: OfflinePlanner) -> None:
+    toys = Toys()
+    run(planner, toys, "Where are dunes?", "show them on a globe", "show them coloured by elevation")
+    assert ("draw_map", {"layers": ["L1"], "projection": "orthographic"}) in toys.calls
+    assert toys.calls[-2:] == [
+        ("sample_context", {"layer": "L1", "values": ["elevation"]}),
+        ("draw_map", {"layers": ["L2"], "colour_by": "elevation_m"}),
+    ]
 
 
 def test_a_directed_question_gets_the_direction(planner: OfflinePlanner) -> None:

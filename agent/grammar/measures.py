@@ -244,6 +244,7 @@ class Measures(State):
                 "unsupported",
                 "how good a search is can be told only against a catalogue, and the question names none",
                 "the name of a catalogue file",
+                "How well do craters match craters.csv?",
             )
         self.reading.notes = [note for note in self.reading.notes if note != EITHER]
 

@@ -51,8 +51,8 @@ class Progress:
         What each step gave, by its name.
     found
         Layer ids and figures that steps refer to; `EMPTY` for a layer that is not worth making.
-    counts
-        Rows of each layer.
+    counts, kinds
+        Rows of each layer, and what they are.
     ready
         Steps whose tools can be called now.
     failed
@@ -62,6 +62,7 @@ class Progress:
     outcomes: Mapping[str, Outcome]
     found: dict[Ref, Any] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
     ready: list[StepBase] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
@@ -89,6 +90,7 @@ def follow(
     """
     progress = Progress(outcomes)
     progress.counts = {layer.id: layer.count for layer in context.layers if layer.count is not None}
+    progress.kinds = {layer.id: layer.kind for layer in context.layers if layer.kind}
     for step in plan.steps:
         outcome = outcomes.get(step.name)
         if outcome:
@@ -113,6 +115,7 @@ def _note_outcome(progress: Progress, step: StepBase, outcome: Outcome) -> None:
         return
     for layer in outcome.layers:
         progress.counts[str(layer["id"])] = int(layer.get("count") or 0)
+        progress.kinds[str(layer["id"])] = str(layer.get("kind", "tiles"))
         progress.found[Ref(step=step.name)] = str(layer["id"])
     for name, value in outcome.figures.items():
         progress.found[Ref(step=step.name, figure=name)] = value

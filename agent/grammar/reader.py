@@ -125,7 +125,8 @@ class _Reader(Relating):
                 relation = self.negative(relation)
             relation.objects.append(OperandDraft(item))
             target = self.target(relation, item)
-            if self.groups or not relation.weak:
+            within = self.reading.refers and self.result and relation.text.lower() in _WITHIN
+            if self.groups or within or not relation.weak:
                 target.append(relation)
                 self.last_object = relation.objects[-1]
             else:
@@ -306,6 +307,7 @@ class _Reader(Relating):
         return (self.separate or each) and (len(self.relations) > 1 or len(self.subjects) > 1)
 
 
+_WITHIN = ("in", "on", "within", "with", "has", "have")  # "which of those are in craters?"
 _EACH = {"orientation", "latitude", "count", "share", "density", "sample"}
 _INTENTS: dict[str, Intent] = {
     "count": "count",

@@ -141,6 +141,7 @@ class Relating(Measures):
                     "no_context",
                     f"“{token.text}” names no file, and none was loaded before",
                     "the name of a catalogue file",
+                    "Which craters are not in craters.csv?",
                 )
             self.on_item(self.catalogue)
 
