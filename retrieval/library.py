@@ -172,16 +172,16 @@ def open_context_rasters(index: TileIndex, settings: Settings) -> tuple[ContextR
         try:
             files |= read_context_table(folder / CONTEXT_TABLE)
         except SettingsError as error:
-            faults[CONTEXT_TABLE] = str(error)
+            faults[CONTEXT_TABLE] = error.what
     found: list[ContextRaster] = []
     for name, described in files.items():
         try:
             found += open_context(body, {name: described})
         except InputError as error:
-            faults[name] = str(error)
+            faults[name] = error.what
     for name, fault in faults.items():
         log.warning("%s of %s is left out: %s", name, body.name, fault)
-    return (*found, *(broken_context(body, name, fault.rstrip(".")) for name, fault in faults.items()))
+    return (*found, *(broken_context(body, name, fault) for name, fault in faults.items()))
 
 
 def _lowell_elevation(seed: int, settings: Settings) -> Path:

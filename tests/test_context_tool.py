@@ -151,6 +151,12 @@ class TestQuantities:
         # The tiles of the index still know their own elevation.
         assert quantity(ws, "elevation").source == "tiles of the index"
 
+    def test_a_raster_of_slopes_is_preferred_to_a_measurement(self, ws: Workspace, tmp_path: Path) -> None:
+        path = written(tmp_path / "s.tif", np.full(everywhere().shape[:2], 33.0))
+        ws.context = (*ws.context, *open_context(LOWELL, {"slope": ContextFile(path, "deg")}))
+        assert quantity(ws, "slope").at(np.zeros((1, 2))).tolist() == [33.0]
+        assert quantity(ws, "relief").source == "a cone"
+
     def test_a_file_that_vanished_is_named(self, home, tiny_index, pattern_encoder, tmp_path: Path) -> None:
         ws = a_workspace(home, tiny_index, pattern_encoder)
         path = written(tmp_path / "gone.tif", np.ones(everywhere().shape[:2]))
@@ -223,6 +229,7 @@ class TestSampling:
         made = ws.layers.get(sample_context(ws, layer.id, ["albedo"]).layer_ids[0])
         assert made.table["albedo"].tolist() == pytest.approx([0.21, 0.23], abs=0.001)
         assert not made.pointlike
+        assert "about the position" in made.provenance.notes[-1]
 
     def test_nowhere_known_is_said(self, ws: Workspace) -> None:
         result = sample_context(ws, a_layer(ws, [[120, 0], [150, 5]]).id, ["albedo"])

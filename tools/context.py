@@ -129,7 +129,11 @@ def _find(ws: Workspace, known: Mapping[str, Quantity], name: str, ending: str) 
     faults = {raster.name: raster.fault for raster in ws.context if raster.fault}
     terrain = any(wanted in (key, column) for key, (_, column, _) in _TERRAIN.items())
     if wanted in faults:
-        raise ToolInputError(f"{wanted} of {body} cannot be used: {faults[wanted]}", allowed=allowed)
+        raise ToolInputError(
+            f"{wanted} of {body} cannot be used: {faults[wanted]}",
+            allowed=allowed,
+            next_step="name one of these, or put the file right as docs/data.md says under Context",
+        )
     if terrain:
         why = f" ({faults[ELEVATION]})" if ELEVATION in faults else ""
         raise ToolInputError(
@@ -173,7 +177,8 @@ def _known(ws: Workspace, scale_km: float | None) -> dict[str, Quantity]:
             )
     for raster in ws.context:
         if raster.name == ELEVATION and not raster.fault and raster.unit in ("m", "km"):
-            found |= _terrain(ws, raster, scale_km, wide, ending)
+            terrain = _terrain(ws, raster, scale_km, wide, ending)
+            found |= {name: one for name, one in terrain.items() if name not in found}
     return found
 
 

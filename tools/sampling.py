@@ -24,6 +24,7 @@ MOST_VALUES = 12
 MIDDLE_PERCENT = 80
 SHOWN_TEXTS = 3
 TEXTURE = "texture_azimuth"
+AT_POSITIONS = "Lines and polygons were measured about the position that stands for each."
 
 Floats = NDArray[np.float64]
 
@@ -81,7 +82,7 @@ def sample_context(ws: Workspace, layer: str, values: list[str], scale_km: float
         title=f"{chosen.title} with {_listed([one.name for one in sampled])}",
         table=table,
         parents=[chosen],
-        notes=tuple(_note(one) for one in sampled),
+        notes=(*(_note(one) for one in sampled), *(() if chosen.pointlike else (AT_POSITIONS,))),
     )
     figures: Figures = {"count": len(made)}
     if not len(made):
