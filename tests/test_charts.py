@@ -82,6 +82,16 @@ def test_a_tiny_class_does_not_flatten_the_others(ws):
     assert page.sum(axis=0).max() > 100
 
 
+def test_classes_of_very_different_widths_are_drawn_equally_wide(ws):
+    ends = {"low_edges": [0.0, 0.1, 0.3], "high_edges": [0.1, 0.3, 20.0]}
+    labels = {"title": "t", "x_label": "x", "y_label": "y"}
+    same = {"value": [5.0] * 3, "low": [5.0] * 3, "high": [5.0] * 3}
+    shown = bluish(draw_bars(ws, "bars", **labels, **ends, **same))
+    columns = shown.sum(axis=0) > 100
+    thirds = np.array_split(columns[np.flatnonzero(columns)[0] : np.flatnonzero(columns)[-1] + 1], 3)
+    assert min(third.mean() for third in thirds) > 0.75
+
+
 def test_a_rose_of_axes_is_the_same_upside_down_and_one_of_directions_is_not(ws):
     given = {"title": "Dunes", "azimuth_deg": [40.0, 42.0, 50.0], "weight": [1.0, 2.0, 1.0]}
     axial, directed = (bluish(draw_rose(ws, "rose", axial=way, **given))[:, :700] for way in (True, False))

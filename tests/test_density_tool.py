@@ -135,6 +135,15 @@ class TestOtherClasses:
         assert edges[0] - slack <= np.nanmin(known)
         assert np.nanmax(known) <= edges[-1] + slack
 
+    def test_skewed_ground_has_classes_of_equal_area(self) -> None:
+        steep = np.random.default_rng(0).exponential(1.0, 4000)
+        edges = class_edges(steep, Quantity("slope", "deg", "slope_deg", lambda p: p, ""), None)
+        shares = np.histogram(steep, edges)[0] / 4000
+        assert shares.sum() == pytest.approx(1)
+        np.testing.assert_allclose(shares, 1 / len(shares), atol=0.02)
+        given = class_edges(steep, Quantity("slope", "deg", "slope_deg", lambda p: p, ""), 2.0)
+        np.testing.assert_allclose(np.diff(given), 2.0)
+
 
 class TestCells:
     def test_the_densest_cell_is_where_most_are(self, ws) -> None:

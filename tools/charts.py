@@ -1,7 +1,8 @@
 """Static charts: what the statistics found, as pictures that can go into a paper, in the look of the maps.
 
 Every chart is one PNG of 1200 x 700 pixels in the output folder of the conversation. Without anything to
-show a chart is made all the same, and says so in the middle: a missing picture would look like a fault.
+show a chart is made all the same, and says so in the middle: a missing picture would look like a fault. In
+all, ``name`` begins the name of the file and ``notes`` are sentences at the foot.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tools.workspace import Workspace
 
 WIDTH_PX, HEIGHT_PX, DPI = 1200, 700, 100
 MOST_COUNTED = 36  # classes above which counts over the bars would touch
+MOST_EDGES = 14  # classes whose edges can all be written
 MOST_DOTS = 300  # rows of a sample that are drawn one by one
 SECTOR_DEG = 10
 
@@ -58,14 +60,10 @@ def draw_curve(
 
     Parameters
     ----------
-    name
-        Beginning of the file's name.
     x, value, null_mean, null_low, null_high
         Shapes (n,): where, what was found, and what chance would make of it. NaN leaves gaps.
     mark_x
         Where the question was asked; a dotted line.
-    notes
-        Sentences at the foot.
     """
     at, found, mean, low, high = (_flat(given) for given in (x, value, null_mean, null_low, null_high))
     figure, axes = _begin(ws, title, notes)
@@ -107,24 +105,25 @@ def draw_bars(
 
     Parameters
     ----------
-    name
-        Beginning of the file's name.
     low_edges, high_edges
-        Edges of the classes, (k,), ascending.
+        Edges of the classes, (k,), ascending. Classes of very different widths are drawn equally wide.
     value, low, high
         What each has and its interval, (k,). A class whose value is NaN was not observed and is hatched.
     reference, reference_label
         A level across all classes, and its words.
     counts
         Rows of each class, (k,), written over the bars.
-    notes
-        Sentences at the foot.
     """
     left, right, found, below, above = (_flat(given) for given in (low_edges, high_edges, value, low, high))
     figure, axes = _begin(ws, title, notes)
     seen = np.isfinite(found)
     if not seen.any():
         return _empty(figure, ws, axes, name, title, "Nothing was observed in any class.")
+    edges = np.append(left, right[-1])
+    uneven = bool(np.ptp(right - left) > 2.0 * (right - left).min())
+    if uneven:  # side by side: to scale the narrow ones would not be seen
+        left = np.arange(len(left), dtype=np.float64)
+        right = left + 1.0
     middle, width = (left + right) / 2, right - left
     axes.bar(middle[seen], found[seen], 0.86 * width[seen], color=_MAIN, alpha=0.85, linewidth=0, zorder=2)
     most = float(found[seen].max())
@@ -165,8 +164,11 @@ def draw_bars(
                 axes, x, y + 0.012 * top, f"{number:,.0f}", ha="center", va="bottom", fontsize=size, bbox=halo
             )
     _frame(axes, x_label, y_label)
-    if len(found) <= 14:
-        axes.set_xticks(np.append(left, right[-1]))
+    if uneven or len(found) <= MOST_EDGES:
+        every = -(-len(found) // MOST_EDGES)
+        axes.set_xticks(
+            np.append(left, right[-1])[::every], [_said(edge) for edge in edges[::every].tolist()]
+        )
     axes.grid(visible=False, axis="x")
     if reference is not None and reference_label:
         axes.plot([], [], color=_SECOND, linewidth=1.6, linestyle=(0, (5, 3)), label=reference_label)
@@ -193,8 +195,6 @@ def draw_rose(
 
     Parameters
     ----------
-    name
-        Beginning of the file's name.
     azimuth_deg, weight
         Directions clockwise from north and their weights, (n,).
     axial
@@ -203,8 +203,6 @@ def draw_rose(
         The mean and its interval, clockwise from low to high (low may be the larger number).
     given_deg
         A direction to compare with.
-    notes
-        Sentences at the foot.
     """
     azimuth, heavy = _flat(azimuth_deg), _flat(weight)
     known = np.isfinite(azimuth) & np.isfinite(heavy) & (heavy > 0)
@@ -268,12 +266,8 @@ def draw_distributions(
 
     Parameters
     ----------
-    name
-        Beginning of the file's name.
     groups
         Name of each sample and its values, (n,); NaN are left out. Few rows are drawn one by one as well.
-    notes
-        Sentences at the foot.
     """
     known = {label: _flat(values) for label, values in groups.items()}
     known = {label: values[np.isfinite(values)] for label, values in known.items()}
@@ -356,7 +350,7 @@ def _frame(axes: Any, x_label: str, y_label: str) -> None:
     axes.set_ylabel(shorten(y_label, 60), fontsize=11.5, color=_INK, labelpad=7)
     axes.tick_params(length=0, labelsize=10.5, labelcolor=_QUIET, pad=6)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda number, _: f"{number:,.6g}".replace("-", "−"))
+        axis.set_major_formatter(lambda number, _: _said(number))
     axes.grid(color=_GRID, linewidth=0.8, zorder=0)
     axes.set_axisbelow(True)
     for side, spine in axes.spines.items():
@@ -405,6 +399,10 @@ def _save(figure: Figure, ws: Workspace, name: str, title: str) -> Path:
     figure.savefig(temporary, facecolor=_PAPER, metadata=about)
     temporary.replace(path)
     return path
+
+
+def _said(number: float) -> str:
+    return f"{number:,.6g}".replace("-", "−")
 
 
 def _flat(values: ArrayLike) -> Floats:

@@ -30,7 +30,7 @@ SHIFTS = 999
 MOST_MOVED = 2000  # things compared with the ground: of more a sample of them is moved
 MOST_ROWS = 20_000  # things of a layer compared with another
 # Distance up to which things move together, tiles. Chosen on simulated clusters 40 to 240 km wide (tiles of
-# 16 km, 120 trials each): 2 to 4 % of false alarms at 5 %. One tile gave 4 to 10 %, and two told less.
+# 16 km, 120 trials each): 2 to 6 % of false alarms at 5 %. One tile gave 4 to 10 %, and two told less.
 MOVED_TILES = 1.5
 
 Floats = NDArray[np.float64]

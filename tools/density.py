@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import ToolInputError
+from retrieval.spatial.compare import LEAST_RETAINED
 from retrieval.spatial.density import Density, density_cells, unevenness_p
 from retrieval.spatial.nulls import make_shifts
 from retrieval.spatial.observed import observed_by_index
@@ -72,7 +73,11 @@ def _by_quantity(ws: Workspace, layer: Layer, wanted: Quantity, step: float | No
     found, unit, end = counted.classes, unit_of(wanted), suffix_of(wanted)
     figures: Figures = {}
     summary = whole_words(layer, counted, figures)
-    figures |= {"step" + end: tidy(float(edges[1] - edges[0])), "classes": len(found.count)}
+    figures["classes"] = len(found.count)
+    kind = "classes of about equal area"
+    if np.allclose(np.diff(edges), edges[1] - edges[0]):
+        figures["step" + end] = tidy(float(edges[1] - edges[0]))
+        kind = f"classes of {said(figures['step' + end])}{unit}"
     enough = found.observed_km2 >= LEAST_GROUND * max(float(found.observed_km2.sum()), 1e-12)
     first = densest(found, enough)
     if len(first):
@@ -84,7 +89,7 @@ def _by_quantity(ws: Workspace, layer: Layer, wanted: Quantity, step: float | No
             figures["least_ground_percent"] = tidy(100.0 * LEAST_GROUND)
             among = f" of at least {said(figures['least_ground_percent'])} % of the ground"
         summary += (
-            f" By {wanted.name}, in classes of {said(figures['step' + end])}{unit}{among}, most per area lie "
+            f" By {wanted.name}, in {kind}{among}, most per area lie "
             f"from {said(figures[low])} to {said(figures[high])}{unit}: "
             f"{densest_words(counted, row, figures)}."
         )
@@ -125,10 +130,18 @@ def _uneven(
     # The pattern turns as one: patches that turn by themselves would overlap, an unevenness of its own.
     shifts = make_shifts("rotation", ws.body, points, ground.observed, SHIFTS, rng)
     ws.check_stop()
+    if shifts.retained < LEAST_RETAINED:
+        figures["retained_percent"] = tidy(100.0 * shifts.retained, 2)
+        return (
+            " Whether the classes differ more than chance allows cannot be told: when moved, only "
+            f"{said(figures['retained_percent'])} % of them fall on observed ground."
+        )
     p_value = unevenness_p(ground.values(points), ground.values(shifts.lonlat), shifts, edges, seed=ws.seed)
     if not np.isfinite(p_value):
         return ""
-    test = f"density {layer.id} by {wanted.name} in steps of {edges[1] - edges[0]:g}"
+    test = (
+        f"density {layer.id} by {wanted.name} in {len(edges) - 1} classes from {edges[0]:g} to {edges[-1]:g}"
+    )
     words = said_p_value(p_value, figures)
     clause, after = corrected(ws, test, p_value, figures)
     verdict = "more than chance allows" if p_value <= ALPHA else "no more than chance allows"

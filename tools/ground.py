@@ -24,6 +24,8 @@ from tools.workspace import Workspace, check_number
 
 USUAL_CLASSES = 9
 MOST_CLASSES = 120
+MOST_OF_GROUND = 0.5  # in one class, before classes of equal width give way to those of equal area
+EQUAL_CLASSES = 8
 WIDEST_LINKS = 2.0  # linking distances: groups that reach farther than this from their middle are cut
 
 Floats = NDArray[np.float64]
@@ -93,7 +95,10 @@ def evidence_groups(ws: Workspace, lonlat: Floats) -> Ints:
 
 
 def class_edges(cell_values: Floats, wanted: Quantity, step: float | None) -> Floats:
-    """Edges of classes of equal width that hold the ground observed, (k + 1,): multiples of the step.
+    """Edges of classes that hold the ground observed, (k + 1,): of equal width, multiples of the step.
+
+    Without a step, where more than half of the ground would lie in one of them (slopes are like that),
+    classes of about equal area instead.
 
     Raises
     ------
@@ -112,7 +117,10 @@ def class_edges(cell_values: Floats, wanted: Quantity, step: float | None) -> Fl
             f"{said(tidy(high))}{unit_of(wanted)}",
             next_step="give a larger step, or none",
         )
-    return np.asarray(np.round((first + np.arange(max(int(last - first), 1) + 1)) * width, 9))
+    edges = np.asarray(np.round((first + np.arange(max(int(last - first), 1) + 1)) * width, 9))
+    if step is None and np.histogram(known, edges)[0].max() > MOST_OF_GROUND * len(known) > 0:
+        return _equal_areas(known)
+    return edges
 
 
 def unit_of(wanted: Quantity) -> str:
@@ -124,6 +132,19 @@ def unit_of(wanted: Quantity) -> str:
 def suffix_of(wanted: Quantity) -> str:
     """The unit as it ends the name of a figure: ``_deg``, ``_m``; nothing if it is no plain word."""
     return f"_{wanted.unit}" if wanted.unit.isalnum() else ""
+
+
+def _equal_areas(known: Floats) -> Floats:
+    """Rounded edges of classes that hold about as many of the values, each."""
+    span = float(np.ptp(known))
+    if not span > 0:
+        return np.array([known[0] - 0.5, known[0] + 0.5])
+    digit = 10.0 ** (np.floor(np.log10(span)) - 3)
+    inner = np.quantile(known, np.arange(1, EQUAL_CLASSES) / EQUAL_CLASSES)
+    edges = np.concatenate(
+        [np.floor(known.min() / digit), np.round(inner / digit), np.ceil(known.max() / digit)], axis=None
+    )
+    return np.asarray(np.round(np.unique(edges) * digit, 9))
 
 
 def _usual_step(low: float, high: float, wanted: Quantity) -> float:
