@@ -132,7 +132,7 @@ def _is_texture(name: str) -> bool:
 def _texture(ws: Workspace, layer: Layer) -> list[Sampled]:
     rows = ws.rows_at(layer.lonlat) if len(layer) else np.zeros(0, dtype=np.int64)
     azimuth, strength = tile_axes(ws, rows) if len(rows) else (np.zeros(0), np.zeros(0))
-    source = "texture of the tile, without the shading that all tiles of the index share"
+    source = "the tile's picture, without the shading that all tiles of the index share"
     return [
         Sampled(f"{TEXTURE}_deg", "texture azimuth", azimuth, "deg", source, 180),
         Sampled("texture_strength", "texture strength", np.where(rows >= 0, strength, np.nan), "", source),
@@ -158,13 +158,14 @@ def _of_polygons(ws: Workspace, layer: Layer, name: str, taken: set[str]) -> Sam
         raise ToolInputError(
             f"{units.id} has no column {column[:40]!r}", allowed=", ".join(own[:20]) or "none"
         )
-    values = units_at(polygons, column, layer.lonlat)
-    if pd.api.types.is_numeric_dtype(units.table[column]):
+    values: NDArray[np.generic] = units_at(polygons, column, layer.lonlat)
+    kind = units.table[column].dtype
+    if pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind):
         values = pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(dtype=float)
-    else:
-        column, values = column, values.astype(object)
     new = column if column not in taken else f"{column}_of_{units.id}"
-    return Sampled(new, f"{column} of {units.id}", values, source=f"{units.id}: polygon that holds the row")
+    return Sampled(
+        new, f"{column} of {units.id}", values, source=f"the polygon of {units.id} that holds the row"
+    )
 
 
 def _describe(one: Sampled, figures: Figures) -> str:
@@ -238,10 +239,12 @@ def _unit(one: Sampled) -> str:
 
 def _sources(sampled: list[Sampled]) -> str:
     """Where the values come from; what has numbers of its own stands in the layer's notes only."""
-    sources = dict.fromkeys(
-        one.source for one in sampled if one.source and not _LONE_DIGIT.search(one.source)
-    )
-    return f" From: {'; '.join(filter(None, sources))}." if any(sources) else ""
+    named: dict[str, list[str]] = {}
+    for one in sampled:
+        if one.source and not _LONE_DIGIT.search(one.source):
+            named.setdefault(one.source, []).append(one.name)
+    parts = [f"{_listed(names)} from {source}" for source, names in named.items()]
+    return f" Sources: {'; '.join(parts)}." if parts else ""
 
 
 def _note(one: Sampled) -> str:
