@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from retrieval.grid import Grid
 from retrieval.index import build_index
 from retrieval.spatial.directions import apart_deg
 from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, shape_layer, tile_layer
+from tools.axes import directions_of, light_of
 from tools.orientation import orientation, tile_axes
 
 # A spiral over the sphere: twelve places as far from each other as there is room for.
@@ -189,6 +190,31 @@ class TestTiles:
         assert (azimuth[0], strength[0]) == (azimuth[3], strength[3])
         assert strength[[0, 2, 4]].min() > 0.8
         assert tile_axes(ws, [])[0].shape == (0,)
+
+
+def test_light_that_stays_in_all_tiles_is_no_common_direction(
+    home, tiny_index, pattern_encoder, monkeypatch
+) -> None:
+    ws = a_workspace(home, tiny_index, pattern_encoder)
+    rng = np.random.default_rng(9)
+    # Gradients of every ground run a little more often east-west, however unlike its tensors are.
+    doubled = rng.vonmises(np.pi, 0.8, len(tiny_index))
+    coherence = rng.uniform(0.1, 0.9, len(tiny_index)) / 2
+    tensors = np.stack(
+        [0.5 - coherence * np.cos(doubled), 0.5 + coherence * np.cos(doubled), coherence * np.sin(doubled)],
+        axis=-1,
+    )
+    monkeypatch.setattr("tools.axes._tile_tensors", lambda ws, rows: tensors[np.asarray(rows, dtype=int)])
+    monkeypatch.setattr("tools.axes.clusters", lambda ws, layer: np.arange(len(layer)))
+    alarms, without = 0, 0
+    for number in range(40):
+        layer = tile_layer(ws, rng.choice(len(tiny_index), 60, replace=False))
+        light = light_of(ws, [layer])
+        alarms += directions_of(ws, layer, light).mean(number).p_value < 0.05
+        unknown = replace(light, count=0)
+        without += directions_of(ws, layer, unknown).mean(number).p_value < 0.05
+    assert alarms <= 6
+    assert without > 2 * alarms
 
 
 class TestGiven:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from retrieval.errors import ToolInputError
 from retrieval.spatial.directions import Axes, axial
 from retrieval.spatial.shapes import axis_deg
-from retrieval.spatial.textures import mean_tensor, structure_tensors, texture_axes
+from retrieval.spatial.textures import FEWEST_PICTURES, mean_tensor, structure_tensors, texture_axes
 from tools.layers import Layer
 from tools.mosaic import grey_thumbnail
 from tools.things import clusters
@@ -94,13 +94,54 @@ def tile_axes(ws: Workspace, rows: ArrayLike) -> tuple[Floats, Floats]:
     return azimuth[place], np.concatenate([np.zeros(absent), strength])[place]
 
 
-def directions_of(ws: Workspace, layer: Layer, shading: Floats) -> Directions:
-    """Axes of the rows that have one; of many tiles a seeded sample.
+@dataclass(frozen=True)
+class Light:
+    """What sunlight does to the texture of all tiles of an index, seen in some of no layer asked about.
 
-    Parameters
+    Attributes
     ----------
     shading
-        Tensor that the tiles of the index share, (3,).
+        The structure tensor that they share, (3,); isotropic where they are too few to tell.
+    azimuth_deg, strength, resultant_length
+        Axis that is left in them when the shading has been taken out, the length of their mean vector, and
+        how much they agree, 0 to 1; 0 if too few.
+    count
+        Number of those tiles.
+    """
+
+    shading: Floats
+    azimuth_deg: float
+    strength: float
+    resultant_length: float
+    count: int
+
+    @property
+    def known(self) -> bool:
+        """Whether there were enough tiles to tell."""
+        return self.count >= FEWEST_PICTURES
+
+
+def light_of(ws: Workspace, layers: list[Layer]) -> Light:
+    """What the tiles that are in none of these layers of tiles share; nothing without layers."""
+    if not layers:
+        return Light(mean_tensor(np.empty((0, 3))), 0.0, 0.0, 0.0, 0)
+    tensors = _sampled_tensors(ws, np.concatenate([ws.rows_at(layer.lonlat) for layer in layers]))
+    shading = mean_tensor(tensors)
+    if len(tensors) < FEWEST_PICTURES:
+        return Light(shading, 0.0, 0.0, 0.0, len(tensors))
+    azimuth, weight = texture_axes(tensors, shading)
+    left = _doubled(azimuth, weight).mean()
+    agreement = float(abs(left)) / max(float(weight.mean()), 1e-12)
+    axis = float(np.degrees(np.angle(left)) / 2.0 % 180.0)
+    return Light(shading, axis, float(abs(left)), agreement, len(tensors))
+
+
+def directions_of(ws: Workspace, layer: Layer, light: Light) -> Directions:
+    """Axes of the rows that have one; of many tiles a seeded sample.
+
+    The tensors of other tiles differ, so some of the light stays when their mean is taken out: of 400 draws
+    of arbitrary ground of Lowell 12 % seemed to have a common direction at a level of 1 %. What stays in the
+    mean of the other tiles is therefore taken from each axis too, after which 0.5 % did.
 
     Raises
     ------
@@ -114,9 +155,12 @@ def directions_of(ws: Workspace, layer: Layer, shading: Floats) -> Directions:
         at_row = np.flatnonzero(rows >= 0)
         if len(at_row) > MOST_TILES:
             at_row = np.random.default_rng(ws.seed).choice(at_row, MOST_TILES, replace=False)
-        azimuth, weight = texture_axes(_tile_tensors(ws, rows[at_row]), shading)
-        kept = weight > 0
-        at_row, azimuth, weight, noun = at_row[kept], azimuth[kept], weight[kept], "direction"
+        azimuth, weight = texture_axes(_tile_tensors(ws, rows[at_row]), light.shading)
+        at_row, azimuth, weight = at_row[weight > 0], azimuth[weight > 0], weight[weight > 0]
+        if light.known:
+            rest = _doubled(azimuth, weight) - _doubled(light.azimuth_deg, light.strength)
+            azimuth, weight = np.degrees(np.angle(rest)) / 2.0 % 180.0, np.abs(rest)
+        noun = "direction"
     else:
         all_of_them, noun = _own_azimuths(ws, layer)
         at_row = np.flatnonzero(np.isfinite(all_of_them))
@@ -140,11 +184,9 @@ def _own_azimuths(ws: Workspace, layer: Layer) -> tuple[Floats, str]:
     )
 
 
-def other_tensors(ws: Workspace, layers: list[Layer]) -> Floats:
-    """Structure tensors of a sample of the tiles in none of these layers, (n, 3); none without layers."""
-    if not layers:
-        return np.empty((0, 3))
-    return _sampled_tensors(ws, np.concatenate([ws.rows_at(layer.lonlat) for layer in layers]))
+def _doubled(azimuth_deg: ArrayLike, weight: ArrayLike) -> NDArray[np.complex128]:
+    """Axes as vectors of the doubled angle, of which opposite ones add up."""
+    return np.asarray(weight * np.exp(2j * np.radians(azimuth_deg)))
 
 
 def _sampled_tensors(ws: Workspace, without: Ints) -> Floats:

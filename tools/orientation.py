@@ -12,14 +12,12 @@ from retrieval.spatial.directions import (
     Axes,
     apart_deg,
     apart_interval,
-    axial,
     holds,
     rayleigh_p,
     same_axis,
 )
-from retrieval.spatial.textures import FEWEST_PICTURES, mean_tensor, texture_axes
 from retrieval.spatial.verdicts import said_p
-from tools.axes import Directions, directions_of, other_tensors, tile_axes
+from tools.axes import Directions, Light, directions_of, light_of, tile_axes
 from tools.charts import draw_rose
 from tools.layers import Layer
 from tools.results import Figures, plural, said, tidy
@@ -61,9 +59,8 @@ def orientation(
         given = check_number("given_azimuth_deg", given_azimuth_deg, 0, 360, "degrees") % 180.0
     second = _second(ws, chosen, other)
     both = [chosen] if second is None else [chosen, second]
-    others = other_tensors(ws, [one for one in both if one.kind == "tiles"])
-    shading = mean_tensor(others)
-    found = [directions_of(ws, one, shading) for one in both]
+    light = light_of(ws, [one for one in both if one.kind == "tiles"])
+    found = [directions_of(ws, one, light) for one in both]
     means = [rows.mean(ws.seed, given if number == 0 else None) for number, rows in enumerate(found)]
 
     figures: Figures = {"n": len(found[0])}
@@ -71,7 +68,7 @@ def orientation(
     if not stands and len(found[0]) < FEWEST_AXES:
         return ToolResult(summary, figures=figures)
     if chosen.kind == "tiles":
-        summary += _against_shading(others, shading, means[0], figures)
+        summary += _against_light(light, means[0], figures)
     if given is not None:
         summary += _against_given(ws, chosen, means[0], given, figures)
     if second is not None:
@@ -160,26 +157,24 @@ def _too_few(axes: Axes) -> bool:
     return rayleigh_p(1.0, axes.effective_n) >= LEVEL
 
 
-def _against_shading(others: Floats, shading: Floats, axes: Axes, figures: Figures) -> str:
-    if len(others) < FEWEST_PICTURES:
+def _against_light(light: Light, axes: Axes, figures: Figures) -> str:
+    if not light.known:
         return (
             " There are too few other tiles to tell what sunlight from one side does to the texture, so part "
             "of this may be shading."
         )
-    azimuth, weight = texture_axes(others, shading)
-    rest = axial(azimuth, weight, np.arange(len(azimuth)), resamples=0)
     figures |= {
-        "other_n": len(others),
-        "other_azimuth_deg": _tidy_deg(rest.azimuth_deg),
-        "other_resultant_length": tidy(rest.resultant_length, 3),
+        "other_n": light.count,
+        "other_azimuth_deg": _tidy_deg(light.azimuth_deg),
+        "other_resultant_length": tidy(light.resultant_length, 3),
     }
     summary = (
-        f" The shading that {len(others):,} other tiles share was taken out; what is left in them has axis "
-        f"{said(figures['other_azimuth_deg'])} degrees, resultant length "
+        f" The shading that {light.count:,} other tiles share was taken out, and so was what is left of it "
+        f"in them, an axis of {said(figures['other_azimuth_deg'])} degrees with resultant length "
         f"{said(figures['other_resultant_length'])}"
     )
-    alike = float(apart_deg(axes.azimuth_deg, rest.azimuth_deg)) < SAME_AXIS_DEG
-    if alike and rest.resultant_length > 0.5 * axes.resultant_length:
+    alike = float(apart_deg(axes.azimuth_deg, light.azimuth_deg)) < SAME_AXIS_DEG
+    if alike and light.resultant_length > 0.5 * axes.resultant_length:
         return summary + ": too much alike to be told from sunlight."
     return summary + "."
 
@@ -280,7 +275,9 @@ def _at_stricter(ws: Workspace, layer: Layer, rows: Directions, figures: Figures
 
 
 def _rose(ws: Workspace, layer: Layer, rows: Directions, axes: Axes, given: float | None) -> Path:
-    common = not _too_few(axes) and axes.p_value < LEVEL
+    told = not _too_few(axes)
+    common = told and axes.p_value < LEVEL
+    verdict = "a common direction" if common else "no common direction" if told else "too few to tell"
     return draw_rose(
         ws,
         f"directions_{layer.id}",
@@ -292,9 +289,8 @@ def _rose(ws: Workspace, layer: Layer, rows: Directions, axes: Axes, given: floa
         high_deg=axes.high_deg if common else None,
         given_deg=given,
         notes=(
-            f"Rows that lie within a few tiles of each other count as one: they are worth "
-            f"{axes.effective_n:.3g} independent directions. Rayleigh {said_p(axes.p_value)}"
-            + ("." if common else ": no common direction."),
+            "Rows that lie within a few tiles of each other count as one. Number of independent directions: "
+            f"{axes.effective_n:.3g}. Rayleigh {said_p(axes.p_value)}: {verdict}.",
         ),
     )
 
