@@ -347,7 +347,7 @@ class TestColours:
     @pytest.mark.parametrize("depth_m", [[np.nan, np.nan], [7.0, 7.0]])
     def test_nothing_to_tell_apart_is_drawn_all_the_same(self, ws, depth_m) -> None:
         a_layer(ws, [[0, 0], [20, 0]], depth_m=depth_m)
-        result = draw_map(ws, ["L1"], colour_by="depth_m")
+        result = draw_map(ws, ["L1"], projection="regional", colour_by="depth_m")
         assert ("No row of L1 has a value" in result.summary) == bool(np.isnan(depth_m).all())
         assert_keeps_its_word(result)
 

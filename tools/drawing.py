@@ -34,6 +34,8 @@ MARKERS = ("o", "s", "^", "D", "P", "v", "X")  # shape repeats what colour says
 DPI = 100
 BASEMAP_PX = 2048
 CELL_PX = 14.0  # tiles larger than this on the map are drawn as their cell
+CROWD_PX = 12.0  # side of the blocks in which symbols are counted
+ROOM_PX2 = 200.0  # of the map for each outline: with less they are thin and without a dark edge
 SHAPE_PX = 5.0  # shapes smaller than this on the map are drawn as a symbol
 
 _GRATICULE, _SHADOW = (1.0, 1.0, 1.0, 0.42), (0.0, 0.0, 0.0, 0.16)
@@ -308,7 +310,8 @@ def _draw_shapes(
     faces = np.broadcast_to(style.faces(rows[areas]), (int(areas.sum()), 4)).copy()
     # The ground stays readable under a shape that covers much of the map.
     share = shapely.area(drawn[areas]) / panel.projection.frame.area
-    faces[:, 3] *= np.clip(0.34 - share, 0.1, 0.3) if style.rows is None else 0.75
+    crowded = len(rows[visible]) * ROOM_PX2 > panel.projection.frame.area * panel.px**2
+    faces[:, 3] *= np.clip(0.34 - share, 0.1, 0.12 if crowded else 0.3) if style.rows is None else 0.75
     depth = 2.0 + style.number / 20  # under the symbols of every layer
     paths = [_path_of(shape) for shape in shapely.orient_polygons(drawn[areas])]
     panel.axes.add_collection(PathCollection(paths, facecolors=faces, edgecolors="none", zorder=depth))
@@ -316,12 +319,14 @@ def _draw_shapes(
     edges = style.faces(np.flatnonzero(large))
     edges = np.broadcast_to(edges, (int(large.sum()), 4))[of].copy()
     edges[edges[:, 3] == 0] = to_rgba(QUIET)
-    width = 1.2 + 0.7 * min(style.of - 1 - style.number, 2)  # earlier layers show on both sides of later ones
+    # Earlier layers show on both sides of later ones.
+    width = (0.6 if crowded else 1.2) + 0.7 * min(style.of - 1 - style.number, 2)
     segments = [shapely.get_coordinates(line) for line in lines]
-    panel.axes.add_collection(
-        LineCollection(segments, colors=INK, linewidths=width + 0.9, alpha=0.55, zorder=depth)
-    )
-    panel.axes.add_collection(LineCollection(segments, colors=edges, linewidths=width, zorder=depth + 0.02))
+    inked = LineCollection(segments, colors=edges, linewidths=width, zorder=depth + 0.02)
+    if not crowded:
+        casing = LineCollection(segments, colors=INK, linewidths=width + 0.9, alpha=0.55, zorder=depth + 0.01)
+        panel.axes.add_collection(casing)
+    panel.axes.add_collection(inked)
     return large, shown
 
 
@@ -337,19 +342,14 @@ def _path_of(shape: Any) -> Path:
 def _draw_symbols(panel: Panel, xy: Floats, rows: NDArray[np.int64], style: Style, tile_px: float) -> None:
     if not len(rows):
         return
-    # Crowded symbols shrink and let each other through.
-    frame = panel.projection.frame.area * panel.px**2
-    size_px = float(np.clip(min(1.05 * tile_px, math.sqrt(frame / len(rows))), 1.8, 11.0))
-    if len(rows) < 2000:
-        size_px = max(size_px, 5.0)
+    few = len(rows) < panel.projection.frame.area * panel.px**2 / 300.0
+    size_px = _symbol_px(xy[rows] * panel.px, tile_px, 5.0 if few else 1.8)
     # Earlier layers are larger, so that a layer on top of them does not hide them.
     size_px *= 1.0 + 0.2 * min(style.of - 1 - style.number, 3)
-    faces = style.faces(rows)
-    edges: Any = INK if size_px >= 3.5 else "none"
-    if style.rows is not None:
-        edges = np.where(
-            faces[:, 3:] > 0, to_rgba_array(INK) if size_px >= 3.5 else faces, to_rgba_array(INK)
-        )
+    faces, edged = style.faces(rows), size_px >= 4.5
+    edges: Any = INK if edged else "none"
+    if style.rows is not None:  # a row without a value is hollow: it has an edge at any size
+        edges = np.where(faces[:, 3:] > 0, to_rgba_array(INK) if edged else faces, to_rgba_array(INK))
     panel.axes.scatter(
         xy[rows, 0],
         xy[rows, 1],
@@ -358,9 +358,17 @@ def _draw_symbols(panel: Panel, xy: Floats, rows: NDArray[np.int64], style: Styl
         facecolors=faces,
         edgecolors=edges,
         linewidths=min(0.55, size_px / 9.0),
-        alpha=(0.92 if size_px >= 3.5 else 0.55) if style.rows is None else None,
+        alpha=(0.92 if edged else 0.6) if style.rows is None else None,
         zorder=2.5 + style.number / 10,
     )
+
+
+def _symbol_px(at_px: Floats, tile_px: float, least_px: float) -> float:
+    """Size of symbols that lets most be told apart; what lies in few places stays large enough to be seen."""
+    blocks = len(np.unique(np.floor(at_px / CROWD_PX), axis=0))
+    apart_px = CROWD_PX * math.sqrt(blocks / len(at_px))
+    least_px = max(least_px, 3.0 if blocks < 100 else 0.0)
+    return float(np.clip(min(1.05 * tile_px, apart_px), least_px, 11.0))
 
 
 def _ground(panel: Panel, ws: Workspace) -> Grey:
