@@ -95,6 +95,12 @@ def _value(match: re.Match[str]) -> Built:
     return Region(where=f"{name} {_sign(match['way'])} {float(match['a']):g}", words=words), ""
 
 
+def _bright(match: re.Match[str]) -> Built:
+    sign, words = (">=", "above") if match["way"].lower() == "brighter" else ("<=", "below")
+    value = float(match["a"])
+    return Region(where=f"albedo {sign} {value:g}", words=f"with an albedo {words} {value:g}"), ""
+
+
 def _values(match: re.Match[str]) -> Built:
     name = quantity_named(match["name"])
     low, high = sorted((float(match["a"]), float(match["b"])))
@@ -107,14 +113,26 @@ def _said(name: str) -> str:
 
 
 def _facing(match: re.Match[str]) -> Built:
-    side = match["side"].lower().removesuffix("s")
+    side, second = match["side"].lower().removesuffix("s"), (match["second"] or "").lower()
     note = "The slope's direction is that of the ground over the width of a tile"
     if side in ("pole", "equator"):
         return Region(facing="pole" if side == "pole" else "equator", words=f"on {side}-facing slopes"), note
-    low, high = _ASPECTS[side]
+    (low, high), (other_low, other_high) = _ASPECTS[side], _ASPECTS[second or side]
+    if second and low == other_high:
+        low, high = other_low, high
+    elif second and high == other_low:
+        high = other_high
+    elif second:
+        raise Declined(
+            "unsupported",
+            f"slopes that face {side} or {second} cannot be kept in one step in this version",
+            "one direction, or two beside each other",
+        )
+    said = f"{side} or {second}" if second else side
+    side = f"{side}- or {second}" if second else side
     where = f"aspect_deg between {low} and {high}"
     return Region(where=where, words=f"on {side}-facing slopes"), (
-        f"“{side}-facing” was read as within an eighth of a turn of {side}. {note}"
+        f"“{side}-facing” was read as within an eighth of a turn of {said}. {note}"
     )
 
 
@@ -152,13 +170,16 @@ _TABLE: tuple[tuple[str, tuple[str, ...], Build], ...] = (
         (rf"(?P<way>{_MORE}|{_LESS}) ?(?P<a>{_N}) degrees(?: of|,? in)? (?:slope|steepness)",),
         _slope,
     ),
+    ("region", (rf"(?P<way>{_MORE}|{_LESS}) ?(?P<a>{_N})(?: in| of)? (?P<name>{_VALUES})",), _value),
+    ("region", (r"(?P<way>brighter|darker) than (?P<a>0?\.\d+)(?: in)?(?P<name> albedo)?",), _bright),
     ("region", (rf"{_AT}(?P<name>{_VALUES}){_RANGE}{_UNITS}",), _values),
     ("region", (rf"{_AT}(?P<name>{_VALUES}){_WAY}{_UNITS}",), _value),
     (
         "region",
         (
             r"(?:on |with |at )?(?:the )?(?:slopes? |walls? |flanks? |sides? )?(?:that |which )?(?:are )?",
-            rf"(?P<side>north|south|east|west|pole|equator) ?(?:ward|ern)?s? facing{_SLOPES}",
+            r"(?P<side>north|south|east|west|pole|equator) ?(?:ward|ern)?s?",
+            rf"(?:-? (?:or|and) (?P<second>north|south|east|west))? facing{_SLOPES}",
         ),
         _facing,
     ),
@@ -167,6 +188,7 @@ _TABLE: tuple[tuple[str, tuple[str, ...], Build], ...] = (
         (
             r"(?:on |with |at )?(?:the )?(?:slopes? |walls? |flanks? |sides? )?(?:that |which )?(?:are )?",
             r"fac(?:ing|es?) (?:to |towards? )?(?:the )?(?P<side>north|south|east|west|poles?|equator)",
+            r"(?: (?:or|and) (?P<second>north|south|east|west))?",
             rf"(?:wards?)?{_SLOPES}(?! (?:of|from))",
         ),
         _facing,

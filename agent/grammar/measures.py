@@ -38,6 +38,11 @@ class Measures(State):
 
     _on_density_of = _on_density
 
+    def _on_density_step(self, token: Token) -> None:
+        self.want("density")
+        self._by(quantities_in(token.text))
+        self._on_classes(token)
+
     def _on_densest(self, token: Token) -> None:
         self.want("density")
         self._by(("cells",))
@@ -59,6 +64,12 @@ class Measures(State):
     def _by(self, names: tuple[str, ...]) -> None:
         self.details["by"] = tuple(dict.fromkeys((*self.details.get("by", ()), *names)))
 
+    def _on_quantity(self, token: Token) -> None:
+        self.mentioned += quantities_in(token.text)
+        if not re.match(r"elevation|altitude|slopes", token.text, re.IGNORECASE):
+            self.pending = self.pending if self.pending and self.pending.weak else None
+            self.note("A slope, an aspect or an albedo is a condition only with a number or a direction")
+
     # Comparisons
 
     def _on_compare(self, token: Token) -> None:
@@ -69,6 +80,11 @@ class Measures(State):
         self._on_compare(token)
         self.want("compare")
         self._by(_known(token.value))
+
+    def _on_which_higher(self, token: Token) -> None:
+        self._on_compare(token)
+        self.want("compare")
+        self._by((_compared(token.text),))
 
     def _on_same_by(self, token: Token) -> None:
         self.same_by, self.same_words = _known(token.value), token.text
@@ -200,6 +216,8 @@ class Measures(State):
             self.details["merge_km"], self.among_km = self.among_km, 0.0
         if "evaluate" in intents:
             self._finish_evaluation()
+        if self.comparing and len(self.subjects) > 1:
+            self._finish_side_by_side()
         if self.comparing and "density" in intents and len(self.subjects) > 1:
             self.intents = ["compare" if intent == "density" else intent for intent in self.intents]
         if "compare" in self.intents:
@@ -214,6 +232,18 @@ class Measures(State):
             value, unit = given["step"]
             given["step"] = _step(value, unit, given.get("by", ("",))[0])
         return Details(**given, against=tuple(operand.finished for operand in self.others))
+
+    def _finish_side_by_side(self) -> None:
+        # "Compare" says what is compared with what; how is said by other words, if at all.
+        listed = [item for item in self.subjects if item.kind == "catalogue"]
+        if "orientation" in self.intents:
+            self.details["same_axis"] = True
+        elif len(listed) == 1 and not self.relations and not set(self.intents) & {"compare", "evaluate"}:
+            self.want("evaluate")
+            self._finish_evaluation()
+        elif self.mentioned and not set(self.intents) & {"compare", "density", "sample"}:
+            self.want("compare")
+            self._by(self.mentioned)
 
     def _finish_same(self) -> None:
         # "At the same elevation" compares two things, or is kept by the null model of a test.

@@ -131,6 +131,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"lacks?|free of|absent|minus|rather than|instead of|where there (?:is|are) no|with no",
         r"devoid of",
     ),
+    ("how_far", r"distances? (?:from|of)(?= (?:each|every)\b)"),
     (
         "near",
         r"within (?:n|x|some|a few|several|a couple of) (?:km|kilomet\w+|miles|tiles) (?:of|from)",
@@ -151,7 +152,10 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"that (?:have|has)|which (?:have|has)|having|feeding|fed by|bound(?:ed|ing) by?",
     ),
     ("nearby", r"nearby|close by|in (?:the|their|its) (?:vicinity|neighbou?rhood|surroundings)"),
-    ("how_far", r"how far(?: apart| away)?(?: (?:are|is|do|does))?|distances? between"),
+    (
+        "how_far",
+        r"how (?:far|close|near)(?: apart| away)?(?: (?:are|is|do|does))?|distances? between",
+    ),
     ("weak", r"within|in|on|with|at|of|from|by|into|onto|through|across|for|over|to"),
     ("weak", r"ha(?:ve|s|d)|shows|showing|hosts?|hosting|bears?|carry|carries|carrying"),
     # What is wanted
@@ -171,7 +175,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"(?:are|is)? ?align(?:ed|ment|ments|s|ing)?|orient(?:ation|ations|ed|s)?|orientated",
         r"azimuths?|(?:which|what|(?:in )?the same) (?:way|directions?)",
         r"(?:in )?(?:the same|any preferred|a preferred|preferred|a common) directions?|directions?",
-        r"trend(?:s|ing)?|strikes?|point(?:s|ing)?|parallel to each other|all parallel",
+        r"trend(?:s|ing)?|strikes?|point(?:s|ing)?|(?:all )?parallel(?: to each other)?(?! (?:to|with)\b)",
         r"(?:prevailing )?winds?(?: directions?)?|wind changed",
     ),
     (
@@ -211,7 +215,8 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     ),
     # What cannot be used
     (
-        "vague",
+        "quantity",
+        r"(?:elevations?|altitudes?|albedos?|slopes)(?: of)?",
         r"aspects?|(?:low|high|gentle|steep|moderate) slopes?",
         r"(?:by |with |at )?(?:low |high )?slope(?: angle)?",
         r"sun ?(?:ward)? ?facing(?: (?:slope|wall|side|flank)s?)?|(?:low |high )?(?:thermal inertia|albedo)",
@@ -264,7 +269,6 @@ PHRASES: tuple[tuple[str, ...], ...] = (
 
 # Kinds that no tool can use yet, and what the answer says of them.
 WRONG_TO_USE = {
-    "vague": "A slope, an aspect or an albedo is a condition only with a number or a direction",
     "order": "The order of several things along a slope or flow cannot be tested in this version",
     "unit": "Geological units are not in this index, so they were not used as a condition",
     "matter": "The index has no composition or thermal data, so these were not used",
@@ -297,6 +301,7 @@ FILLER = words(
     flanks margin margins edge edges patch patches interested interesting research study studying mean means
     over under case happen happens happening appear appears appearing form forms formed forming total
     overall number numbers score scores slopes downhill face faces match matches matched agree agrees
+    median average typical color colour
     """
 )
 

@@ -156,8 +156,8 @@ class _Reader(Relating):
         if self.negated:
             region, self.negated = opposite(region, token.text), False
         value = bool(region.where or region.facing)
-        operand = self.last_object if self.previous == "item" and self.relations else None
-        if value and operand and operand.item.kind == "catalogue":
+        operand = self.last_object if (self.previous == "item" or self.nested) and self.relations else None
+        if value and operand and (self.nested or operand.item.kind == "catalogue"):
             operand.regions.append(region)
             return
         own = any(group.regions for group in self.groups)
@@ -291,7 +291,11 @@ class _Reader(Relating):
     def _on_word(self, token: Token) -> None:
         self.unknown.append(token.text)
 
-    _on_number = _on_word
+    def _on_number(self, token: Token) -> None:
+        if "orientation" in self.intents and token.text.endswith("degrees") and token.text[0].isdigit():
+            self.details.setdefault("azimuth_deg", float(token.text.split()[0]) % 360.0)
+        else:
+            self._on_word(token)
 
     def _on_unusable(self, token: Token) -> None:
         if self.pending and not self.pending.weak:  # "outside the mapped unit"

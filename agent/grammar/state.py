@@ -97,6 +97,8 @@ class State:
         A "map of" was read last.
     same_by, same_words
         Quantities that were said to be the same or different, and the words.
+    mentioned
+        Quantities named without a value or a question.
     previous
         Kind of the token before, remarks left out.
     details
@@ -127,6 +129,7 @@ class State:
         self.same_by: tuple[str, ...] = ()
         self.same_words = ""
         self.previous = ""
+        self.mentioned: tuple[str, ...] = ()
         self.details: dict[str, Any] = {}
 
     @property

@@ -52,6 +52,11 @@ WANTS: tuple[tuple[str, ...], ...] = (
         rf"(?:in |by |with respect to |in terms of |of )?{_THE}{_MEAN}{_BY}(?: of| between| at)?",
     ),
     (
+        "which_higher",
+        r"which (?:of them )?(?:lies?|are|is|occurs?|sits?|ones? (?:are|is|lie)) "
+        r"(?:higher|lower|steeper|gentler|flatter|brighter|darker)(?! than)",
+    ),
+    (
         "same_by",
         r"(?:(?:at|on|in|within|of|among) )?(?:the |a )?"
         r"(?:same|equal|similar|comparable|common|one|different) "
@@ -85,15 +90,22 @@ WANTS: tuple[tuple[str, ...], ...] = (
     (
         "density",
         r"(?:(?:var(?:y|ies|ied|iation)|changes?|depends?|distributed|distribution|dependence|trends?) "
-        r"(?:much |strongly )?(?:with|by|over|along|across|in|on)|by|per|as a function of|versus|vs\.?|"
+        r"(?:much |strongly )?(?:with|by|over|along|across|in|on)|(?:related|correlated|linked) (?:to|with)|"
+        r"(?:higher|lower|greater|denser|(?:more|less) (?:common|frequent|abundant|numerous|dense)) "
+        r"(?:at|in|on) (?:high|higher|low|lower|steep|steeper|gentle)|"
+        r"by|per|as a function of|versus|vs\.?|against|"
         rf"with(?= (?:\w+ )?\w+\s*(?:[?.!,;]|$))) {_THE}{_BY}"
         rf"(?:,? (?:and|or) (?:by |with )?(?P<q2>{ANY_QUANTITY}))?(?: {_CLASSES})?",
+    ),
+    (
+        "density_step",
+        rf"(?:per|every|for every) (?P<n>\d+(?:\.\d+)?) (?:degrees|km|m)(?: of)? {_ANY}",
     ),
     ("density_of", rf"{_BY} (?:distribution|profile|histogram|dependence)s?(?: of)?"),
     (
         "densest",
         r"(?:where (?:are|is|do|does) )?(?:the )?(?:densest|most dense(?:ly)?|most concentrated|"
-        r"most numerous|most abundant|hot ?spots?|highest densit(?:y|ies))(?: of)?",
+        r"most numerous|most abundant|hot ?spots?|highest densit(?:y|ies)|density maps?)(?: of)?",
     ),
     (
         "classes",
@@ -135,16 +147,18 @@ WANTS: tuple[tuple[str, ...], ...] = (
         "axis_with",
         r"(?:aligned|parallel|oriented|orientated) (?:like|with|to|as)(?= (?:the |those of )?[a-z[])"
         r"(?! (?:each|one another|itself|north|south|east|west))",
+        r"(?:the )?same (?:orientation|direction|axis|azimuth|trend|way)s? as|perpendicular to",
     ),
     # Maps
     (
         "colour",
-        r"(?:and )?(?:colou?r(?:ed|s|ing)?|shad(?:e|ed|ing))(?: (?:it|them|those|these))? "
-        rf"(?:by|with|after|according to) {_THE}(?P<q>{ANY_QUANTITY}|probabilit\w+|scores?|confidence)",
+        r"(?:(?:and )?(?:colou?r(?:ed|s|ing)?|shad(?:e|ed|ing))(?: (?:it|them|those|these))? "
+        r"(?:by|with|after|according to)|by(?= (?:probability|scores?)\b)) "
+        rf"{_THE}(?P<q>{ANY_QUANTITY}|probabilit\w+|scores?|confidence)",
     ),
     (
         "map",
-        rf"(?:draw|make|plot|show|give)(?: me)? (?:{THESE})? ?(?:on )?an? {_KIND}*map(?: of)?",
+        rf"(?:draw|make|plot|show|give)(?: me)? (?:{THESE})? ?(?:on )?an? {_KIND}*(?:map(?: of)?|globe)",
         rf"(?:draw|make|plot|show|give|put|display)(?: me)? (?:{THESE}) (?:on|as|onto) (?:an? |the )?"
         rf"{_KIND}*{_VIEW}",
         rf"on an? {_KIND}*{_VIEW}|on the {_KIND}*map(?: of)?|(?:draw|plot|visuali[sz]e)\b",
