@@ -50,7 +50,7 @@ def layer(
     kind: Kind = "tiles",
     title: str = "pitted cones",
     body: Body = LOWELL,
-    **columns: object,
+    **columns: Any,
 ) -> Layer:
     names = ids or [f"row{i}" for i in range(len(lonlat))]
     table = make_table(body, names, lonlat, probability, probability, **columns)

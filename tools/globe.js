@@ -296,7 +296,7 @@
       useCanvas("This browser has no WebGL: flat map instead of the globe.");
     }
     stage.addEventListener("keydown", (event) => { if (event.key === "Escape") handle.clear(); });
-    const resized = new ResizeObserver(() => { if (view.kind === "canvas") view.draw(); poles?.draw(); });
+    const resized = new ResizeObserver(() => { if (view.kind === "canvas") view.draw(); poles?.soon(); });
     resized.observe(stage);
     root.areographer = handle;
     return handle;

@@ -6,6 +6,12 @@
   const POLAR_LIMIT = 70;
   const REACH = 8; // pixels around the pointer
   const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30]; // of the graticule, degrees
+  /** The same, with the next frame: many calls between two frames are one. */
+  function framed(draw) {
+    let asked = 0;
+    return () => { asked ||= requestAnimationFrame(() => { asked = 0; draw(); }); };
+  }
+
   // ------------------------------------------------------------------ drawing on canvas
 
   /** Marks of a layer, stamped pixel by pixel: a hundred thousand take some hundredths of a second, where a
@@ -135,7 +141,7 @@
       figure.append(caption);
       box.append(figure);
       const panel = { pole, canvas, caption, place: null, ground: null };
-      picture(basemap[pole > 0 ? "north" : "south"], (image) => { panel.ground = image; draw(); });
+      picture(basemap[pole > 0 ? "north" : "south"], (image) => { panel.ground = image; soon(); });
       const hits = (x, y) => under(panel, x, y);
       canvas.addEventListener("click", (event) => {
         const found = hits(event.offsetX, event.offsetY);
@@ -195,7 +201,8 @@
     }
 
     const draw = () => panels.forEach(drawPanel);
-    return { draw, element: box };
+    const soon = framed(draw);
+    return { draw, soon, element: box };
   };
 
   // ------------------------------------------------------------------ plain-canvas map
@@ -204,9 +211,10 @@
   areo.flatView = function (stage, state, tell) {
     const canvas = canvasIn(stage, "areo-canvas", `Map of ${state.payload.body.name}, simple cylindrical`);
     const view = { lon: 0, lat: 0, scale: 2 };
-    let ground = null, drag = null, asked = 0, told = false;
+    const soon = framed(draw);
+    let ground = null, drag = null, told = false;
 
-    if (!picture(state.payload.basemap.mercator, (image) => { ground = unroll(image); draw(); })) ground = document.createElement("canvas");
+    if (!picture(state.payload.basemap.mercator, (image) => { ground = unroll(image); soon(); })) ground = document.createElement("canvas");
 
     // Web Mercator back to simple cylindrical, one row of pixels at a time.
     function unroll(image) {
@@ -229,11 +237,6 @@
       return [x, size.height / 2 - (lat - view.lat) * view.scale];
     }
 
-    /** Draw with the next frame; many changes between two frames are one drawing. */
-    function soon() {
-      asked ||= requestAnimationFrame(() => { asked = 0; draw(); });
-    }
-
     function draw() {
       const { context, width, height } = sized(canvas);
       Object.assign(size, { width, height });
@@ -241,16 +244,15 @@
       view.scale = Math.min(Math.max(view.scale, least), 400);
       const reach = Math.max(0, 90 - height / 2 / view.scale);
       view.lat = Math.min(Math.max(view.lat, -reach), reach);
+      if (!ground) return; // soon
       const top = height / 2 - (90 - view.lat) * view.scale;
       context.fillStyle = "#14181e"; context.fillRect(0, Math.max(0, top), width, Math.min(height, 180 * view.scale));
-      if (ground) {
-        context.globalAlpha = 0.85;
-        const left = width / 2 - areo.wrap(view.lon + 180) * view.scale - 360 * view.scale;
-        for (let turn = 0; turn < 3; turn++) {
-          context.drawImage(ground, left + turn * 360 * view.scale, top, 360 * view.scale, 180 * view.scale);
-        }
-        context.globalAlpha = 1;
+      context.globalAlpha = 0.85;
+      const left = width / 2 - areo.wrap(view.lon + 180) * view.scale - 360 * view.scale;
+      for (let turn = 0; turn < 3; turn++) {
+        context.drawImage(ground, left + turn * 360 * view.scale, top, 360 * view.scale, 180 * view.scale);
       }
+      context.globalAlpha = 1;
       context.strokeStyle = "rgba(255,255,255,.14)"; context.fillStyle = "rgba(225,231,239,.7)";
       context.font = "10px system-ui, sans-serif"; context.lineWidth = 1;
       const step = STEPS.find((wide) => wide * view.scale > 80) || 30, digits = step < 1 ? 1 : 0;
@@ -291,7 +293,7 @@
       canvas.dataset.points = String(drawn);
       // Along the parallel through the middle of the map, which is where the bar is true.
       tell.move((state.payload.body.radius_km * RAD * Math.cos(view.lat * RAD)) / view.scale);
-      if (!told && ground) { told = true; requestAnimationFrame(() => tell.drawn(drawn)); }
+      if (!told) { told = true; requestAnimationFrame(() => tell.drawn(drawn)); }
     }
 
     function under(x, y) {
@@ -324,7 +326,7 @@
 
     return {
       kind: "canvas",
-      draw,
+      draw: soon,
       place,
       where: () => ({ ...view }),
       fit(extent) {

@@ -202,6 +202,7 @@ void main() {
       id: "areo-marks",
       type: "custom",
       drawn: 0, // marks in the latest frame, those behind the globe included
+      waiting: true, // for the ground: frames without it need no marks either
       /** New segments under a name: "graticule" or "selected". */
       set(name, data) { pending.set(name, data); map?.triggerRepaint(); },
       onAdd(owner, context) {
@@ -212,6 +213,8 @@ void main() {
         }
       },
       render(context, args) {
+        this.waiting &&= !map.areTilesLoaded();
+        if (this.waiting) return;
         const shown = state.payload.layers.filter((layer) => state.visible.has(layer.id));
         lines(args, "graticule", [[WHITE, 0.34, 1]], 1);
         for (const layer of shown) {

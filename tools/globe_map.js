@@ -105,14 +105,19 @@
     const labels = [];
     let ready = false, popup = null, degreesPerPixel = 0.7, gridded = "";
 
-    map.on("load", () => {
+    // With the style, not with the first picture: each frame more takes a browser without a graphics card long.
+    map.once("style.load", () => {
       map.addLayer(marks);
       ready = true;
       draw();
       measure();
       grid();
+    });
+    map.once("load", () => {
       tell.ready();
-      map.once("idle", () => tell.drawn(marks.drawn));
+      if (marks.waiting) map.once("render", finish); else finish();
+      marks.waiting = false;
+      map.triggerRepaint();
     });
     map.on("move", measure);
     map.on("moveend", grid);
@@ -132,8 +137,18 @@
     map.on("mouseout", () => { waiting = null; tell.hover([], 0, 0); });
     map.on("movestart", () => tell.hover([], 0, 0));
 
+    /** Tell once the graphics card has finished the frame that was just asked of it. */
+    function finish() {
+      const gl = map.getCanvas().getContext("webgl2"), fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+      gl.flush();
+      requestAnimationFrame(function look() {
+        if (gl.clientWaitSync(fence, 0, 0) === gl.TIMEOUT_EXPIRED) requestAnimationFrame(look); else tell.drawn(marks.drawn);
+      });
+    }
+
+    // Of the worlds that lie side by side in Mercator, the one in the middle.
     function place(lon, lat) {
-      const at = map.project([lon, lat]);
+      const { lng } = map.getCenter(), at = map.project([lng + areo.wrap(lon - lng), lat]);
       return [at.x, at.y];
     }
 
@@ -212,6 +227,7 @@
       kind: "webgl",
       map,
       marks,
+      place,
       draw,
       fit(extent, animate) {
         const globe = state.projection === "globe";
