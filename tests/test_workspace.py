@@ -159,7 +159,7 @@ def test_tidy_leaves_what_is_not_a_number() -> None:
 
 class TestTools:
     def test_names_are_those_that_were_agreed(self) -> None:
-        assert [tool.__name__ for tool in tools.TOOLS] == [
+        assert {tool.__name__ for tool in tools.TOOLS} == {
             "search_words",
             "search_example",
             "refine",
@@ -169,15 +169,23 @@ class TestTools:
             "filter_layer",
             "near",
             "without",
-            "union",
+            "nearest",
             "overlap",
+            "downslope",
+            "union",
+            "merge_features",
+            "sample_context",
+            "density",
+            "compare",
             "associate",
+            "novelty",
+            "evaluate_layer",
             "summarise",
             "orientation",
             "draw_map",
             "export_layer",
             "decline",
-        ]
+        }
 
     @pytest.mark.parametrize("tool", tools.TOOLS, ids=lambda tool: tool.__name__)
     def test_signature_and_docstring_are_a_schema(self, tool) -> None:
