@@ -61,6 +61,12 @@ class Opened:
     def settle(self) -> None:
         """Wait until the map stands still and is drawn."""
         self.wait("!globe.view.map.isMoving() && globe.view.map.loaded()")
+        self.frame()
+
+    def frame(self) -> None:
+        """Wait for what was to be drawn with the next frame."""
+        done = "requestAnimationFrame(() => requestAnimationFrame(done))"
+        self.page.evaluate(f"() => new Promise((done) => {done})")
 
     def picture(self, selector: str = ".areo-globe") -> np.ndarray:
         shot = self.page.locator(selector).first.screenshot()
@@ -187,10 +193,11 @@ def test_checkboxes_turn_layers_off_and_on(read: Opened) -> None:
     box.uncheck()
     read.settle()
     shown = "globe.view.marks.drawn - globe.state.payload.layers.slice(1).reduce((n, l) => n + l.points, 0)"
-    assert read.ask(shown) == 0
+    read.wait(f"{shown} === 0")
     box.check()
     read.settle()
-    assert read.ask(shown) == read.ask("globe.state.payload.layers[0].points") > 0
+    read.wait(f"{shown} === globe.state.payload.layers[0].points")
+    assert read.ask("globe.state.payload.layers[0].points") > 0
     legend = str(read.page.locator("li[data-layer=L1]").text_content())
     count = read.ask("globe.state.payload.layers[0].count")
     assert f"{count} rows" in legend
