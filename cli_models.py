@@ -280,7 +280,7 @@ def evaluate_associations(
     seed: Annotated[int, typer.Option(min=0, help="Of the patterns, and of the first planet.")],
     planets: Annotated[int, typer.Option(min=1, max=1000, help="Synthetic planets to question.")] = 5,
     pairs: Annotated[int, typer.Option(min=1, max=100_000, help="Independent patterns to compare.")] = 200,
-    shifts: Annotated[int, typer.Option(min=19, max=9_999, help="Of each test.")] = 499,
+    shifts: Annotated[int, typer.Option(min=19, max=9_999, help="Of each test.")] = 999,
     detections: Annotated[
         bool, typer.Option("--detections", help="Also search each planet and question what is found.")
     ] = False,

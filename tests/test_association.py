@@ -3,7 +3,7 @@ import pytest
 import shapely
 
 from retrieval.body import get_body
-from retrieval.errors import GeometryError
+from retrieval.errors import GeometryError, SettingsError
 from retrieval.evaluate.associations import evaluate_pairs
 from retrieval.evaluate.pairs import draw_pairs
 from retrieval.spatial.association import associate
@@ -124,6 +124,7 @@ def test_ground_never_seen_does_not_count_against_the_rows():
         (scatter(50, 0), np.zeros((0, 2)), "other layer is empty"),
         (scatter(1, 0), scatter(50, 1), "independent"),
         (np.repeat(scatter(1, 0), 60, axis=0), scatter(50, 1), "independent"),
+        (np.repeat(scatter(2, 0), 30, axis=0), scatter(50, 1), "fewer than 3"),
         (scatter(50, 0), scatter(2, 1), "fewer than 3"),
         (scatter(12, 0), scatter(8, 1), "would have been seen"),
     ],
@@ -132,6 +133,40 @@ def test_too_little_cannot_tell(a, b, words):
     found = associate(LOWELL, a, b, ALL, 20.0, shifts=99)
     assert found.verdict == "cannot tell"
     assert words in found.reason
+
+
+def test_a_few_clusters_are_enough_when_all_are_near():
+    b = scatter(60, 1)
+    a = np.concatenate([beside(np.repeat(b[i : i + 1], 12, axis=0), 6.0, i) for i in (3, 17, 31, 44)])
+    found = associate(LOWELL, a, b, ALL, 20.0, side="nearer", shifts=499)
+    assert 3 <= found.clusters < 5
+    assert found.verdict == "nearer"
+    assert found.p_value <= 0.01
+    # What the rows are worth is a matter of the null alone: farther away they are worth as much.
+    away = scatter(4, 9)
+    elsewhere = associate(
+        LOWELL, beside(np.repeat(away, 12, axis=0), 6.0, 9), b, ALL, 20.0, side="nearer", shifts=499
+    )
+    assert elsewhere.clusters == pytest.approx(found.clusters, abs=1)
+    assert elsewhere.verdict != "nearer"
+
+
+@pytest.mark.parametrize(("others", "km"), [(60, 20.0), (10, 10.0), (4, 2.0)])
+def test_one_cluster_is_one_thing_however_rare_the_other_layer_is(others, km):
+    b = scatter(others, 1)
+    a = beside(np.repeat(b[:1], 40, axis=0), km / 4, 2)
+    found = associate(LOWELL, a, b, ALL, km, shifts=499)
+    assert found.near == 40
+    assert found.clusters == 1
+    assert found.verdict == "cannot tell"
+
+
+@pytest.mark.parametrize("km", [0.5, 10.0])
+def test_rows_far_apart_are_worth_themselves(km):
+    b = scatter(40, 5)
+    found = associate(LOWELL, beside(b[:30], km / 2, 6), b, ALL, km, shifts=499)
+    assert found.verdict == "nearer"
+    assert found.clusters >= 10
 
 
 def test_narrow_coverage_cannot_tell():
@@ -260,9 +295,19 @@ def test_simulated_pairs_are_seen_bound_and_repeatable():
     assert {pair.banded for pair in pairs} == {True, False}
 
 
+def test_pairs_of_few_clusters_are_drawn_independent_only():
+    pairs = list(draw_pairs(12, 5, few=True))
+    assert all(pair.observed.holds(pair.a).all() for pair in pairs)
+    with pytest.raises(SettingsError, match="independent"):
+        next(draw_pairs(12, 1, few=True, near_share=0.5))
+
+
 def test_false_alarms_are_rare_and_true_neighbours_found():
     alarms = evaluate_pairs(15, 40, nulls=("spin", "uniform"), shifts=99)["by_null"]
     assert alarms["spin"]["both"]["share"] <= 0.125
     assert alarms["uniform"]["both"]["share"] >= 0.3
+    few = evaluate_pairs(17, 40, few=True, nulls=("spin",), shifts=99)["by_null"]["spin"]
+    assert few["both"]["share"] <= 0.125
+    assert few["little"]["of"] > 0
     found = evaluate_pairs(16, 25, near_share=0.7, nulls=("spin",), shifts=99)["by_null"]
     assert found["spin"]["both"]["share"] >= 0.7

@@ -157,7 +157,7 @@ def evaluate_associations(
     *,
     planets: int = 5,
     pairs: int = 200,
-    shifts: int = 499,
+    shifts: int = 999,
     alpha: float = 0.05,
     search: Callable[[int], Detections] | None = None,
     progress: Callable[[str, int, int], None] | None = None,

@@ -72,7 +72,7 @@ def judge_planet(
     planet: Planet,
     detections: Detections | None = None,
     *,
-    shifts: int = 499,
+    shifts: int = 999,
     alpha: float = 0.05,
     seed: int = 0,
 ) -> list[Row]:

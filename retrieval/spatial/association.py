@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from retrieval.body import Body
 from retrieval.errors import GeometryError
-from retrieval.spatial.nulls import Null, Shifts, make_shifts
+from retrieval.spatial.nulls import Null, Shifts, clusters_of, make_shifts
 from retrieval.spatial.observed import Observed
 from retrieval.spatial.shares import Target, angle_of, make_curves, share_moved
 from retrieval.spatial.sphere import check_lonlat
@@ -68,8 +68,9 @@ class Association:
     side
         What was asked.
     clusters, other_clusters
-        How many independent rows the rows of A are worth (number over design effect, cut to a whole one);
-        how many groups B has when linked within the distance asked (shapes count one by one).
+        How many independent rows the rows of A are worth, cut to a whole one: number over design effect
+        (`shares.Curves.worth`), or groups within the distance asked if no shift brought a row near; how
+        many groups B has when linked within the distance asked (shapes count one by one).
     retained
         Share of A that falls on observed ground on the median shift.
     least_enrichment
@@ -196,8 +197,9 @@ def associate(
     share, expected = curves.share, curves.expected
     spread = 2.0 * np.sqrt(rows)
     lower, upper = np.quantile(statistic[:, at], [alpha / 2, 1 - alpha / 2])
-    # The observed pattern is no part of what chance scatters: a strong association would lower its own worth.
-    worth = rows / max(1.0, float((statistic[1:, at] ** 2).mean()))
+    worth = float(curves.worth[at])
+    if not np.isfinite(worth):
+        worth = float(clusters_of(body, used, asked).max() + 1)
     least = _least(expected[at], statistic[:, at], spread, side, alpha)
     verdict, reason = _verdict(
         p_value, alpha, side, float(share[at]), float(expected[at]), worth, moved, target, least

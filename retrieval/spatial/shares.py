@@ -26,12 +26,24 @@ BLOCK = 1_000_000  # positions looked up in one go
 
 @dataclass(frozen=True)
 class Curves:
-    """Shares near and expected, (r,), and the statistic of the observed pattern (first) and of each made by
-    chance, (s + 1, r)."""
+    """Shares of A near to B at r distances.
+
+    Attributes
+    ----------
+    share, expected
+        Observed, and expected of the same rows by chance, (r,).
+    statistic
+        Of the observed pattern (first) and of each made by chance, (s + 1, r).
+    worth
+        How many independent rows A is worth, (r,): its rows over the design effect, which is how much
+        the shares of the shifts scatter beside those of as many independent rows (Kish 1965). NaN where
+        no shift brought any row near, so that nothing scattered.
+    """
 
     share: Floats
     expected: Floats
     statistic: Floats
+    worth: Floats
 
 
 class Target:
@@ -89,7 +101,9 @@ def make_curves(points: Floats, moved: Shifts, target: Target, radii_km: Floats,
     # Share near of each row over all shifts that kept it, the observed one among them.
     chance = per_row / kept.sum(axis=1)[:, None]
     expected = kept[:, 1:].T.astype(np.float64) @ chance
+    own_shifts = np.maximum(kept[:, 1:].sum(axis=1), 1)[:, None]
     number, near, expected = superposed(kept[:, 1:].sum(axis=0), rows, rng, per_shift[1:], expected)
+    worth = _worth(number, near, expected, (per_row - (short[:, :1] < np.arange(1, width))) / own_shifts)
     number = np.append(float(rows), number)[:, None]
     share = np.concatenate([per_shift[:1], near]) / np.maximum(number, 1.0)
     expected = np.concatenate([chance.sum(axis=0)[None], expected]) / np.maximum(number, 1.0)
@@ -101,7 +115,16 @@ def make_curves(points: Floats, moved: Shifts, target: Target, radii_km: Floats,
     # What chance leaves no room for (always near, or never) is no evidence, only rounding.
     fixed = (expected[0] <= 1e-12) | (expected[0] >= 1 - 1e-12)
     statistic[:, fixed] = 0.0
-    return Curves(share[0], expected[0], statistic)
+    return Curves(share[0], expected[0], statistic, worth)
+
+
+def _worth(number: Floats, near: Floats, expected: Floats, chance: Floats) -> Floats:
+    """Independent rows at each distance, from the shifts (s, r) and each row's chance in them (n, r)."""
+    # Neither share nor chance hold the observed pattern: a strong association would lower its own worth.
+    scatter = ((near - expected) ** 2 / np.maximum(number, 1.0)[:, None]).mean(axis=0)
+    alone = (chance * (1.0 - chance)).mean(axis=0)
+    design = np.maximum(1.0, scatter / np.maximum(alone, 1e-300))
+    return np.asarray(np.where(alone > 0, len(chance) / design, np.nan))
 
 
 def angle_of(share: ArrayLike) -> Floats:
