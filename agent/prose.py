@@ -143,11 +143,8 @@ class _Writer:
 
     def nothing(self, result: LayerArg, asked: str) -> list[str]:
         """An empty answer: because a search found nothing, or because nothing met the conditions."""
-        missing = [
-            step
-            for step in self.steps(SearchWords)
-            if self.progress.layer(_ref(step)) and self.progress.is_empty(_ref(step))
-        ]
+        searched = [step for step in self.steps(SearchWords) if self.progress.layer(_ref(step))]
+        missing = [step for step in searched if self.progress.is_empty(_ref(step))]
         if self.progress.failed and not missing:
             return []
         said = []
@@ -222,7 +219,8 @@ class _Writer:
         )
         north, south = figures.get("north_count"), figures.get("south_count")
         if north and south:
-            sentence += f"; {number(north)} are north and {number(south)} south of the equator"
+            verb = "is" if north == 1 else "are"
+            sentence += f"; {number(north)} {verb} north and {number(south)} south of the equator"
         return [*said, f"{sentence} [{layer}]."]
 
     # What it depends on, and what speaks against it
@@ -361,13 +359,13 @@ class _Writer:
         return {layer: name for layer, name in found.items() if layer and name}
 
     def thing(self, layer: LayerArg) -> str:
-        """``tiles with gullies [L1]``, or just the id where a layer is no plain search."""
+        """``tiles with gullies [L1]``, or ``tiles in [L3]`` where a layer is no plain search."""
         cited = f"[{self.progress.layer(layer)}]"
         names = {item.text: item.plural for item in (*self.query.items, *self.query.objects)}
         for step in self.steps(SearchWords):
             if _ref(step) == layer:
                 return f"tiles with {names.get(step.text, step.text)} {cited}"
-        return f"in {cited}"
+        return f"{self.noun(layer)} in {cited}"
 
     def noun(self, result: LayerArg) -> str:
         kind = self.progress.kinds.get(self.progress.layer(result), "tiles")

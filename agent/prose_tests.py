@@ -105,6 +105,7 @@ def _named(summary: str, names: Mapping[str, str]) -> str:
         return summary
     for layer, name in names.items():
         verdict = re.sub(rf"\b{layer}\b", name, re.sub(rf"\b{layer} lies\b", f"{name} lie", verdict))
+    verdict = verdict.replace("nor farther from it", "nor farther from them")
     return f"{verdict[:1].upper()}{verdict[1:]}{chance}{rest}"
 
 

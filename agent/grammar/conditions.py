@@ -72,7 +72,7 @@ def _more(way: str) -> str:
 
 def _slope(match: re.Match[str]) -> Built:
     value = _checked_slope(match["a"])
-    words = f"on slopes {_more(match['way'])} {value:g} degrees"
+    words = f"on slopes {_more(match['way'])} {value:g} degree{'s' if value != 1 else ''}"
     return Region(where=f"slope_deg {_sign(match['way'])} {value:g}", words=words), ""
 
 
