@@ -37,12 +37,13 @@ from agent.models import OFFLINE, explain_failure, is_broken_stream, is_servers_
 from agent.offline import OfflinePlanner
 from agent.question import check_question
 from agent.record import Record, declines, kept
-from agent.toolbox import ToolFunction, error_middleware, wrap_tools
+from agent.toolbox import error_middleware, wrap_tools
 from prompts import Prompts
 from retrieval.errors import Cancelled, InputError, QuestionError, SettingsError
 from retrieval.library import open_context_rasters
 from retrieval.settings import Settings
 from tools import TOOLS
+from tools.schema import ToolFunction
 from tools.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:

@@ -2,10 +2,11 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.toolbox import parse_docstring, plain, wrap_tools
+from agent.toolbox import wrap_tools
 from retrieval.settings import Settings
 from tests.toys import seek, toy_workspace
 from tools import TOOLS
+from tools.schema import parse_docstring, plain
 
 DOCSTRING = """Do it.
 
