@@ -36,8 +36,8 @@ Verdict = Literal["nearer", "farther", "no difference", "cannot tell"]
 
 RADII = 24
 FARTHEST = 4.0  # end of the curve, in distances asked
-# Independent rows that A must be worth. Where it is worth 3 to 5, independent patterns reached the level of 5 %
-# in 4 % (580 drawn pairs); one or two things are an anecdote, whatever p says.
+# Independent rows that A must be worth. Of 580 independent pairs worth 3 to 5 rows, 4 % reached the level of
+# 5 %. One or two things are an anecdote, whatever p says.
 FEWEST_CLUSTERS = 3
 FEWEST_OTHERS = 3  # positions of B; one long line or outline is enough
 LEAST_RETAINED = 0.2
