@@ -41,7 +41,7 @@ from tools.workspace import Workspace
 Json = Any
 
 THUMBNAILS = 12
-MAP_POINTS = 12_000
+MAP_POINTS = 100_000  # 38 bytes each
 PICTURE_SIDE_PX = 1400
 PICTURE_BYTES = 1_500_000  # of all pictures in the page; the bundle holds every one of them whole
 
