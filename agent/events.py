@@ -23,15 +23,18 @@ class Evidence:
     checked
         How many numbers the answer states.
     unsupported
-        Those that no tool result nor the question gave, and citations of layers that do not exist, as
-        written and in the order written.
+        What no tool result nor the question supports, numbers, citations of layers that do not exist, and
+        verdicts, as written and in the order written.
     citations
         Ids of the layers that the answer cites and that exist, each once, in the order written.
+    ends
+        Where each of the unsupported ends in the answer as the model wrote it, before it was marked.
     """
 
     checked: int = 0
     unsupported: tuple[str, ...] = ()
     citations: tuple[str, ...] = ()
+    ends: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,7 @@ class Turn:
                 checked=evidence["checked"],
                 unsupported=tuple(evidence["unsupported"]),
                 citations=tuple(evidence["citations"]),
+                ends=tuple(evidence.get("ends", ())),
             ),
             suggestions=tuple(values["suggestions"]),
             model=values["model"],

@@ -1,10 +1,15 @@
-"""Every number and citation of an answer, checked against the tool results.
+"""Every number, citation and verdict of an answer, checked against the tool results.
 
 A number is supported if some figure, rounded as the number is written, gives it: ``12.3`` stands for 12.25 to
 12.35, ``1.2 million`` for 1,150,000 to 1,250,000, ``41 %`` for a share of 0.41, ``0.6 km`` for a figure in
-metres. A whole number must be exact unless a word before it says that it is not (``about 1,200``). Numbers
-of the question are supported as they stand. Number words (``two of the three``), ordinals, the marks of a
-list, and digits inside names (``L3``, ``16km-r012c034``) are not checked.
+metres. A whole number must be exact unless a word before it says that it is not (``about 1,200``). The figure
+must be about a layer that the sentence cites, count the same things (tiles or separate features), have the
+unit, the side (``south``), the role (``p``, ``threshold of``, ``median``) and hold at the threshold that the
+sentence gives it. Numbers of the question are supported as they stand. Number words (``two of the three``),
+ordinals, the marks of a list, and digits inside names (``L3``, ``16km-r012c034``) are not checked.
+
+What is said without numbers, verdicts, comparisons, “all” and “none”, and places, is checked by
+`agent.evidence_words`.
 """
 
 from __future__ import annotations
@@ -13,11 +18,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from agent.events import Evidence, Step
+from agent.evidence_claims import Claim, citations, claims
+from agent.evidence_facts import Fact, ancestors, facts_of, known_fact
+from agent.evidence_words import wrong_words
 
-__all__ = ["Evidence", "check", "mark"]
+__all__ = ["MARK", "Evidence", "Finding", "check", "findings", "mark"]
 
 MARK = "(unsupported)"
 
@@ -25,78 +32,63 @@ MARK = "(unsupported)"
 # are not all written.
 SLACK = Decimal("1.000001")
 FLOAT_STEP = Decimal("2e-16")
+# "More than 150" of 158 says something; of 900 it says something else.
+NEAR_BOUND = Decimal("0.25")
 
-_CITATION = re.compile(r"\[\s*(L\d+(?:\s*[,;]\s*L\d+)*)\s*\]")
-_LAYER_ID = re.compile(r"L\d+")
-_NAME = re.compile(
-    r"\bL\d+\b"
-    r"|\b\d+(?:\.\d+)?km-r\d+c\d+\b"  # tiles
-    r"|\b(?!k?m2\b)[A-Za-z_]+[-_]?\d[\w.-]*"  # files, data sets, chemistry
-    r"|\b[\w-]+\.(?:png|gpkg|geojson|parquet|csv|zip|html|tif|tiff|kmz)\b"
-    r"|\b\d+(?:st|nd|rd|th)\b"
-    r"|^[ \t>]*\(?\d{1,2}[.)](?=\s)",  # marks of a list
-    re.MULTILINE,
-)
-_DIGITS = r"(?:\d{1,3}(?:[,\u202f\u00a0]\d{3})+|\d+)(?:\.\d+)?|\.\d+"
-_POWER = r"(?:[eE][+-]?\d{1,3}(?!\d)|\s?[×x·*]\s?10(?:\^?\{?[+\-−]?\d{1,3}(?!\d)\}?|[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))"
-_UNIT = (
-    r"(?:%|percent\b|per cent\b|°|degrees?\b|km²|km\^?2\b|m²|m\^?2\b|km\b|m\b"
-    r"|(?:square )?(?:kilo)?met(?:re|er)s?\b)"
-)
-_NUMBER = re.compile(
-    rf"(?P<number>(?:(?<![\w.)\]°%])[+\-−–])?(?:{_DIGITS})(?:{_POWER})?)"
-    r"(?:\s?(?P<scale>thousand|million|billion)\b)?"
-    rf"(?P<unit>\s?{_UNIT})?"
-)
-_RANGE_UNIT = re.compile(rf"\s*(?:-|–|to|and)\s*[\d.,]+(?P<unit>\s?{_UNIT})")
-_HEDGE = re.compile(
-    r"(?:about|around|roughly|approximately|approx\.|nearly|almost|some|circa|ca\.|over|more than|~|≈|∼)\s*$",
-    re.IGNORECASE,
-)
-_AT_MOST = re.compile(r"(?:<|≤|below|less than|under|smaller than)\s*$", re.IGNORECASE)
-_DOWN = re.compile(r"\s*(?:[SW]\b|south|west|below|lower|deep)", re.IGNORECASE)
-_SUPERSCRIPTS = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹−–", "+-0123456789--")
-_SCALES = {"thousand": 3, "million": 6, "billion": 9}
-_WRITTEN_UNITS = (
-    ("per", "%"),
-    ("°", "deg"),
-    ("deg", "deg"),
-    ("kilomet", "km"),
-    ("met", "m"),
-    ("square kilo", "km2"),
-    ("square met", "m2"),
-)
-# Ends of the names of figures; one at another threshold is called ``near_percent_at_0.60``.
-_FIGURE_UNITS = {"percent": "%", "km2": "km2", "km": "km", "m2": "m2", "m": "m", "deg": "deg"}
-_FIGURE_UNITS |= {"lat": "deg", "lon": "deg", "count": "count", "n": "count"}
-_NAMED_UNIT = re.compile(rf"(?:^|_)({'|'.join(_FIGURE_UNITS)})(?:_at_\d+(?:\.\d+)?)?$")
 # (unit of the figure, unit of the claim) -> power of ten
 _CONVERSIONS = {("km", "m"): 3, ("m", "km"): -3, ("km2", "m2"): 6, ("m2", "km2"): -6}
+_P = r"(?:^|_)p(?:_|$)"
+_LINK = (
+    r"\W+(?:(?:of|is|was|were|are|at|about|around|roughly|only|just|the|a|an|to|be|value|nearly|approximately"
+    r"|over|under|below|above|than|more|less|exactly|from|between)\W+){0,4}$"
+)
+# Words right before a number that say which figure it is, and names that such figures have.
+_ROLES = tuple(
+    (re.compile(rf"\b(?:{words}){_LINK}", re.IGNORECASE), re.compile(names))
+    for words, names in (
+        (r"p|p[- ]?value", _P),
+        (r"enrichment", r"enrichment"),
+        (r"resultant(?: length)?", r"resultant"),
+        (r"azimuth|mean axis|direction", r"azimuth|axis|deg"),
+        (r"median(?: [a-z]+)?", r"median|difference|q50"),
+        (r"(?:by|from) chance(?: alone)?|chance (?:alone )?(?:would|gives|expects)|expect(?:s|ed)?", r"expected|chance|large"),
+        (r"difference(?: of medians)?", r"difference|apart"),
+        (r"stricter thresholds?|threshold raised", r"strict|threshold|^$"),
+        (r"mean probability", r"mean_probability"),
+    )
+)  # fmt: skip
+_OWN_THRESHOLD = re.compile(rf"(?<!stricter )\b(?:its|the|own|a|default) threshold{_LINK}", re.IGNORECASE)
+_STRICTER = re.compile(r"strict|raise|higher threshold|tighten|both", re.IGNORECASE)
+# Words right behind a bare number that say which figure it is.
+_SIDES = (
+    (re.compile(r"\s*(?:[a-z]+ ){0,2}?(?:(?:lie|lies|are|is|in) ){0,2}(?:the |to the )?north(?:ern)?\b"), "north"),
+    (re.compile(r"\s*(?:[a-z]+ ){0,2}?(?:(?:lie|lies|are|is|in) ){0,2}(?:the |to the )?south(?:ern)?\b"), "south"),
+)  # fmt: skip
+_BY_CHANCE = re.compile(r"\s*(?:would )?(?:(?:is|are|was|were) )?(?:expected|by chance)\b", re.IGNORECASE)
+_WHOLE = re.compile(r"\b(?:of|among|out of|from) (?:the |its |those |these |all )?$", re.IGNORECASE)
+_OF_PART = re.compile(r"^[^.;\d]{0,60}?\bof (?:which|them|these|those|the|all)?\s*$", re.IGNORECASE)
+_LIMITS = {"north": ("min_lat",), "south": ("max_lat",), "east": ("west_lon",), "west": ("east_lon",)}
+_HALVES = re.compile(r"\b(?:equator|hemisphere|north|south)", re.IGNORECASE)
+_LEVEL = re.compile(r"(?<![\d.])(?:0?\.\d+|1\.0+)(?!\d)")
 
 
 @dataclass(frozen=True)
-class _Claim:
-    """A number as written: the value, and half the distance to the next one that would be written so."""
+class Finding:
+    """Something that the tools do not support: where it ends in the answer, the words, and why not."""
 
-    text: str
     end: int
-    value: Decimal
-    tolerance: Decimal
-    unit: str
-    at_most: bool
-    downward: bool
+    text: str
+    why: str
 
 
-@dataclass(frozen=True)
-class _Fact:
-    """A number that a tool gave, under the name it gave it."""
-
-    name: str
-    value: Decimal
-
-
-def check(answer: str, steps: Sequence[Step], question: str, known: Iterable[float] = ()) -> Evidence:
-    """Check every number and citation of an answer.
+def check(
+    answer: str,
+    steps: Sequence[Step],
+    question: str,
+    known: Iterable[float] = (),
+    counts: Mapping[str, int] | None = None,
+) -> Evidence:
+    """Check an answer against what its tools gave.
 
     Parameters
     ----------
@@ -108,133 +100,269 @@ def check(answer: str, steps: Sequence[Step], question: str, known: Iterable[flo
         Its numbers may be repeated.
     known
         Further numbers the model was told, such as the number of tiles.
+    counts
+        Rows of each layer by its id, as the model was told them.
     """
-    facts = [fact for step in steps if not step.error for fact in _facts_of(step)]
-    facts += [_Fact("", _decimal(value)) for value in known]
-    asked = list(_claims(question))
-    layers = {layer_id for step in steps for layer_id in step.layer_ids}
-    claims = list(_claims(answer))
-    wrong = [(c.end, c.text) for c in claims if not _is_supported(c, facts, asked)]
-    cited = [(match.end(), layer_id) for match in _CITATION.finditer(answer) for layer_id in _ids(match)]
-    wrong += [(end, f"[{layer_id}]") for end, layer_id in cited if layer_id not in layers]
-    citations = dict.fromkeys(layer_id for _, layer_id in cited if layer_id in layers)
-    return Evidence(len(claims), tuple(text for _, text in sorted(wrong)), tuple(citations))
+    wrong = findings(answer, steps, question, known, counts)
+    layers = _layers(steps) | set(counts or ())
+    cited = dict.fromkeys(layer_id for _, layer_id in citations(answer) if layer_id in layers)
+    return Evidence(
+        checked=len(claims(answer)),
+        unsupported=tuple(finding.text for finding in wrong),
+        citations=tuple(cited),
+        ends=tuple(finding.end for finding in wrong),
+    )
+
+
+def findings(
+    answer: str,
+    steps: Sequence[Step],
+    question: str,
+    known: Iterable[float] = (),
+    counts: Mapping[str, int] | None = None,
+) -> list[Finding]:
+    """What an answer says that nothing supports, in the order of the text; arguments as in `check`."""
+    checker = _Checker(answer, steps, question, known, counts or {})
+    wrong = [*checker.numbers(), *checker.dangling()]
+    wrong += [Finding(*found) for found in wrong_words(answer, steps, question)]
+    return sorted(wrong, key=lambda finding: finding.end)
 
 
 def mark(answer: str, evidence: Evidence) -> str:
-    """The answer with ``(unsupported)`` behind each number and citation that is not supported."""
-    ends = [(claim.end, claim.text) for claim in _claims(answer)]
-    ends += [(m.end(), f"[{layer_id}]") for m in _CITATION.finditer(answer) for layer_id in _ids(m)]
-    wrong = list(evidence.unsupported)
+    """The answer with ``(unsupported)`` behind everything that is not supported."""
     marked, done = "", 0
-    for end, text in sorted(ends):
-        if wrong and text == wrong[0]:
-            wrong.pop(0)
-            marked += answer[done:end] + ("" if end == done else f" {MARK}")
-            done = end
+    for end in sorted(set(evidence.ends)):
+        marked += f"{answer[done:end]} {MARK}"
+        done = end
     return marked + answer[done:]
 
 
-def _claims(text: str) -> Iterator[_Claim]:
-    # Blanked, not removed, so that positions stay those of the text.
-    for pattern in (_CITATION, _NAME):
-        text = pattern.sub(lambda match: "\0" * len(match[0]), text)
-    for match in _NUMBER.finditer(text):
-        digits = re.sub(r"[,\u202f\u00a0](?=\d{3})", "", match["number"].translate(_SUPERSCRIPTS))
-        digits = re.sub(r"\s?[×x·*]\s?10\^?\{?([+-]?\d+)\}?", r"e\1", digits)
-        value, scale = Decimal(digits), _SCALES.get(match["scale"] or "", 0)
-        before, after = text[: match.start()], text[match.end() :]
-        hedge, at_most = _HEDGE.search(before), _AT_MOST.search(before)
-        first = min(found.start() for found in (hedge, at_most, match) if found)
-        unit = match["unit"] or ""
-        if not unit and (ahead := _RANGE_UNIT.match(after)):
-            unit = ahead["unit"]
-        yield _Claim(
-            text=text[first : match.end()].strip(),
-            end=match.end(),
-            value=value.scaleb(scale),
-            tolerance=_last_digit(digits, hedged=hedge is not None).scaleb(scale) / 2,
-            unit=_normal_unit(unit),
-            at_most=at_most is not None,
-            downward=bool(_DOWN.match(after)),
+class _Checker:
+    """One answer and the facts that may support it."""
+
+    def __init__(
+        self,
+        answer: str,
+        steps: Sequence[Step],
+        question: str,
+        known: Iterable[float],
+        counts: Mapping[str, int],
+    ) -> None:
+        self.answer = answer
+        self.layers = _layers(steps) | set(counts)
+        self.above = ancestors(step for step in steps if not step.error)
+        self.facts = [fact for step in steps for fact in facts_of(step)]
+        self.facts += [known_fact(value) for value in known]
+        self.facts += [known_fact(count, frozenset({layer_id})) for layer_id, count in counts.items()]
+        self.asked = claims(question)
+        if _HALVES.search(question):
+            self.facts.append(Fact("limit_lat_deg", Decimal(0), "deg"))
+        self.claims = claims(answer)
+
+    def numbers(self) -> Iterator[Finding]:
+        """Numbers that no figure gives, and parts that are more than their whole."""
+        supported = [self._is_supported(claim) for claim in self.claims]
+        for place, claim in enumerate(self.claims):
+            if not supported[place]:
+                supported[place] = self._is_of_parent(place, supported)
+            if not supported[place]:
+                yield Finding(claim.end, claim.text, self._why(claim))
+            elif place and supported[place - 1] and (why := self._disorder(self.claims[place - 1], claim)):
+                yield Finding(claim.end, claim.text, why)
+
+    def dangling(self) -> Iterator[Finding]:
+        """Citations of layers that do not exist."""
+        for end, layer_id in citations(self.answer):
+            if layer_id not in self.layers:
+                there = ", ".join(sorted(self.layers, key=lambda name: int(name[1:]))) or "none"
+                yield Finding(end, f"[{layer_id}]", f"there is no such layer; there are: {there}")
+
+    def _is_supported(self, claim: Claim) -> bool:
+        if any(_repeats(claim, other) for other in self.asked):
+            return True
+        return any(
+            self._may_mean(claim, fact) and _gives(fact, claim)
+            for fact in self.facts
+            if not (fact.owners and claim.cited is not None and not fact.owners & claim.cited)
         )
 
+    def _is_of_parent(self, place: int, supported: Sequence[bool]) -> bool:
+        """Whether a number is that of a layer from which the cited one was made.
 
-def _last_digit(digits: str, *, hedged: bool) -> Decimal:
-    """Weight of the last digit written: 0.1 for 12.3, 100 for a hedged 1,200."""
-    mantissa, _, power = digits.lower().partition("e")
-    whole, _, fraction = mantissa.lstrip("+-").partition(".")
-    zeros = len(whole) - len(whole.rstrip("0")) if hedged and not fraction and whole.strip("0") else 0
-    return Decimal(1).scaleb(int(power or 0) - len(fraction) + zeros)
+        It is, where another number of the sentence is the cited layer's own: “of the 195 cones, 150 [L3]”.
+        """
+        claim = self.claims[place]
+        if claim.cited is None:
+            return False
+        companions = [
+            other
+            for other, well in zip(self.claims, supported, strict=True)
+            if well and other is not claim and other.sentence == claim.sentence and self._is_own(other)
+        ]
+        above = frozenset().union(*(self.above.get(layer_id, frozenset()) for layer_id in claim.cited))
+        return bool(companions) and any(
+            fact.owners & above and self._may_mean(claim, fact) and _gives(fact, claim) for fact in self.facts
+        )
 
+    def _is_own(self, claim: Claim) -> bool:
+        return any(
+            fact.owners & (claim.cited or frozenset()) and self._may_mean(claim, fact) and _gives(fact, claim)
+            for fact in self.facts
+        )
 
-def _is_supported(claim: _Claim, facts: Iterable[_Fact], asked: Iterable[_Claim]) -> bool:
-    if any(abs(claim.value) == abs(other.value) and _may_be_same_unit(claim, other) for other in asked):
+    def _may_mean(self, claim: Claim, fact: Fact) -> bool:
+        """Whether the words around a number allow it to be this figure."""
+        words = self.answer[slice(*claim.sentence)]
+        if fact.row and not any(word in words for word in fact.row):
+            return False
+        if fact.at and not _states(words, fact.at) and (_LEVEL.search(words) or not _STRICTER.search(words)):
+            return False
+        if fact.name == "stricter_count" and not self._at_stricter(words, fact):
+            return False
+        return _noun_fits(claim, fact) and _side_fits(claim, fact) and self._role_fits(claim, fact)
+
+    def _at_stricter(self, words: str, fact: Fact) -> bool:
+        """Whether a sentence names the stricter threshold that a count belongs to."""
+        levels = [f.value for f in self.facts if f.step == fact.step and f.name == "stricter_threshold"]
+        return not levels or any(_states(words, str(level)) for level in levels)
+
+    def _role_fits(self, claim: Claim, fact: Fact) -> bool:
+        for words, names in _ROLES:
+            if words.search(claim.before):
+                return bool(names.search(fact.name))
+        if _OWN_THRESHOLD.search(claim.before) and not _STRICTER.search(claim.before):
+            return fact.name in ("threshold", "min_probability", "level_percent", "")
+        if _BY_CHANCE.match(claim.after) and claim.unit == "%":
+            return "expected" in fact.name or "chance" in fact.name
+        for words, side in _SIDES:
+            if not claim.unit and words.match(claim.after):
+                return (
+                    not fact.name or side in fact.name or fact.unit != "count" or not self._has_sides(claim)
+                )
         return True
-    for fact in facts:
-        if claim.at_most and "p_value" in fact.name and fact.value <= claim.value:
-            return True
-        for value in _readings(fact, claim):
-            downward = claim.downward and value < 0
-            off = abs((-value if downward else value) - claim.value)
-            if off <= claim.tolerance * SLACK + abs(value) * FLOAT_STEP:
+
+    def _has_sides(self, claim: Claim) -> bool:
+        """Whether the cited layers were counted by hemisphere."""
+        return any(
+            fact.name in ("north_count", "south_count") and (claim.cited is None or fact.owners & claim.cited)
+            for fact in self.facts
+        )
+
+    def _why(self, claim: Claim) -> str:
+        elsewhere = {
+            owner
+            for fact in self.facts
+            if self._may_mean(claim, fact) and _gives(fact, claim)
+            for owner in fact.owners
+        }
+        if elsewhere and claim.cited:
+            return (
+                f"that is a figure of {', '.join(sorted(elsewhere))}, not of {', '.join(sorted(claim.cited))}"
+            )
+        return "no tool gave this number in this sense"
+
+    @staticmethod
+    def _disorder(first: Claim, second: Claim) -> str:
+        """Why two numbers that meet cannot stand as they do; empty if they can."""
+        if first.sentence != second.sentence or first.unit != second.unit:
+            return ""
+        between = second.before
+        part_of = re.fullmatch(r"\s*(?:tiles?|features?)?\s*(?:out )?of (?:the |its |all )?", between)
+        whole_first = _WHOLE.search(first.before) and re.search(r",\s*(?:only |just )?$", between)
+        of_which = re.search(r"\bof (?:which|these|them|those),?\s*(?:only |just )?$", between)
+        if (part_of and first.value > second.value) or (
+            (whole_first or of_which) and second.value > first.value
+        ):
+            return "a part cannot be more than the whole"
+        return _comparison(first, second, between)
+
+
+def _comparison(first: Claim, second: Claim, between: str) -> str:
+    """Whether “79 %, more than the 17.6 %” is the right way round."""
+    turned = re.search(
+        r"\b(?:(?P<more>more|higher|greater|larger|farther)|(?P<less>less|fewer|lower|smaller|nearer|closer)) "
+        r"(?:often )?than (?:the |its |by |a |an )?(?:[a-z]+ ){0,2}$",
+        between,
+    )
+    if turned and first.value != second.value and (first.value > second.value) != bool(turned["more"]):
+        return f"{first.text} is not {turned[0].split()[0]} than {second.text}"
+    return ""
+
+
+def _repeats(claim: Claim, asked: Claim) -> bool:
+    """Whether a number stands in the question, in its unit and on its side."""
+    same_unit = claim.unit == asked.unit or not claim.unit or not asked.unit
+    same_side = not (claim.beyond and asked.beyond) or claim.beyond == asked.beyond
+    same_way = not (claim.way and asked.way) or claim.way == asked.way
+    plain = not _ROLES[0][0].search(claim.before) and not claim.noun
+    return abs(claim.value) == abs(asked.value) and same_unit and same_side and same_way and plain
+
+
+def _gives(fact: Fact, claim: Claim) -> bool:
+    """Whether a figure, rounded as the claim is written, is the claim."""
+    is_p = re.search(_P, fact.name) is not None
+    if is_p and claim.bound:
+        return fact.value <= claim.value if claim.bound == "<" else fact.value >= claim.value
+    for value in _readings(fact, claim):
+        way = _way(fact, claim, value)
+        if way is None:
+            continue
+        off = way - claim.value
+        if claim.bound and claim.noun:
+            beyond = off if claim.bound == ">" else -off
+            if 0 < beyond <= max(abs(claim.value) * NEAR_BOUND, claim.tolerance):
                 return True
+        elif abs(off) <= claim.tolerance * SLACK + abs(value) * FLOAT_STEP:
+            return True
     return False
 
 
-def _readings(fact: _Fact, claim: _Claim) -> Iterator[Decimal]:
+def _way(fact: Fact, claim: Claim, value: Decimal) -> Decimal | None:
+    """The value as it would be written with the claim's direction; None if it lies the other way."""
+    signed = re.search(r"(?:^|_)(?:lat|lon)(?:_|$)|elevation|difference|median_m$", fact.name)
+    if not claim.way or not signed or claim.value < 0 or claim.unit not in ("deg", "m", "km", ""):
+        return -value if claim.way < 0 and value < 0 < claim.value else value
+    if "lon" in fact.name and value > 180:
+        return value
+    return None if value * claim.way < 0 else abs(value)
+
+
+def _readings(fact: Fact, claim: Claim) -> Iterator[Decimal]:
     """The values a figure has in the unit of the claim; none if it has another kind of unit."""
-    unit = _unit_of(fact.name)
-    if claim.unit in ("", unit):
+    if claim.unit in ("", fact.unit):
         yield fact.value
-    elif not unit:
+    elif not fact.unit:
         # A bare 41 is no 41 %, but 0.41 is.
         yield fact.value.scaleb(2) if claim.unit == "%" else fact.value
-    elif (unit, claim.unit) in _CONVERSIONS:
-        yield fact.value.scaleb(_CONVERSIONS[unit, claim.unit])
+    elif (fact.unit, claim.unit) in _CONVERSIONS:
+        yield fact.value.scaleb(_CONVERSIONS[fact.unit, claim.unit])
     if fact.value < 0 and "lon" in fact.name and claim.unit in ("", "deg"):
         yield fact.value + 360
 
 
-def _may_be_same_unit(claim: _Claim, other: _Claim) -> bool:
-    return claim.unit == other.unit or not claim.unit or not other.unit
+def _noun_fits(claim: Claim, fact: Fact) -> bool:
+    if not claim.noun or not fact.name:
+        return True
+    if fact.unit not in ("count", "") or re.search(
+        rf"threshold|{_P}|enrichment|score|probab|length", fact.name
+    ):
+        return False
+    return not fact.noun or claim.noun not in ("tile", "feature") or claim.noun == fact.noun
 
 
-def _unit_of(name: str) -> str:
-    """Unit at the end of a figure's name; empty if there is none that is known."""
-    found = None if "per_" in name else _NAMED_UNIT.search(name)
-    return _FIGURE_UNITS[found[1]] if found else ""
+def _side_fits(claim: Claim, fact: Fact) -> bool:
+    """Whether a limit lies on the side that is said: “north of 20” is a least latitude."""
+    if claim.beyond not in _LIMITS or not fact.name:
+        return True
+    limit = _LIMITS[claim.beyond]
+    others = [name for side, names in _LIMITS.items() if side != claim.beyond for name in names]
+    return fact.name.startswith(limit) or not fact.name.startswith(tuple(others))
 
 
-def _normal_unit(unit: str) -> str:
-    word = unit.strip().replace("²", "2").replace("^", "")
-    return next((known for start, known in _WRITTEN_UNITS if word.startswith(start)), word)
+def _states(words: str, level: str) -> bool:
+    """Whether a threshold is among the words, in whatever digits."""
+    return any(Decimal(found) == Decimal(level) for found in _LEVEL.findall(words))
 
 
-def _facts_of(step: Step) -> Iterator[_Fact]:
-    yield from _numbers("", step.figures)
-    yield from _numbers("", step.layers)
-    yield from _numbers("", step.table)
-
-
-def _numbers(name: str, value: Any) -> Iterator[_Fact]:
-    """Every number in nested JSON, under the key nearest to it."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _numbers(str(key), item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _numbers(name, item)
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = _decimal(value)
-        if number.is_finite():
-            yield _Fact(name, number)
-
-
-def _decimal(value: float) -> Decimal:
-    # repr, so that 12.25 written from a figure of 12.25 meets it exactly.
-    return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-
-
-def _ids(match: re.Match[str]) -> list[str]:
-    return _LAYER_ID.findall(match[1])
+def _layers(steps: Iterable[Step]) -> set[str]:
+    return {layer_id for step in steps for layer_id in step.layer_ids}
