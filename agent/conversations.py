@@ -1,19 +1,21 @@
 """Conversations in SQLite: titles and turns for people, checkpoints for the model's memory.
 
-One file holds both. A turn is written whole or not at all, so a program that is killed loses at most the
-question in hand; write-ahead logging lets a second program read meanwhile.
+One file holds both. A turn is written whole or not at all. The question in hand is noted with each step that
+ends, so that a program that is killed loses the rest of that question only; write-ahead logging lets several
+programs use the file. What is deleted is overwritten.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,10 +47,17 @@ MIGRATIONS = (
         PRIMARY KEY (conversation, number)
     );
     """,
+    """
+    CREATE TABLE in_hand (
+        conversation TEXT PRIMARY KEY REFERENCES conversations (id) ON DELETE CASCADE,
+        turn TEXT NOT NULL
+    );
+    """,
 )
 UNTITLED = "New conversation"
 TITLE_CHARS = 80
 BUSY_S = 30.0
+CLAIM = "in-use.lock"
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ class ConversationInfo:
     created, updated
         ISO 8601, UTC.
     turns
-        Number of questions asked.
+        Number of questions asked, one in hand included.
     """
 
     id: str
@@ -121,7 +130,8 @@ class ConversationStore:
         with self._lock, _as_settings_error(self.path, "cannot be read"):
             rows = self._connection.execute(
                 "SELECT id, title, index_name, model, created, updated,"
-                " (SELECT count(*) FROM turns WHERE conversation = id) AS asked"
+                " (SELECT count(*) FROM turns WHERE conversation = id)"
+                " + (SELECT count(*) FROM in_hand WHERE conversation = id) AS asked"
                 " FROM conversations WHERE ? OR asked > 0 ORDER BY updated DESC, id",
                 (with_empty,),
             ).fetchall()
@@ -153,21 +163,43 @@ class ConversationStore:
             ).fetchall()
         return [Turn.from_json(json.loads(text)) for (text,) in rows]
 
-    def append(self, conversation_id: str, turn: Turn) -> None:
-        """Add a finished turn; the first question becomes the title."""
-        self.info(conversation_id)
-        text = json.dumps(turn.to_json())
+    def begin(self, conversation_id: str, turn: Turn) -> None:
+        """Note the question in hand with what has come of it; each note replaces the one before.
+
+        It is a turn once it is appended; `in_hand` finds it if that never came to be.
+        """
         with self._transaction() as run:
             run.execute(
-                "INSERT INTO turns SELECT ?, count(*), ? FROM turns WHERE conversation = ?",
-                (conversation_id, text, conversation_id),
+                "INSERT OR REPLACE INTO in_hand VALUES (?, ?)", (conversation_id, json.dumps(turn.to_json()))
             )
-            run.execute(
-                "UPDATE conversations SET updated = ?, title = CASE title WHEN ? THEN ? ELSE title END"
-                " WHERE id = ?",
-                (_now(), UNTITLED, _title(turn.question), conversation_id),
-            )
+            self._touch(run, conversation_id, turn.question)
+
+    def in_hand(self, conversation_id: str) -> Turn | None:
+        """The question that was begun and never appended: in hand in some program, or cut off with it."""
+        with self._lock, _as_settings_error(self.path, "cannot be read"):
+            row = self._connection.execute(
+                "SELECT turn FROM in_hand WHERE conversation = ?", (conversation_id,)
+            ).fetchone()
+        return Turn.from_json(json.loads(row[0])) if row else None
+
+    def append(self, conversation_id: str, turn: Turn) -> None:
+        """Add a finished turn, which is in hand no more; the first question becomes the title."""
+        self.info(conversation_id)
+        with self._transaction() as run:
+            self._add(run, conversation_id, [turn])
+            run.execute("DELETE FROM in_hand WHERE conversation = ?", (conversation_id,))
+            self._touch(run, conversation_id, turn.question)
         self._forget_old_checkpoints(conversation_id)
+
+    def branch(self, conversation_id: str, branch_id: str, turns: Sequence[Turn]) -> None:
+        """Add a conversation with the index, model and title of another, that begins with these turns."""
+        about, now = self.info(conversation_id), _now()
+        with self._transaction() as run:
+            run.execute(
+                "INSERT INTO conversations VALUES (?, ?, ?, ?, ?, ?)",
+                (branch_id, about.title if turns else UNTITLED, about.index, about.model, now, now),
+            )
+            self._add(run, branch_id, turns)
 
     def rename(self, conversation_id: str, title: str) -> None:
         """Give it another title; blank goes back to the default."""
@@ -176,12 +208,14 @@ class ConversationStore:
             run.execute("UPDATE conversations SET title = ? WHERE id = ?", (_title(title), conversation_id))
 
     def delete(self, conversation_id: str) -> None:
-        """Remove its turns and checkpoints; its layers are files, see `delete_conversation`."""
-        self.info(conversation_id)
+        """Remove its turns and checkpoints for good; its layers are files, see `delete_conversation`."""
+        asked = self.info(conversation_id).turns
         with _as_settings_error(self.path, "cannot be written"):
             self.checkpointer().delete_thread(conversation_id)
         with self._transaction() as run:
             run.execute("DELETE FROM conversations WHERE id = ?", (conversation_id,))
+        if asked:
+            self._wipe()
 
     def checkpointer(self) -> SqliteSaver:
         """LangGraph's saver on a connection of its own; refuses to revive any but plain message types."""
@@ -209,6 +243,29 @@ class ConversationStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @staticmethod
+    def _add(run: sqlite3.Connection, conversation_id: str, turns: Sequence[Turn]) -> None:
+        for turn in turns:
+            run.execute(
+                "INSERT INTO turns SELECT ?, count(*), ? FROM turns WHERE conversation = ?",
+                (conversation_id, json.dumps(turn.to_json()), conversation_id),
+            )
+
+    @staticmethod
+    def _touch(run: sqlite3.Connection, conversation_id: str, question: str) -> None:
+        run.execute(
+            "UPDATE conversations SET updated = ?, title = CASE title WHEN ? THEN ? ELSE title END"
+            " WHERE id = ?",
+            (_now(), UNTITLED, _title(question), conversation_id),
+        )
+
+    def _wipe(self) -> None:
+        # Rows are overwritten as they go; what is left are copies, in pages that were split or moved and in
+        # the log. Another program that reads just now forbids this: then its next deletion takes them.
+        with self._lock, suppress(sqlite3.OperationalError):
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _forget_old_checkpoints(self, conversation_id: str) -> None:
         # Each checkpoint holds the whole history; without this the file grows with its square.
@@ -265,10 +322,41 @@ def check_conversation_id(conversation_id: str) -> str:
 
 
 def delete_conversation(settings: Settings, store: ConversationStore, conversation_id: str) -> None:
-    """Delete a conversation with its layers and exports."""
-    store.delete(check_conversation_id(conversation_id))
-    for folder in (settings.layers, settings.exports):
+    """Delete a conversation with its layers, exports, uploads and transcripts.
+
+    The files go first: who is interrupted finds the conversation still listed, and deletes it again.
+    """
+    store.info(check_conversation_id(conversation_id))
+    for folder in (settings.layers, settings.exports, settings.uploads):
         shutil.rmtree(folder / conversation_id, ignore_errors=True)
+    for transcript in (settings.exports / "transcripts").glob(f"*{conversation_id}*"):
+        transcript.unlink(missing_ok=True)
+    store.delete(conversation_id)
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[bool]:
+    """Claim a conversation by the folder of its layers; False if another program or window has it.
+
+    The claim ends with the block, or with the program, however that ends. Where the system knows no such
+    locks everything can be claimed.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system
+        yield True
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / CLAIM, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
 
 
 def _connect(path: Path, isolation_level: Literal["DEFERRED"] | None = None) -> sqlite3.Connection:
@@ -279,6 +367,7 @@ def _connect(path: Path, isolation_level: Literal["DEFERRED"] | None = None) -> 
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")
     except BaseException:
         connection.close()
         raise

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
-from collections.abc import Iterator, Sequence
+import uuid
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import (
@@ -22,22 +25,32 @@ from langchain.agents.middleware import (
     ContextEditingMiddleware,
     ModelCallLimitMiddleware,
     ModelRetryMiddleware,
+    SummarizationMiddleware,
     ToolCallLimitMiddleware,
 )
 from langchain.agents.middleware.model_call_limit import ModelCallLimitExceededError
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 
-from agent.conversations import ConversationStore, check_conversation_id
-from agent.events import Answered, Event, Evidence, Turn
+from agent.conversations import ConversationStore, check_conversation_id, claimed
+from agent.events import Answered, Event, Evidence, StepFinished, Turn
 from agent.evidence import check, mark
-from agent.middleware import LiveState, OneAtATime, Stoppable, ValidHistory
+from agent.memory import Summariser, copy_results, first_questions, history
+from agent.middleware import (
+    LiveState,
+    OneAtATime,
+    Stoppable,
+    TokenLimit,
+    TokenLimitExceeded,
+    ValidHistory,
+)
 from agent.models import OFFLINE, explain_failure, is_broken_stream, is_servers_fault, make_model
 from agent.offline import OfflinePlanner
 from agent.question import check_question
-from agent.record import Record, declines, kept
+from agent.record import Record, ReplyTooLong, declines, kept
 from agent.toolbox import error_middleware, wrap_tools
+from agent.validation import Validated, given_up
 from prompts import Prompts
 from retrieval.errors import Cancelled, InputError, QuestionError, SettingsError
 from retrieval.library import open_context_rasters
@@ -52,10 +65,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Above this many tokens, old tool results are left out of what a language model sees; layers stay named.
-CONTEXT_TOKENS = 60_000
+# Of the tokens a language model may see: above the first share old tool results are left out, layers stay
+# named; above all of them what is older than the last share is summarised.
+FORGET_SHARE = 0.6
+KEEP_SHARE = 0.3
 RECENT_RESULTS = 8
 LISTED_LAYERS = 40
+CUT_OFF = "This question was cut off before it was answered: the program ended."
 
 
 def open_conversation(
@@ -68,6 +84,7 @@ def open_conversation(
     conversation_id: str | None = None,
     gazetteer: Any = None,
     readable: Sequence[Path] = (),
+    tools: Sequence[ToolFunction] = TOOLS,
 ) -> Conversation:
     """Open a stored conversation, or start one.
 
@@ -81,6 +98,8 @@ def open_conversation(
         Named places of the body, if there are any.
     readable
         Folders from which tools may read files that the user names; that of uploads if none are given.
+    tools
+        What the model may call.
 
     Raises
     ------
@@ -114,7 +133,7 @@ def open_conversation(
         glossary=prompts.descriptions,
         context=open_context_rasters(index, settings),
     )
-    return Conversation(conversation_id, workspace, model, chat, prompts.system, store)
+    return Conversation(conversation_id, workspace, model, chat, prompts.system, store, tools)
 
 
 class Conversation:
@@ -148,15 +167,23 @@ class Conversation:
         self.turns: list[Turn] = store.turns(conversation_id)
         self._store = store
         self._busy = threading.Lock()
-        settings = workspace.settings
+        self._tokens = TokenLimit(workspace.settings.max_tokens)
         self._agent = create_agent(
             chat,
             wrap_tools(tools, workspace),
             system_prompt=system_prompt,
-            middleware=_middleware(workspace, settings, model),
+            middleware=_middleware(workspace, chat, model, self._tokens),
             checkpointer=store.checkpointer(),
         )
-        self._config: RunnableConfig = {"configurable": {"thread_id": conversation_id}}
+        self._config = _thread(conversation_id)
+        with claimed(workspace.layers.folder) as mine:
+            if mine:
+                self._catch_up()
+
+    @property
+    def tokens(self) -> int:
+        """Tokens sent and received for the last question, as reported or estimated; 0 offline."""
+        return self._tokens.spent
 
     def ask(self, question: str) -> Iterator[Event]:
         """Answer a question: steps and text as they come, `Answered` last, whatever happens.
@@ -177,44 +204,109 @@ class Conversation:
             raise QuestionError(
                 "the previous question is still being answered", next_step="wait for it, or press stop first"
             )
-        record = Record(question, f"q{len(self.turns) + 1}")
         try:
-            self.workspace.stop.clear()
-            try:
-                yield from self._run(record)
-                yield from record.abandon("stopped before it gave a result")
-            except (GeneratorExit, KeyboardInterrupt):
-                list(record.abandon("stopped before it gave a result"))
-                record.end("stopped", self._stopped_text(record))
-                self._finish(record)
-                raise
-            answered = self._finish(record)
+            with claimed(self.workspace.layers.folder) as mine:
+                if not mine:
+                    raise QuestionError(
+                        "this conversation is being answered in another window or program",
+                        next_step="wait for it, or start a new conversation",
+                    )
+                answered = yield from self._answer_alone(question)
         finally:
             self._busy.release()
         yield answered
 
+    def _answer_alone(self, question: str) -> Generator[Event, None, Answered]:
+        self._catch_up()
+        record = Record(question, f"q{len(self.turns) + 1}")
+        self._tokens.spent = 0
+        self.workspace.stop.clear()
+        try:
+            yield from self._run(record)
+            yield from record.abandon("stopped before it gave a result")
+        except (GeneratorExit, KeyboardInterrupt):
+            list(record.abandon("stopped before it gave a result"))
+            record.end("stopped", self._stopped_text(record))
+            self._finish(record)
+            raise
+        return self._finish(record)
+
+    def _catch_up(self) -> None:
+        """Take in what other programs have added, and what one left behind that was killed."""
+        self.turns = self._store.turns(self.id)
+        cut_off = self._store.in_hand(self.id)
+        if cut_off is not None:
+            self._store.append(self.id, cut_off)
+            self.turns.append(cut_off)
+        state = self._agent.get_state(self._config).values
+        messages = state.get("messages", [])
+        # Conversations of earlier versions did not count.
+        known = state.get("asked", len(self.turns) if messages else 0)
+        if known < len(self.turns):
+            self._remember(self._config, history(self.turns[known:]), len(self.turns))
+
+    def _remember(self, thread: RunnableConfig, messages: Sequence[AnyMessage], asked: int) -> None:
+        self._agent.update_state(thread, {"messages": list(messages), "asked": asked}, as_node="model")
+
+    def branch(self, keep: int) -> str:
+        """Begin another conversation with the first turns of this one, and their layers; its id.
+
+        To edit a question and run it again: branch before it, open the branch, ask.
+
+        Parameters
+        ----------
+        keep
+            How many turns to keep, 0 to all of them.
+
+        Raises
+        ------
+        QuestionError
+            If there are not so many turns.
+        """
+        turns = self._store.turns(self.id)
+        if not 0 <= keep <= len(turns):
+            raise QuestionError(
+                f"this conversation has {len(turns)} turns, so {keep} cannot be kept",
+                allowed=f"0 to {len(turns)}",
+            )
+        branch, layers, output = uuid.uuid4().hex, self.workspace.layers.folder, self.workspace.output
+        copy_results(turns[:keep], (layers, layers.parent / branch), (output, output.parent / branch))
+        if keep:
+            messages = self._agent.get_state(self._config).values.get("messages", [])
+            self._remember(_thread(branch), first_questions(messages, turns, keep), keep)
+        self._store.branch(self.id, branch, turns[:keep])
+        return branch
+
     def _run(self, record: Record) -> Iterator[Event]:
         """Drive the agent; afterwards ``record`` has a text and a status."""
         stream = self._agent.stream(
-            {"messages": [HumanMessage(record.question)]},
+            cast(Any, {"messages": [HumanMessage(record.question)], "asked": len(self.turns) + 1}),
             self._config,
             stream_mode=["updates", "messages"],
             version="v2",
             durability="exit",  # one checkpoint for each question: whole or not there
         )
         try:
+            self._note(record)
             for part in stream:
-                yield from record.take(part)
+                for event in record.take(part):
+                    if isinstance(event, StepFinished):
+                        self._note(record)
+                    yield event
         except (GeneratorExit, KeyboardInterrupt):
-            # Whatever still runs in the agent's threads must end before the lock is given back.
-            self.workspace.stop.set()
-            with suppress(Cancelled):
-                stream.close()  # type: ignore[attr-defined]  # typed as an iterator, made by a generator
+            self._end(stream)
             raise
         except Cancelled:
             record.end("stopped", self._stopped_text(record))
         except ModelCallLimitExceededError:
-            record.end("failed", self._limit_text(record))
+            calls = self.workspace.settings.max_model_calls
+            record.end("failed", self._limit_text(record, f"{calls} rounds"))
+        except TokenLimitExceeded:
+            tokens = self.workspace.settings.max_tokens
+            record.end("failed", self._limit_text(record, f"{tokens} tokens"))
+        except ReplyTooLong as error:
+            self._end(stream)
+            record.end("failed", f"The model wrote on and on: {error}.{kept(record.layer_ids)}")
         except Exception as error:
             # The chat must go on whatever a model or a library raises; the log keeps the reason. What a
             # server says is not logged whole: it may repeat the key.
@@ -224,10 +316,30 @@ class Conversation:
         else:
             record.conclude()
 
+    def _end(self, stream: Iterator[Any]) -> None:
+        """End whatever still runs in the agent's threads, before the lock is given back."""
+        self.workspace.stop.set()
+        with suppress(Cancelled):
+            stream.close()  # type: ignore[attr-defined]  # typed as an iterator, made by a generator
+
+    def _note(self, record: Record) -> None:
+        """Keep what came so far, in case the program is killed."""
+        turn = replace(
+            record.turn(self.model, Evidence(citations=record.layer_ids), ()),
+            answer=CUT_OFF + kept(record.layer_ids),
+            status="stopped",
+        )
+        try:
+            self._store.begin(self.id, turn)
+        except InputError as error:
+            log.error("question in hand not noted", exc_info=error)
+
     def _finish(self, record: Record) -> Answered:
         """Check, mark what no tool gave, store, and make the last event."""
         evidence = self._evidence(record)
         record.text = mark(record.text, evidence)
+        if record.status == "answered":
+            record.text += given_up(record.failures)
         turn = record.turn(self.model, evidence, self._suggestions(record))
         self.turns.append(turn)
         try:
@@ -257,10 +369,9 @@ class Conversation:
     def _stopped_text(self, record: Record) -> str:
         return "Stopped." + kept(record.layer_ids)
 
-    def _limit_text(self, record: Record) -> str:
-        calls = self.workspace.settings.max_model_calls
+    def _limit_text(self, record: Record, limit: str) -> str:
         return (
-            f"I gave up after {calls} rounds without an answer.{kept(record.layer_ids)} "
+            f"I gave up after {limit} without an answer.{kept(record.layer_ids)} "
             "Ask a narrower question, or go on from one of the layers."
         )
 
@@ -283,6 +394,7 @@ def describe_state(workspace: Workspace) -> str:
         "# Now",
         f"Body: {workspace.body.name}. Index: {index.manifest.name}, {len(index)} tiles of "
         f"{index.grid.tile_km:g} km. Named places: {'yes' if workspace.gazetteer is not None else 'none'}.",
+        f"Area: {describe_area(index)}. "
         f"Context rasters: {', '.join(raster.name for raster in workspace.context) or 'none'}.",
         "Layers of this conversation:" if layers else "Layers of this conversation: none yet.",
     ]
@@ -296,8 +408,28 @@ def describe_state(workspace: Workspace) -> str:
     return "\n".join(lines)
 
 
-def _middleware(workspace: Workspace, settings: Settings, model: str) -> list[AgentMiddleware[Any, Any, Any]]:
+def describe_area(index: TileIndex) -> str:
+    """Where the tiles of an index lie: bounds in degrees, and their share of the body."""
+    tiles = index.tiles
+    if not len(tiles):
+        return "no tiles"
+    lat, lon = tiles["lat"], tiles["lon"]
+    share = float(tiles["area_km2"].sum()) / (4.0 * math.pi * index.body.radius_km**2)
+    return (
+        f"tiles between latitudes {lat.min():.1f} and {lat.max():.1f}, longitudes {lon.min():.1f} and "
+        f"{lon.max():.1f}, {100.0 * min(share, 1.0):.2g} % of the body"
+    )
+
+
+def _thread(conversation_id: str) -> RunnableConfig:
+    return {"configurable": {"thread_id": conversation_id, "checkpoint_ns": ""}}
+
+
+def _middleware(
+    workspace: Workspace, chat: BaseChatModel, model: str, tokens: TokenLimit
+) -> list[AgentMiddleware[Any, Any, Any]]:
     """Outermost first. `ValidHistory` must come before the limit: its jump would skip the count otherwise."""
+    settings = workspace.settings
     stack: list[AgentMiddleware[Any, Any, Any]] = [
         ValidHistory(),
         LiveState(lambda: describe_state(workspace)),
@@ -306,9 +438,17 @@ def _middleware(workspace: Workspace, settings: Settings, model: str) -> list[Ag
         OneAtATime(workspace),
     ]
     if model.strip() != OFFLINE:
-        trim = ClearToolUsesEdit(trigger=CONTEXT_TOKENS, keep=RECENT_RESULTS)
+        room = settings.context_tokens
+        trim = ClearToolUsesEdit(trigger=int(room * FORGET_SHARE), keep=RECENT_RESULTS)
+        summary = SummarizationMiddleware(
+            chat,
+            trigger=("tokens", room),
+            keep=("tokens", int(room * KEEP_SHARE)),
+            trim_tokens_to_summarize=room,
+            summarizer=Summariser(chat, workspace.stop),
+        )
         retry = ModelRetryMiddleware(
             max_retries=1, retry_on=is_broken_stream, on_failure="error", initial_delay=0.5
         )
-        stack += [ContextEditingMiddleware(edits=[trim]), retry]
-    return [*stack, Stoppable(workspace), error_middleware()]
+        stack = [summary, *stack, ContextEditingMiddleware(edits=[trim]), tokens, retry]
+    return [*stack, Validated(workspace), Stoppable(workspace), error_middleware()]

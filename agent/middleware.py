@@ -1,4 +1,4 @@
-"""What surrounds every model call and tool call: stop, live state, a history that providers accept."""
+"""What surrounds every model call and tool call: stop, live state, limits, a history providers accept."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from typing import Any, TypeVar
+from contextvars import ContextVar
+from typing import Any, NotRequired, TypeVar
 
 from langchain.agents.middleware import AgentMiddleware, hook_config
 from langchain.agents.middleware.types import AgentState, ModelRequest, ModelResponse, ToolCallRequest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages.utils import count_tokens_approximately
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
@@ -27,20 +29,48 @@ STOPPED_CALL = "The user pressed stop before this call gave a result."
 UNANSWERED_CALL = "This call was cut off before it gave a result. Call it again if its result is needed."
 MALFORMED_CALL = "The arguments of this call were not valid JSON. Call it again with one JSON object."
 UNANSWERED_QUESTION = "(This question was cut off before it was answered.)"
+SUMMARY_READ = "(Read.)"
+
+# Time that a stopped tool has to end by itself, so that what it finishes just now is kept.
+GRACE_S = 0.5
+_stop_of_call: ContextVar[threading.Event | None] = ContextVar("stop_of_call", default=None)
+
+
+class CallStop(threading.Event):
+    """The stop of one tool call: set with the user's, and for good once nobody waits for the call."""
+
+    def __init__(self, users: threading.Event) -> None:
+        super().__init__()
+        self._users = users
+
+    def is_set(self) -> bool:
+        """Whether the call should end."""
+        return super().is_set() or self._users.is_set()
+
+
+def stop_of_call(otherwise: threading.Event) -> threading.Event:
+    """The stop that the tool call of this thread must look at."""
+    return _stop_of_call.get() or otherwise
+
+
+class TokenLimitExceeded(Exception):
+    """One question took more tokens than it may."""
 
 
 class Stoppable(AgentMiddleware[AgentState[Any], Any, Any]):
     """Ends the run with `Cancelled` soon after the stop event is set.
 
-    At every model call; during one too, which is left to end unheard in its own thread, because a server
-    that hangs cannot be interrupted otherwise. Tools look at the event themselves; their calls are answered
-    with an error, so that the results of those before are kept with the history.
+    Model calls are left to end unheard in their own threads, because a server that hangs cannot be
+    interrupted otherwise. Tools look at their stop between pieces of work, and are left behind too if one
+    piece takes long: then they end after it, and make no layer. Their calls are answered with an error, so
+    that the results of those before are kept with the history.
     """
 
-    def __init__(self, workspace: Workspace, poll_s: float = 0.05) -> None:
+    def __init__(self, workspace: Workspace, poll_s: float = 0.05, grace_s: float = GRACE_S) -> None:
         super().__init__()
         self._workspace = workspace
         self._poll_s = poll_s
+        self._grace_s = grace_s
 
     def wrap_model_call(self, request: ModelRequest[Any], handler: ModelHandler) -> ModelResponse[Any]:
         """Call the model unless stopped, and give up waiting for it once stopped."""
@@ -50,12 +80,19 @@ class Stoppable(AgentMiddleware[AgentState[Any], Any, Any]):
     def wrap_tool_call(self, request: ToolCallRequest, handler: ToolHandler) -> ToolMessage | Command[Any]:
         """Run the tool unless stopped; failures too get their wall time."""
         started = time.perf_counter()
+        stop = CallStop(self._workspace.stop)
+        before = _stop_of_call.set(stop)
         try:
             self._workspace.check_stop()
-            message = handler(request)
+            message = run_until_stopped(
+                lambda: handler(request), self._workspace.stop, self._poll_s, self._grace_s
+            )
         except Cancelled:
+            stop.set()
             call = request.tool_call
             message = ToolMessage(STOPPED_CALL, tool_call_id=call["id"], name=call["name"], status="error")
+        finally:
+            _stop_of_call.reset(before)
         if isinstance(message, ToolMessage) and message.artifact is None:
             message.artifact = {"seconds": time.perf_counter() - started}
         return message
@@ -111,8 +148,55 @@ class LiveState(AgentMiddleware[AgentState[Any], Any, Any]):
         return handler(request.override(system_message=SystemMessage(prompt + self._describe())))
 
 
-class ValidHistory(AgentMiddleware[AgentState[Any], Any, Any]):
+class TokenLimit(AgentMiddleware[AgentState[Any], Any, Any]):
+    """Counts the tokens of a question, as the server reports them or by a rule of thumb, and ends it in time.
+
+    Attributes
+    ----------
+    spent
+        Tokens sent and received since it was last set to 0.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.spent = 0
+        self._limit = limit
+        self._of_tools: int | None = None
+
+    def wrap_model_call(self, request: ModelRequest[Any], handler: ModelHandler) -> ModelResponse[Any]:
+        """Call the model unless the limit is reached.
+
+        Raises
+        ------
+        TokenLimitExceeded
+            If it is.
+        """
+        if self.spent >= self._limit:
+            raise TokenLimitExceeded(f"{self.spent} tokens, and {self._limit} are allowed")
+        response = handler(request)
+        replies = [message for message in response.result if isinstance(message, AIMessage)]
+        reported = [message.usage_metadata for message in replies if message.usage_metadata]
+        if reported:
+            self.spent += sum(usage["total_tokens"] for usage in reported)
+        else:
+            prompt = [request.system_message] if request.system_message else []
+            if self._of_tools is None:  # the same in every call
+                self._of_tools = count_tokens_approximately([], tools=list(request.tools))
+            self.spent += self._of_tools
+            self.spent += count_tokens_approximately([*prompt, *request.messages, *response.result])
+        return response
+
+
+class MemoryState(AgentState[Any]):
+    """The state of a conversation: its messages, and how many questions they speak of."""
+
+    asked: NotRequired[int]
+
+
+class ValidHistory(AgentMiddleware[MemoryState, Any, Any]):
     """Shows the model a history that every provider accepts, whatever a stop or a kill left behind."""
+
+    state_schema = MemoryState
 
     def wrap_model_call(self, request: ModelRequest[Any], handler: ModelHandler) -> ModelResponse[Any]:
         """Repair for this call only, what is stored stays as it happened; give the new calls proper ids."""
@@ -123,7 +207,7 @@ class ValidHistory(AgentMiddleware[AgentState[Any], Any, Any]):
         return response
 
     @hook_config(can_jump_to=["model"])
-    def after_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
+    def after_model(self, state: MemoryState, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Ask again when the only calls are malformed: the loop would take them for an empty answer."""
         last = state["messages"][-1]
         if isinstance(last, AIMessage) and last.invalid_tool_calls and not last.tool_calls:
@@ -147,7 +231,7 @@ def repair(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
         repaired.extend(pending.values())
         pending = _stand_ins(message) if isinstance(message, AIMessage) else {}
         if isinstance(message, HumanMessage) and repaired and not _is_answer(repaired[-1]):
-            repaired.append(AIMessage(UNANSWERED_QUESTION))
+            repaired.append(AIMessage(SUMMARY_READ if is_summary(repaired[-1]) else UNANSWERED_QUESTION))
         repaired.append(message)
     return repaired + list(pending.values())
 
@@ -168,13 +252,23 @@ def with_call_ids(message: AIMessage) -> AIMessage:
     return message.model_copy(update={"tool_calls": calls, "invalid_tool_calls": malformed})
 
 
-def run_until_stopped(call: Callable[[], T], stop: threading.Event, poll_s: float) -> T:
+def is_summary(message: AnyMessage) -> bool:
+    """Whether this message stands for older ones that were summarised."""
+    return isinstance(message, HumanMessage) and message.additional_kwargs.get("lc_source") == "summarization"
+
+
+def run_until_stopped(call: Callable[[], T], stop: threading.Event, poll_s: float, grace_s: float = 0.0) -> T:
     """Run a call in a thread of its own and return its result.
+
+    Parameters
+    ----------
+    grace_s
+        How long it may still take once ``stop`` is set.
 
     Raises
     ------
     Cancelled
-        As soon as ``stop`` is set; the thread ends when its call does and nobody hears of it.
+        That long after ``stop`` is set; the thread ends when its call does and nobody hears of it.
     """
     future: Future[T] = Future()
     context = contextvars.copy_context()
@@ -185,9 +279,11 @@ def run_until_stopped(call: Callable[[], T], stop: threading.Event, poll_s: floa
         except BaseException as error:  # whatever it is belongs to the caller's thread
             future.set_exception(error)
 
-    threading.Thread(target=work, name="model call", daemon=True).start()
+    threading.Thread(target=work, name="call", daemon=True).start()
     while not wait([future], timeout=poll_s).done:
         if stop.is_set():
+            if grace_s and wait([future], timeout=grace_s).done:
+                break
             raise Cancelled("stopped by the user")
     return future.result()
 

@@ -7,9 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
 
 from agent.events import AnswerText, Event, Evidence, Status, Step, StepFinished, StepStarted, Turn
+from agent.validation import GIVEN_UP
+
+# Longer than any answer, and than the arguments of any call: a model that writes more is not going to end.
+MAX_REPLY_CHARS = 60_000
+
+
+class ReplyTooLong(Exception):
+    """One reply of a model has more characters than any sensible one."""
 
 
 class Record:
@@ -21,6 +29,8 @@ class Record:
         Finished calls, in the order they ended.
     text, status, suggestions
         The answer, how the question ended, and what the model says may be asked next.
+    failures
+        Why tools failed that failed twice and never worked after, by name.
 
     Parameters
     ----------
@@ -34,12 +44,15 @@ class Record:
         self.text = ""
         self.status: Status = "failed"
         self.suggestions: tuple[str, ...] = ()
+        self.failures: dict[str, str] = {}
         self._prefix = prefix
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._clock = time.perf_counter()
         self._begun = 0
         self._open: dict[str, StepStarted] = {}
         self._writing = ""  # id of the message whose text was shown last
+        self._written = 0  # characters of the reply that is being written
+        self._refusal = self._remark = ""
 
     @property
     def layer_ids(self) -> tuple[str, ...]:
@@ -47,9 +60,17 @@ class Record:
         return tuple(dict.fromkeys(layer_id for step in self.steps for layer_id in step.layer_ids))
 
     def take(self, part: Mapping[str, Any]) -> Iterator[Event]:
-        """Events of one part of the agent's stream."""
+        """Events of one part of the agent's stream.
+
+        Raises
+        ------
+        ReplyTooLong
+            If the model does not end.
+        """
         if part["type"] == "messages":
             message, about = part["data"]
+            if isinstance(message, AIMessageChunk):
+                self._measure(message)
             if isinstance(message, AIMessage) and about.get("langgraph_node") == "model" and message.text:
                 restart = self._writing not in ("", message.id)
                 self._writing = message.id or "?"
@@ -65,10 +86,16 @@ class Record:
 
     def conclude(self) -> None:
         """The agent ended by itself: the last reply is the answer."""
-        if not self.text.strip():
+        if not self.text.strip() and self._refusal:
+            self.end("declined", f"The model refused to answer: {self._refusal}")
+        elif not self.text.strip() and self._remark:
+            self.end("failed", f"The model gave no answer: {self._remark}.{kept(self.layer_ids)}")
+        elif not self.text.strip():
             self.end("failed", "The model gave no answer." + kept(self.layer_ids))
         else:
             self.status = "declined" if any(map(declines, self.steps)) else "answered"
+            if self._remark:
+                self.text += f"\n\n(This answer is not complete: {self._remark}.)"
 
     def end(self, status: Status, text: str) -> None:
         """The question ended in another way."""
@@ -95,7 +122,9 @@ class Record:
         )
 
     def _take_reply(self, message: AIMessage) -> Iterator[Event]:
-        self.text = message.text
+        self.text, self._written = message.text, 0
+        self._refusal = str(message.additional_kwargs.get("refusal") or "")
+        self._remark = _ENDS.get(message.response_metadata.get("finish_reason", ""), "")
         # The offline planner knows which questions it can answer next.
         self.suggestions = tuple(map(str, message.additional_kwargs.get("suggestions", ())))
         for call in message.tool_calls:
@@ -105,6 +134,12 @@ class Record:
             yield self._start(call_id, bad["name"] or "unknown", {})
             why = "the model's arguments were not valid JSON"
             yield self._close(ToolMessage(why, tool_call_id=call_id, status="error"))
+
+    def _measure(self, piece: AIMessageChunk) -> None:
+        calls = (chunk.get("args") or "" for chunk in piece.tool_call_chunks)
+        self._written += len(piece.text) + sum(map(len, calls))
+        if self._written > MAX_REPLY_CHARS:
+            raise ReplyTooLong(f"its reply was ended at {MAX_REPLY_CHARS} characters")
 
     def _start(self, call_id: str, tool: str, arguments: dict[str, Any]) -> StepStarted:
         self._begun += 1
@@ -129,8 +164,18 @@ class Record:
             table=tuple(result.get("table", ())),
             files=tuple(result.get("files", ())),
         )
+        if GIVEN_UP in message.additional_kwargs:
+            self.failures[started.tool] = message.additional_kwargs[GIVEN_UP]
+        elif message.status != "error":
+            self.failures.pop(started.tool, None)
         self.steps.append(finished.step)
         return finished
+
+
+_ENDS = {
+    "length": "the server's limit on the length of a reply was reached",
+    "content_filter": "the server's content filter withheld the rest",
+}
 
 
 def declines(step: Step) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from langchain.agents.middleware import ToolErrorMiddleware
 from langchain.agents.middleware.types import ToolCallRequest
 from langchain_core.tools import StructuredTool
 
+from agent.middleware import stop_of_call
 from retrieval.errors import Cancelled, InputError
 from tools.schema import Json, ToolFunction, ToolSchema, describe_result, fault_text, told, tool_schema
 from tools.workspace import Workspace
@@ -35,7 +37,9 @@ def error_middleware() -> ToolErrorMiddleware[Any, Any]:
 def _wrap(schema: ToolSchema, workspace: Workspace) -> StructuredTool:
     def call(**given: Json) -> tuple[str, dict[str, Json]]:
         started = time.perf_counter()
-        result = schema.function(workspace, **given)
+        # A call that was left behind when the user pressed stop stays stopped, whatever is asked next.
+        own = replace(workspace, stop=stop_of_call(workspace.stop))
+        result = schema.function(own, **given)
         artifact = describe_result(result, workspace, time.perf_counter() - started)
         return told(artifact), artifact
 

@@ -32,8 +32,10 @@ class Settings:
         Default encoder for new indexes.
     lowell_seed
         Seed of the embedded planet. The shipped encoder never saw this seed in training.
-    max_question_chars, max_model_calls, max_tool_calls, model_rows
-        Limits of one question: characters, calls, and table rows a model may see.
+    max_question_chars, max_model_calls, max_tool_calls, max_tokens, model_rows
+        Limits of one question: characters, calls, tokens sent and received, and table rows a model may see.
+    context_tokens
+        How long a conversation may grow before a language model is shown a summary of its beginning.
     workers
         Processes used to read and render tiles.
     mirror
@@ -49,6 +51,8 @@ class Settings:
     max_question_chars: int = 4000
     max_model_calls: int = 24
     max_tool_calls: int = 40
+    max_tokens: int = 1_000_000
+    context_tokens: int = 100_000
     model_rows: int = 30
     workers: int = 2
     mirror: str = ""

@@ -434,7 +434,7 @@ def test_stop_ends_a_model_that_hangs(talk: Ask) -> None:
     gc.collect()
 
 
-def test_a_program_killed_in_the_middle_loses_that_question_only(
+def test_a_program_killed_in_the_middle_keeps_the_steps_that_ended(
     talk: Ask, home: Settings, tmp_path: Path
 ) -> None:
     with openai_server(Say("First."), Call([("seek", {"text": "a"})]), Say("Never seen.")) as server:
@@ -451,8 +451,15 @@ def test_a_program_killed_in_the_middle_loses_that_question_only(
             assert [turn.question for turn in left.turns(conversation.id)] == ["One?"]
             again = talk(server, conversation.id, store=left)
             assert last(list(again.ask("Three?"))).text == "Third."
-        sent = [m["content"] for m in server.requests[-1]["messages"][1:]]
-    assert sent == ["One?", "First.", "Three?"]
+            assert left.turns(conversation.id) == again.turns
+        sent = [(m["role"], m["content"]) for m in server.requests[-1]["messages"][1:]]
+    assert [turn.status for turn in again.turns] == ["answered", "stopped", "answered"]
+    (step,) = again.turns[1].steps
+    assert (step.tool, step.layer_ids) == ("seek", ("L1",))
+    assert "cut off" in again.turns[1].answer
+    assert "[L1]" in again.turns[1].answer
+    assert [role for role, _ in sent] == [*("user", "assistant") * 2, "tool", "assistant", "user"]
+    assert "L1: 5 tiles." in sent[4][1]
 
 
 @pytest.mark.parametrize("drawn", range(1, 6))

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
@@ -26,6 +27,7 @@ class ToyIndex:
     body = get_body("lowell")
     grid = Grid(body, 60.0)
     manifest = SimpleNamespace(name="toy", source={})
+    tiles = pd.DataFrame({"lat": [-10.0, 30.5], "lon": [-20.0, 120.0], "area_km2": [3600.0, 3600.0]})
 
     def __len__(self) -> int:
         return 700

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from retrieval.errors import ToolInputError
-from tools.context import quantities, quantity, values_of
+from tools.context import Quantity, quantities, quantity, values_of
 from tools.layers import Layer
 from tools.results import said, tidy
 from tools.workspace import Workspace
@@ -113,7 +113,21 @@ def read_condition(text: str) -> Condition:
 
 
 def values_named(ws: Workspace, layer: Layer, name: str) -> tuple[str, pd.Series[Any]]:
-    """Values of a column of a layer, or of a known quantity at its rows, and the column's name.
+    """Values of what `named` finds at the rows of a layer, and the column's name.
+
+    Raises
+    ------
+    ToolInputError
+        If there is no such thing; the message names those there are.
+    """
+    found = named(ws, layer, name)
+    if isinstance(found, str):
+        return found, layer.table[found]
+    return found.column, pd.Series(values_of(ws, layer, found), index=layer.table.index)
+
+
+def named(ws: Workspace, layer: Layer, name: str) -> str | Quantity:
+    """A column of a layer, or a known quantity.
 
     A name may leave out the unit at its end and write spaces for underscores: ``elevation`` is
     ``elevation_m``.
@@ -128,16 +142,15 @@ def values_named(ws: Workspace, layer: Layer, name: str) -> tuple[str, pd.Series
     same = [column for column in columns if _plain(column) == wanted]
     same = same or [column for column in columns if _plain(column).rpartition("_")[0] == wanted]
     if len(same) == 1:
-        return same[0], layer.table[same[0]]
+        return same[0]
     try:
-        found = quantity(ws, name)
+        return quantity(ws, name)
     except ToolInputError as error:
         raise ToolInputError(
             f"rows of {layer.id} have no {name[:40]!r}",
             allowed=", ".join(dict.fromkeys([*columns, *quantities(ws)])),
             next_step="use one of these names",
         ) from error
-    return found.column, pd.Series(values_of(ws, layer, found), index=layer.table.index)
 
 
 def holds(condition: Condition, values: pd.Series[Any], column: str) -> Bools:

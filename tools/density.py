@@ -29,6 +29,7 @@ from tools.views import round_step
 from tools.workspace import ToolResult, Workspace, check_number
 
 CELLS = "cells"
+CELL_NAMES = (CELLS, "cell", "area")
 USUAL_CELLS = 400
 LEAST_GROUND = 0.005  # of the ground observed: a class of less is not called the densest
 LEAST_OF_CELL = 0.5  # observed: a cell of less is not called the densest
@@ -56,7 +57,7 @@ def density(ws: Workspace, layer: str, by: str = "latitude", step: float | None 
         Width of a class in the unit of the quantity, or side of the cells in km; chosen if not given.
     """
     chosen = ws.layers.get(layer)
-    if str(by).strip().lower() in (CELLS, "cell", "area"):
+    if str(by).strip().lower() in CELL_NAMES:
         return _by_cells(ws, chosen, step)
     try:
         wanted = quantity(ws, by)
