@@ -20,9 +20,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.serde.types import ERROR
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from agent.events import Turn
@@ -224,7 +226,7 @@ class ConversationStore:
                 serializer = JsonPlusSerializer(allowed_msgpack_modules=None)
                 # Its own connection, because it groups its writes by the driver's implicit transactions.
                 connection = _connect(self.path, isolation_level="DEFERRED")
-                self._saver = SqliteSaver(connection, serde=serializer)
+                self._saver = _Saver(connection, serde=serializer)
                 self._saver.setup()
             return self._saver
 
@@ -304,6 +306,17 @@ class ConversationStore:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+
+
+class _Saver(SqliteSaver):
+    """Keeps no errors: nothing reads them again, and what a server says in one may repeat the key."""
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        kept = [(channel, value) for channel, value in writes if channel != ERROR]
+        if kept:
+            super().put_writes(config, kept, task_id, task_path)
 
 
 def check_conversation_id(conversation_id: str) -> str:

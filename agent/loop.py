@@ -444,7 +444,7 @@ def _middleware(
             chat,
             trigger=("tokens", room),
             keep=("tokens", int(room * KEEP_SHARE)),
-            trim_tokens_to_summarize=room,
+            trim_tokens_to_summarize=None,
             summarizer=Summariser(chat, workspace.stop),
         )
         retry = ModelRetryMiddleware(

@@ -16,11 +16,12 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemM
 from langchain_core.messages.utils import get_buffer_string
 
 from agent.events import Step, Turn
-from agent.middleware import is_summary, run_until_stopped
+from agent.middleware import is_summary, own_stop, run_until_stopped
 from agent.models import is_servers_fault
 from tools.schema import TOLD, told
 
 QUESTION_CHARS = 300
+LONGEST_FALLBACK = 6000
 SUMMARISE = (
     "Summarise this conversation between a user and an assistant that measures landforms with tools, so "
     "that the assistant can go on from the summary alone. In at most 400 words: what the user wants to know; "
@@ -48,12 +49,18 @@ class Summariser:
         """
         asked = [SystemMessage(SUMMARISE), HumanMessage(get_buffer_string(messages))]
         try:
-            return run_until_stopped(lambda: self._chat.invoke(asked).text, self._stop, self._poll_s)
+            with own_stop(self._stop):
+                return run_until_stopped(lambda: self._chat.invoke(asked).text, self._stop, self._poll_s)
         except Exception as error:
             if not is_servers_fault(error):
                 raise
-        questions = [m.text[:QUESTION_CHARS] for m in messages if isinstance(m, HumanMessage)]
-        return "The user asked: " + " | ".join(questions)
+        earlier = [message.text for message in messages if is_summary(message)]
+        questions = [
+            message.text[:QUESTION_CHARS]
+            for message in messages
+            if isinstance(message, HumanMessage) and not is_summary(message)
+        ]
+        return " ".join([*earlier, "The user asked:", " | ".join(questions)])[-LONGEST_FALLBACK:]
 
 
 def history(turns: Iterable[Turn]) -> list[AnyMessage]:

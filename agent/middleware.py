@@ -6,8 +6,9 @@ import contextvars
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NotRequired, TypeVar
 
@@ -37,7 +38,7 @@ _stop_of_call: ContextVar[threading.Event | None] = ContextVar("stop_of_call", d
 
 
 class CallStop(threading.Event):
-    """The stop of one tool call: set with the user's, and for good once nobody waits for the call."""
+    """The stop of one call: set with the user's, and for good once nobody waits for the call."""
 
     def __init__(self, users: threading.Event) -> None:
         super().__init__()
@@ -51,6 +52,12 @@ class CallStop(threading.Event):
 def stop_of_call(otherwise: threading.Event) -> threading.Event:
     """The stop that the tool call of this thread must look at."""
     return _stop_of_call.get() or otherwise
+
+
+def left_behind() -> bool:
+    """Whether nobody waits any more for the call that runs in this thread."""
+    stop = _stop_of_call.get()
+    return stop is not None and stop.is_set()
 
 
 class TokenLimitExceeded(Exception):
@@ -75,27 +82,38 @@ class Stoppable(AgentMiddleware[AgentState[Any], Any, Any]):
     def wrap_model_call(self, request: ModelRequest[Any], handler: ModelHandler) -> ModelResponse[Any]:
         """Call the model unless stopped, and give up waiting for it once stopped."""
         self._workspace.check_stop()
-        return run_until_stopped(lambda: handler(request), self._workspace.stop, self._poll_s)
+        with own_stop(self._workspace.stop):
+            return run_until_stopped(lambda: handler(request), self._workspace.stop, self._poll_s)
 
     def wrap_tool_call(self, request: ToolCallRequest, handler: ToolHandler) -> ToolMessage | Command[Any]:
         """Run the tool unless stopped; failures too get their wall time."""
         started = time.perf_counter()
-        stop = CallStop(self._workspace.stop)
-        before = _stop_of_call.set(stop)
         try:
             self._workspace.check_stop()
-            message = run_until_stopped(
-                lambda: handler(request), self._workspace.stop, self._poll_s, self._grace_s
-            )
+            with own_stop(self._workspace.stop):
+                message = run_until_stopped(
+                    lambda: handler(request), self._workspace.stop, self._poll_s, self._grace_s
+                )
         except Cancelled:
-            stop.set()
             call = request.tool_call
             message = ToolMessage(STOPPED_CALL, tool_call_id=call["id"], name=call["name"], status="error")
-        finally:
-            _stop_of_call.reset(before)
         if isinstance(message, ToolMessage) and message.artifact is None:
             message.artifact = {"seconds": time.perf_counter() - started}
         return message
+
+
+@contextmanager
+def own_stop(users: threading.Event) -> Iterator[None]:
+    """Give the call of this block a stop of its own, which is set for good when it is left behind."""
+    stop = CallStop(users)
+    before = _stop_of_call.set(stop)
+    try:
+        yield
+    except Cancelled:
+        stop.set()
+        raise
+    finally:
+        _stop_of_call.reset(before)
 
 
 class OneAtATime(AgentMiddleware[AgentState[Any], Any, Any]):

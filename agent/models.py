@@ -26,12 +26,15 @@ from retrieval.errors import SettingsError
 from retrieval.settings import Settings
 
 OFFLINE = "offline"
+PROVIDER = "openai"
 PROVIDER_URL = "https://api.openai.com/v1"
 ALLOWED = "offline, or openai:NAME with the name of a model that the server knows"
 
 # A busy or restarting server is asked again this often, with growing pauses, before any of it is shown.
 SERVER_RETRIES = 3
 TIMEOUT_S = 120.0
+LIST_TIMEOUT_S = 10.0
+LISTED_MODELS = 40
 # Local servers want some key and ignore which.
 DUMMY_KEY = "none-needed"
 
@@ -54,6 +57,8 @@ def make_model(name: str, settings: Settings, planner: Callable[[], BaseChatMode
     """
     if name.strip() == OFFLINE:
         return planner()
+    if name.strip() == f"{PROVIDER}:":
+        raise _no_model_named(settings)
     server_name = _openai_name(name)
     url = base_url(settings)
     if not settings.openai_api_key.strip() and not settings.openai_base_url.strip():
@@ -64,9 +69,9 @@ def make_model(name: str, settings: Settings, planner: Callable[[], BaseChatMode
             next_step="set one of them, or use the model offline, which needs neither",
         )
     # Half a second that who works offline need not wait.
-    from langchain_openai import ChatOpenAI
+    from agent.openai_chat import OpenAIChat
 
-    return ChatOpenAI(
+    return OpenAIChat(
         model=server_name,
         base_url=url,
         api_key=SecretStr(settings.openai_api_key.strip() or DUMMY_KEY),
@@ -74,9 +79,38 @@ def make_model(name: str, settings: Settings, planner: Callable[[], BaseChatMode
         timeout=TIMEOUT_S,
         # Other servers know this protocol only; for its own models the provider's client knows best.
         use_responses_api=False if url != PROVIDER_URL else None,
-        stream_usage=False,
+        # Not every other server knows the option; without it tokens are estimated.
+        stream_usage=url == PROVIDER_URL,
         streaming=True,
     )
+
+
+def list_models(settings: Settings) -> list[str]:
+    """Models that the server offers, as ``openai:NAME``, in alphabetical order.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be reached, or does not say.
+    """
+    import openai
+
+    url = base_url(settings)
+    try:
+        with openai.OpenAI(
+            api_key=settings.openai_api_key.strip() or DUMMY_KEY,
+            base_url=url,
+            timeout=LIST_TIMEOUT_S,
+            max_retries=1,
+        ) as client:
+            return sorted(f"{PROVIDER}:{model.id}" for model in client.models.list())
+    except (openai.OpenAIError, AttributeError, TypeError) as error:  # the last two: no list of models
+        code = getattr(error, "status_code", None)
+        why = f"status {code}" if code else type(error).__name__
+        raise SettingsError(
+            f"{_host(url)} does not say which models it has ({why})",
+            next_step="check OPENAI_BASE_URL and OPENAI_API_KEY, or ask whoever runs the server",
+        ) from None  # what the server said may repeat the key
 
 
 def label_of(name: str, settings: Settings) -> str:
@@ -128,7 +162,8 @@ def explain_failure(error: Exception, name: str, settings: Settings) -> str:
     label = label_of(name, settings)
     for kinds, text in _EXPLANATIONS:
         if isinstance(error, kinds):
-            return text.format(label=label)
+            known = _known_models(settings) if ModelNotFoundError in kinds else ""
+            return text.format(label=label) + (f" It has: {known}." if known else "")
     if is_broken_stream(error):
         return f"The connection to {label} broke while it was answering. Try again."
     if isinstance(error, ModelConnectionError):
@@ -165,9 +200,25 @@ _EXPLANATIONS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
 )
 
 
+def _no_model_named(settings: Settings) -> SettingsError:
+    # Nobody is asked for a list whom the user has not chosen by a key or an address.
+    chosen = settings.openai_api_key.strip() or settings.openai_base_url.strip()
+    known = _known_models(settings) if chosen else ""
+    return SettingsError(f"{PROVIDER}: names no model", allowed=f"{OFFLINE}, {known}" if known else ALLOWED)
+
+
+def _known_models(settings: Settings) -> str:
+    try:
+        names = list_models(settings)
+    except SettingsError:
+        return ""
+    more = f", and {len(names) - LISTED_MODELS} more" if len(names) > LISTED_MODELS else ""
+    return ", ".join(names[:LISTED_MODELS]) + more
+
+
 def _openai_name(name: str) -> str:
     provider, _, model = name.strip().partition(":")
-    if provider != "openai" or not model.strip():
+    if provider != PROVIDER or not model.strip():
         raise SettingsError(f"there is no model {name[:80]!r}", allowed=ALLOWED)
     return model.strip()
 

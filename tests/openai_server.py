@@ -55,6 +55,30 @@ class Drop:
 
 
 @dataclass(frozen=True)
+class Refuse:
+    """The model will not: a refusal in the place of text, in pieces."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class CutOff:
+    """Some text, then the server ends it: ``length`` or ``content_filter``."""
+
+    text: str
+    reason: str = "length"
+
+
+@dataclass(frozen=True)
+class Babble:
+    """The same text again and again until the client goes away; as arguments of a call if one is named."""
+
+    text: str
+    tool: str = ""
+    at_most: int = 20_000
+
+
+@dataclass(frozen=True)
 class Hang:
     """Some text, then silence until the event is set."""
 
@@ -62,7 +86,7 @@ class Hang:
     text: str = ""
 
 
-Reply = Say | Call | Fail | Drop | Hang
+Reply = Say | Call | Fail | Drop | Hang | Refuse | CutOff | Babble
 
 
 @dataclass
@@ -73,6 +97,8 @@ class OpenAIServer:
     ----------
     replies
         A reply, or a function that makes it from the request.
+    models
+        Those it lists; none at all: it knows no such request.
     requests
         Bodies of the requests that were accepted or refused, in order.
     keys
@@ -81,6 +107,7 @@ class OpenAIServer:
 
     replies: list[Reply | Callable[[Json], Reply]]
     url: str = ""
+    models: list[str] = field(default_factory=lambda: ["m", "large"])
     requests: list[Json] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
 
@@ -137,6 +164,16 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # chunks, so that a broken connection can be told from the end
     server_script: OpenAIServer
 
+    def do_GET(self) -> None:
+        script = self.server_script
+        script.keys.append(self.headers.get("Authorization", ""))
+        assert self.path == "/v1/models"
+        if not script.models:
+            self._refuse(Fail(404, "no such address"))
+            return
+        listed = [{"id": name, "object": "model", "created": 0, "owned_by": "x"} for name in script.models]
+        self._answer(200, {"object": "list", "data": listed})
+
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         script = self.server_script
@@ -161,7 +198,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._stream(reply, number=len(script.requests))
 
     def _stream(self, reply: Reply, number: int) -> None:
-        text = reply.text if not isinstance(reply, Fail) else ""
+        if isinstance(reply, Babble):
+            self._babble(reply)
+            return
+        if isinstance(reply, Refuse):
+            for piece in _split(reply.text, 3):
+                self._send({"refusal": piece})
+        text = reply.text if not isinstance(reply, (Fail, Refuse)) else ""
         for piece in _split(text, reply.pieces if isinstance(reply, Say) else 2):
             self._send({"content": piece})
         if isinstance(reply, Hang):
@@ -176,9 +219,18 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send({"tool_calls": [{**first, "function": {"name": name, "arguments": ""}}]})
                 for piece in _split(raw, reply.pieces):
                     self._send({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
-        self._send({}, finish="tool_calls" if isinstance(reply, Call) else "stop")
+        usual = "tool_calls" if isinstance(reply, Call) else "stop"
+        self._send({}, finish=reply.reason if isinstance(reply, CutOff) else usual)
         self._chunk("data: [DONE]\n\n")
         self._chunk("")
+
+    def _babble(self, reply: Babble) -> None:
+        if reply.tool:
+            function = {"name": reply.tool, "arguments": '{"text": "'}
+            self._send({"tool_calls": [{"index": 0, "id": "b", "type": "function", "function": function}]})
+        for _ in range(reply.at_most):
+            more = [{"index": 0, "function": {"arguments": reply.text}}]
+            self._send({"tool_calls": more} if reply.tool else {"content": reply.text})
 
     def _send(self, delta: Json, finish: str | None = None) -> None:
         choice = {"index": 0, "delta": {"role": "assistant", **delta}, "finish_reason": finish}
@@ -191,8 +243,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _refuse(self, reply: Fail) -> None:
-        body = json.dumps({"error": {"message": reply.message, "code": reply.code, "type": "x"}}).encode()
-        self.send_response(reply.status)
+        self._answer(reply.status, {"error": {"message": reply.message, "code": reply.code, "type": "x"}})
+
+    def _answer(self, status: int, values: Json) -> None:
+        body = json.dumps(values).encode()
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Retry-After-Ms", "5")

@@ -4,7 +4,7 @@ import pytest
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from langchain_openai import ChatOpenAI
 
-from agent.models import explain_failure, label_of, make_model
+from agent.models import explain_failure, label_of, list_models, make_model
 from retrieval.errors import SettingsError
 from retrieval.settings import Settings
 from tests.openai_server import Call, Say, openai_server
@@ -85,3 +85,25 @@ def test_a_fault_of_ours_is_not_blamed_on_the_model(home: Settings) -> None:
     text = explain_failure(KeyError("secret detail"), "offline", home)
     assert "fault of the program (KeyError)" in text
     assert "secret detail" not in text
+
+
+def test_models_are_listed_by_the_server(home: Settings) -> None:
+    with openai_server(Say("")) as server:
+        settings = replace(home, openai_base_url=server.url, openai_api_key="sk-secret")
+        assert list_models(settings) == ["openai:large", "openai:m"]
+        assert server.keys == ["Bearer sk-secret"]
+        with pytest.raises(SettingsError, match="Allowed: offline, openai:large, openai:m"):
+            make("openai:", settings)
+
+
+def test_a_server_without_a_list_of_models_is_said_so(home: Settings) -> None:
+    with openai_server(Say("")) as server:
+        server.models = []
+        settings = replace(home, openai_base_url=server.url, openai_api_key="sk-secret")
+        with pytest.raises(SettingsError, match=r"does not say which models it has \(status 404\)") as caught:
+            list_models(settings)
+        assert "sk-secret" not in str(caught.value)
+        with pytest.raises(SettingsError, match="Allowed: offline, or openai:NAME"):
+            make("openai:", settings)
+    with pytest.raises(SettingsError, match="does not say which models it has"):
+        list_models(settings)  # and now it is gone
