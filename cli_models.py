@@ -307,6 +307,63 @@ def evaluate_associations(
         print(associations_text(report))
 
 
+@evaluate_app.command("agent")
+def evaluate_agent(
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the planet; default: the embedded one's.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="offline, or openai:NAME.")] = "",
+    families: Annotated[
+        list[str] | None, typer.Option("--families", help="Only these; may be given several times, or a,b.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many of each family.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, max=100, help="How often each wording is asked.")] = 1,
+    questions: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of other questions.")
+    ] = None,
+    index: Annotated[str, typer.Option("--index", help="Another index of Lowell.")] = "",
+    maps: Annotated[
+        bool,
+        typer.Option("--maps/--no-maps", help="Let it draw maps: not judged, but slow."),
+    ] = True,
+    details: Annotated[bool, typer.Option("--details", help="Every answer in the JSON.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask questions whose answers the truth of a synthetic planet gives, and score plans and answers."""
+    from agent.evaluate.expected import KINDS
+    from agent.evaluate.ground import open_ground
+    from agent.evaluate.report import agent_text
+    from agent.evaluate.run import ask_all
+    from agent.evaluate.scoring import score, summed
+    from agent.evaluate.suite import QUESTIONS_FOLDER, read_suite
+    from retrieval.encoder import load_encoder
+    from retrieval.index import open_matching
+    from retrieval.library import encoder_name, index_folder, open_planet
+
+    settings, prompts = load_settings(), load_prompts()
+    chosen = [name for text in families or () for name in text.split(",") if name]
+    suite = read_suite(questions or QUESTIONS_FOLDER, chosen, limit, tuple(KINDS))
+    encoder = load_encoder(encoder_name(index, settings) if index else settings.encoder)
+    name = model or settings.model
+    with progress_bar() as progress:
+        if index:
+            opened = open_matching(index_folder(index, settings), encoder)
+        else:
+            planet = settings.lowell_seed if seed is None else seed
+            opened = open_planet(planet, settings, encoder, prompts.background, progress)
+        ground = open_ground(opened, encoder, prompts, seed)
+        asked = ask_all(
+            suite, ground, encoder, prompts, settings, name, repeats=repeats, maps=maps, progress=progress
+        )
+        scores = [score(one, ground) for one in asked]
+    about = {"model": name, "seed": ground.seed, "index": opened.manifest.name, "questions": len(suite)}
+    report = {**about, "repeats": repeats, "maps": maps, **summed(scores, details=details)}
+    if as_json:
+        print_json(report)
+    else:
+        print(agent_text(report))
+
+
 def _searcher(index: str, seed: int, progress: Progress) -> Callable[[int], Detections]:
     """What searches for every landform find on the planet of a seed, or in one index of it."""
     from retrieval.corpus.lowell.processes import PROCESSES
