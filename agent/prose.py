@@ -14,7 +14,6 @@ from agent.grammar.plan import is_shown_only
 from agent.grammar.progress import Outcome, Progress
 from agent.grammar.query import Item, Query, describe, describe_operand, listed
 from agent.grammar.steps import (
-    Associate,
     Downslope,
     DrawMap,
     ExportLayer,
@@ -189,9 +188,7 @@ class _Writer:
             sentence = f"Of {one}, {count} lie {side} {distance} km {of} {two}"
             median = figures.get("median_distance_km")
             sentence += f", at a median distance of {number(median)} km" if median is not None else ""
-            against = isinstance(step, Near) and count != total and not self.steps(Associate)
-            rest = "; the others speak against a close tie" if against else ""
-            said.append(f"{sentence}{rest} [{own}].")
+            said.append(f"{sentence} [{own}].")
             if figures.get("unsure_count"):
                 unsure = number(figures["unsure_count"])
                 said.append(
