@@ -16,17 +16,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from agent.evaluate.answers import Answer, same_search
 from agent.evaluate.facts import axis_of, catalogue_verdict, densities, expected_verdict
-from agent.evaluate.ground import ALIKE, Bools, Ground, compared
-from agent.evaluate.plans import Layer, Plan, match_layer
+from agent.evaluate.ground import Bools, Ground, compared
+from agent.evaluate.plans import Layer, match_layer
 from agent.evaluate.suite import Question
-from agent.events import Step, Turn
-from tools.layers import LayerStore
+from agent.events import Step
 
 Json = Any
 
@@ -36,11 +36,6 @@ FIGURE_SLACK = 0.2
 AXIS_DEG = 20.0
 DENSE_SHARE = 0.6  # of the truth's own greatest density
 FEWEST_TO_TELL = 12
-_NUMBER = re.compile(r"(?<![\w.])[-−]?\d[\d,]*(?:\.\d+)?")
-_NONE = re.compile(
-    r"\b(?:no|none|nothing|not (?:found|any)|zero|empty|neither|could not (?:find|detect)|found no)\b",
-    re.IGNORECASE,
-)
 _UNABLE = re.compile(
     r"\b(?:cannot|can't|can not|unable|not able|not possible|outside|beyond what|do(?:es)? not (?:hold|tell|"
     r"show|have)|too small|below the resolution|only answer)\b",
@@ -61,55 +56,6 @@ class Unjudged(Exception):
     """The truth of this planet gives no answer to hold others against; the reason."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One answer with all that may be looked at to judge it.
-
-    Attributes
-    ----------
-    turn
-        The last turn of the conversation.
-    plan
-        What the calls of the whole conversation amount to.
-    layers
-        Its layers.
-    """
-
-    turn: Turn
-    plan: Plan
-    layers: LayerStore
-
-    @property
-    def cited(self) -> tuple[str, ...]:
-        """Layers that the answer cites."""
-        return self.turn.evidence.citations
-
-    @property
-    def made(self) -> tuple[str, ...]:
-        """Layers that this turn made."""
-        return tuple(layer_id for step in self.turn.steps for layer_id in step.layer_ids)
-
-    def steps(self, tool: str) -> list[Step]:
-        """Calls of a tool in the last turn that went well."""
-        return [step for step in self.turn.steps if step.tool == tool and not step.error]
-
-    def rows(self, ground: Ground, layer_id: str) -> Bools:
-        """Tiles of a layer."""
-        return ground.rows_of(self.layers.get(layer_id).table["row_id"].astype(str).tolist())
-
-    def layer_of(self, step: Step, name: str) -> Layer:
-        """What a layer that was given to a call is."""
-        return self.plan.layers.get(str(step.arguments.get(name, "")), Layer("unknown"))
-
-    def states(self, *values: float) -> bool:
-        """Whether the text holds one of some numbers, as any of them may be rounded in it."""
-        stated = [
-            float(text.replace(",", "").replace("−", "-")) for text in _NUMBER.findall(self.turn.answer)
-        ]
-        close = [abs(a - v) <= max(0.005 * abs(v), 0.02) for a in stated for v in values]
-        return any(close) or (0 in values and bool(_NONE.search(self.turn.answer)))
-
-
 def is_right(question: Question, answer: Answer, ground: Ground) -> bool:
     """Whether an answer is right.
 
@@ -119,21 +65,6 @@ def is_right(question: Question, answer: Answer, ground: Ground) -> bool:
         If that cannot be told on this planet.
     """
     return KINDS[question.kind](question, answer, ground)
-
-
-def same_search(ground: Ground, layers: LayerStore) -> Callable[[str, Layer], bool]:
-    """Whether a search was for a landform: by its words, or by what it found."""
-
-    def same(key: str, found: Layer) -> bool:
-        if ground.key_of(found.sought) == key:
-            return True
-        if not found.layer_id or found.layer_id not in layers.ids():
-            return False
-        rows = ground.rows_of(layers.get(found.layer_id).table["row_id"].astype(str).tolist())
-        wanted = ground.hits(key)
-        return bool((rows & wanted).sum() >= ALIKE * max(1, (rows | wanted).sum()))
-
-    return same
 
 
 def _found(question: Question, answer: Answer, ground: Ground) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from langchain_core.callbacks import get_usage_metadata_callback
 
 from agent.conversations import ConversationStore
-from agent.evaluate.expected import Answer
+from agent.evaluate.answers import Answer
 from agent.evaluate.ground import Ground
 from agent.evaluate.plans import read_calls
 from agent.evaluate.suite import Question, filled

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from agent.evaluate.expected import Answer, Unjudged, is_right, same_search
+from agent.evaluate.answers import Answer, same_search
+from agent.evaluate.expected import Unjudged, is_right
 from agent.evaluate.ground import Ground
 from agent.evaluate.plans import Match, Plan, match_layer, match_measure, read_calls, worth_measure
 from agent.evaluate.run import Asked
