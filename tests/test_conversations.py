@@ -1,21 +1,31 @@
+import multiprocessing
 import os
+import random
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from langchain_core.messages import AIMessage
 from langgraph.checkpoint.base import empty_checkpoint
+from langgraph.checkpoint.serde.types import ERROR
 
 from agent import conversations
 from agent.conversations import ConversationStore, check_conversation_id, delete_conversation
 from agent.events import Evidence, Step, Turn
+from agent.loop import Conversation
 from retrieval.errors import SettingsError
 from retrieval.settings import Settings
+from tests.toys import TOYS, ScriptedChat, toy_workspace
 
 STEP = Step(
     "q1s1", "search_words", {"text": "cones"}, "L1: 41 tiles.", ("L1",), {"count": 41}, ("a.png",), 0.2
@@ -248,3 +258,142 @@ def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="cannot be opened"):
         ConversationStore(tmp_path / "file" / "c.sqlite")
+
+
+# --- kills and several programs ----------------------------------------------------------------------------
+
+
+def answer_for_ever(home: Path, conversation: str, said: Any) -> None:
+    """Ask the same conversation again and again; tell what was answered. Runs in a process of its own."""
+    settings = Settings(home=home)
+    calls = [{"name": "seek", "args": {"text": "cones", "limit": 3}, "id": key} for key in "ab"]
+    # Each a message of its own: the same one twice in a history is one.
+    script = [
+        AIMessage("3 tiles [L1].") if place % 2 else AIMessage("", tool_calls=calls) for place in range(400)
+    ]
+    chat = ScriptedChat(responses=script)
+    with ConversationStore(settings.conversations) as store:
+        talk = Conversation(
+            conversation, toy_workspace(settings, conversation), "offline", chat, "Test.", store, TOYS
+        )
+        said.send("ready")
+        while True:
+            *_, answered = talk.ask("Where are cones?")
+            said.send(answered.status)
+
+
+@pytest.fixture(scope="module")
+def processes() -> Any:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["agent.loop", "tests.toys"])
+    return context
+
+
+def test_a_kill_at_any_moment_loses_nothing_that_was_said(home: Settings, processes: Any) -> None:
+    rng = random.Random(5)
+    with ConversationStore(home.conversations) as store:
+        conversation = store.create("toy", "offline")
+    answered = 0
+    for attempt in range(6):
+        here, there = processes.Pipe(duplex=False)
+        process = processes.Process(
+            target=answer_for_ever, args=(home.home, conversation, there), daemon=True
+        )
+        process.start()
+        there.close()
+        assert here.recv() == "ready"
+        if attempt % 2:
+            assert here.recv() == "answered"
+            answered += 1
+        time.sleep(rng.uniform(0.0, 0.3))
+        process.kill()
+        process.join()
+        with suppress(EOFError):
+            while True:
+                assert here.recv() == "answered"
+                answered += 1
+        with closing(sqlite3.connect(home.conversations)) as file:
+            assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        with ConversationStore(home.conversations) as store:
+            workspace = toy_workspace(home, conversation)
+            chat = ScriptedChat(responses=[AIMessage("Done.")])
+            again = Conversation(conversation, workspace, "offline", chat, "Test.", store, TOYS)
+            statuses = [turn.status for turn in again.turns]
+            # An answer may have been stored that the kill kept from being told; a cut-off one is a turn too.
+            assert statuses.count("answered") >= answered
+            answered = statuses.count("answered")
+            assert set(statuses) <= {"answered", "stopped"}
+            for turn in again.turns:
+                for step in turn.steps:
+                    assert [len(workspace.layers.get(name)) for name in step.layer_ids] == [3]
+            *_, last = again.ask("Still there?")
+            assert last.status == "answered"
+            assert store.turns(conversation) == again.turns
+            answered += 1
+    assert answered >= 3 + 6
+
+
+def write_turns(path: Path, conversation: str, count: int) -> None:
+    with ConversationStore(path) as store:
+        mine = store.create("lowell", "offline")
+        for _ in range(count):
+            store.begin(mine, TURN)
+            store.append(mine, TURN)
+            store.append(conversation, TURN)
+
+
+def test_two_processes_write_one_store(tmp_path: Path, processes: Any) -> None:
+    path = tmp_path / "c.sqlite"
+    with ConversationStore(path) as store:
+        shared = store.create("lowell", "offline")
+        writers = [processes.Process(target=write_turns, args=(path, shared, 12)) for _ in range(2)]
+        for writer in writers:
+            writer.start()
+        for _ in range(12):
+            store.append(shared, TURN)
+        for writer in writers:
+            writer.join(60)
+            assert writer.exitcode == 0
+        assert store.turns(shared) == [TURN] * 36
+        assert sorted(info.turns for info in store.list()) == [12, 12, 36]
+        store.delete(shared)
+        assert len(store.list()) == 2
+
+
+def test_a_question_in_hand_is_listed_and_becomes_a_turn(store: ConversationStore) -> None:
+    conversation = store.create("lowell", "offline")
+    assert store.in_hand(conversation) is None
+    store.begin(conversation, TURN)
+    later = replace(TURN, steps=(STEP, STEP))
+    store.begin(conversation, later)
+    assert store.in_hand(conversation) == later
+    assert store.turns(conversation) == []
+    (info,) = store.list()
+    assert (info.title, info.turns) == ("Where are cones?", 1)
+    store.append(conversation, later)
+    assert store.in_hand(conversation) is None
+    assert store.turns(conversation) == [later]
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "c.sqlite"
+    with monkeypatch.context() as patch:
+        patch.setattr(conversations, "MIGRATIONS", conversations.MIGRATIONS[:1])
+        ConversationStore(path).close()
+    with ConversationStore(path) as store:
+        conversation = store.create("lowell", "offline")
+        store.begin(conversation, TURN)
+        assert store.in_hand(conversation) == TURN
+
+
+def test_errors_are_not_kept_with_checkpoints(store: ConversationStore) -> None:
+    conversation = store.create("lowell", "offline")
+    config = {"configurable": {"thread_id": conversation, "checkpoint_ns": ""}}
+    saver = store.checkpointer()
+    put = saver.put(config, empty_checkpoint(), {}, {})
+    saver.put_writes(put, [(ERROR, ValueError("sk-secret")), ("messages", "kept")], "task")
+    saver.put_writes(put, [(ERROR, ValueError("sk-secret"))], "other")
+    (found,) = saver.list(config)
+    assert [write[1:] for write in found.pending_writes or ()] == [("messages", "kept")]

@@ -185,8 +185,9 @@ def test_calls_beside_each_other_that_fail_are_one_try(talk: Ask) -> None:
 
 
 def test_a_wrong_call_runs_nothing_and_those_beside_it_run(talk: Ask) -> None:
-    calls = [("seek", {"text": "a"}), ("draw", {"layers": ["L2"]}), ("seek", {"text": "b"})]
-    with openai_server(Call(calls), Say("Done.")) as server:
+    wrong: dict[str, Any] = {"layers": ["L2"]}
+    calls = Call([("seek", {"text": "a"}), ("draw", wrong), ("seek", {"text": "b"})])
+    with openai_server(calls, Say("Done.")) as server:
         conversation = talk(server)
         ask(conversation)
     # In the order named: L2 is not there yet when it is to be drawn.
