@@ -141,8 +141,8 @@ def open_gazetteer(index: TileIndex, settings: Settings, file: Path | None = Non
         return read_catalogue(file, index.body, landform="place")
     if index.body.name != EMBEDDED:
         return None
-    truth = settings.planets / f"{EMBEDDED}-{_lowell_seed(index)}"
-    return gpd.read_parquet(truth / "places.parquet") if truth.is_dir() else None
+    places = settings.planets / f"{EMBEDDED}-{_lowell_seed(index)}" / "places.parquet"
+    return gpd.read_parquet(places) if places.is_file() else None
 
 
 def open_context_rasters(index: TileIndex, settings: Settings) -> tuple[ContextRaster, ...]:

@@ -268,9 +268,8 @@ def _title(layers: Sequence[Layer]) -> str:
 
 
 def _legend_text(layer: Layer) -> str:
-    noun = {"tiles": "tile", "features": "row", "catalogue": "catalogue entry"}[layer.kind]
-    many = noun if len(layer) == 1 else noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-    text = f"{layer.id}  {shorten(layer.title, 74)}:  {len(layer):,} {many}"
+    noun = {"tiles": "tile", "features": "feature", "catalogue": "catalogue entry"}[layer.kind]
+    text = f"{layer.id}  {shorten(layer.title, 74)}:  {plural(len(layer), noun)}"
     threshold = layer.provenance.threshold
     return text if threshold is None else f"{text}, probability ≥ {said(tidy(threshold, 2))}"
 
