@@ -279,6 +279,36 @@ def replay(
         raise typer.Exit(1)
 
 
+@app.command()
+def mcp(index: IndexName = "lowell", gazetteer: Gazetteer = None) -> None:
+    """Serve the tools to a program that speaks MCP, over standard input and output (extra `mcp`)."""
+    from tools.mcp import check_extra, introduction, serve, session_name
+
+    check_extra()
+    from retrieval.library import index_folder, open_context_rasters
+    from retrieval.manifest import read_manifest
+    from tools.workspace import Workspace, open_workspace
+
+    settings, prompts, session = load_settings(), load_prompts(), session_name()
+    folder = index_folder(index, settings)
+    manifest = read_manifest(folder) if folder.exists() else None
+
+    def open_session() -> Workspace:
+        encoder, opened = _open_index(index, settings, prompts)
+        return open_workspace(
+            settings,
+            opened,
+            encoder,
+            settings.layers / session,
+            prompts.templates,
+            gazetteer=_places(opened, settings, gazetteer),
+            glossary=prompts.descriptions,
+            context=open_context_rasters(opened, settings),
+        )
+
+    serve(open_session, introduction(index, manifest, settings.exports / session, settings.uploads))
+
+
 def _open_index(name: str, settings: Settings, prompts: Prompts) -> tuple[Encoder, TileIndex]:
     from retrieval.encoder import load_encoder
     from retrieval.library import encoder_name, open_or_make

@@ -42,6 +42,8 @@ ONLY_IN = {
     "faiss": ("retrieval/index.py", "retrieval/build.py"),
     "requests": ("retrieval/sources.py",),
     "pooch": ("retrieval/sources.py", "retrieval/unpack.py"),
+    "mcp": ("tools/mcp.py",),
+    "mcp_types": ("tools/mcp.py",),
     "httpx": (),
     "http.client": (),
     "urllib.request": ("retrieval/sources.py", "agent/models.py"),
