@@ -68,7 +68,7 @@ class TestReadableFiles:
     def ws(self, home, tiny_index, pattern_encoder, folder):
         return a_workspace(home, tiny_index, pattern_encoder, readable=folder)
 
-    @pytest.mark.parametrize("name", ["cone.png", "deeper/dune.png", "./cone.png", "deeper/../cone.png"])
+    @pytest.mark.parametrize("name", ["cone.png", "./cone.png", "deeper/../cone.png"])
     def test_files_inside_are_found(self, ws, folder, name) -> None:
         assert ws.readable_file(name).is_relative_to(folder.resolve())
 
@@ -81,6 +81,7 @@ class TestReadableFiles:
             "",
             ".",
             "deeper",
+            "deeper/dune.png",  # perhaps of another conversation
             "none.png",
             "a\0b",
             "x" * 5000,

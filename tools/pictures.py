@@ -13,6 +13,8 @@ from retrieval.errors import ToolInputError
 
 SMALLEST_PICTURE_PX = 16
 LARGEST_PICTURE_PIXELS = 50_000_000
+# The only formats that Pillow may try: others are programs (EPS) or start one to be read.
+PICTURE_FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "WEBP", "GIF", "BMP")
 
 
 def read_picture(path: Path, side: int) -> NDArray[np.uint8]:
@@ -31,7 +33,7 @@ def read_picture(path: Path, side: int) -> NDArray[np.uint8]:
         If it is no picture, torn, under 16 px, over 50 megapixels, or of a single brightness.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=PICTURE_FORMATS) as image:
             _check_size(path, *image.size)
             picture = ImageOps.exif_transpose(image)
             rgb = _to_rgb(picture)

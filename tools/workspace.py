@@ -155,7 +155,9 @@ class Workspace:
         return known, float(corrected[list(tests).index(name)])
 
     def readable_file(self, name: str) -> Path:
-        """Resolve a file name a user gave, inside the readable folders only.
+        """Resolve a file name a user gave: a file that lies in one of the readable folders itself.
+
+        Folders in them are not entered: they may belong to other conversations.
 
         Raises
         ------
@@ -165,7 +167,7 @@ class Workspace:
         for folder in self.readable:
             try:
                 path = (folder / name).resolve()
-                if path.is_relative_to(folder.resolve()) and path.is_file():
+                if path.parent == folder.resolve() and path.is_file():
                     return path
             except (OSError, ValueError):  # too long for the file system, or a null character
                 break

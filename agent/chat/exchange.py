@@ -27,6 +27,7 @@ from retrieval.errors import InputError, QuestionError
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
 from tools.globe import content_policy, globe_html, globe_payload, globe_scripts, globe_style
+from tools.pictures import PICTURE_FORMATS
 
 Json = Any
 
@@ -123,7 +124,7 @@ def keep_picture(path: Path, folder: Path) -> str:
         If it is no picture, or has too many pixels.
     """
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=PICTURE_FORMATS) as opened:
             if opened.width * opened.height > PICTURE_LIMIT_PX:
                 raise QuestionError(
                     f"{path.name[:80]!r} has {opened.width:,} x {opened.height:,} pixels",

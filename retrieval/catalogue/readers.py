@@ -34,6 +34,10 @@ MAX_BYTES = 500_000_000  # of text, unpacked: what fits the memory of a laptop s
 # What pandas, pyogrio, pyarrow and shapely raise for files that are not what their name says.
 TORN = (ValueError, TypeError, AttributeError, KeyError, OSError, RuntimeError, ShapelyError)
 
+# GDAL takes a file for what it holds, not for what it is called: a virtual data set called .gpkg would have
+# it read any other file, or ask another machine.
+MAGIC = {".gpkg": b"SQLite format 3\x00", ".shp": b"\x00\x00\x27\x0a"}
+
 Read = tuple[pd.DataFrame, Shapes, list[str]]
 
 
@@ -178,6 +182,7 @@ def _read_vector(path: Path, body: Body) -> Read:
     if path.suffix.lower() == ".parquet":
         table = gpd.read_parquet(path)
     else:
+        _check_magic(path)
         layers = gpd.list_layers(path)
         drawn = layers["name"][layers["geometry_type"].notna()].tolist() or layers["name"].tolist()
         if len(drawn) > 1:
@@ -189,6 +194,17 @@ def _read_vector(path: Path, body: Body) -> Read:
     if crs is not None:
         body.check_same_body(crs, path.name)
     return _from_shapes(table, crs, body, notes)
+
+
+def _check_magic(path: Path) -> None:
+    expected = MAGIC[path.suffix.lower()]
+    with path.open("rb") as stream:
+        if stream.read(len(expected)) != expected:
+            raise CatalogueError(
+                f"{path.name} is not what its name says",
+                allowed=FORMATS,
+                next_step="save it again as GeoPackage",
+            )
 
 
 def _from_shapes(table: gpd.GeoDataFrame, crs: CRS | None, body: Body, notes: list[str]) -> Read:
