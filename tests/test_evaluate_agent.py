@@ -23,6 +23,7 @@ from agent.evaluate.run import ask_all
 from agent.evaluate.scoring import Score, score, share, summed
 from agent.evaluate.suite import QUESTIONS_FOLDER, Question, read_suite
 from prompts import load_prompts
+from retrieval.corpus.lowell import LowellSource
 from retrieval.errors import SettingsError
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
@@ -45,7 +46,7 @@ FAMILIES = {
     "unanswerable",
     "ambiguous",
 }
-SEED = 3
+SEED = 11  # as in test_evaluate_associations: a process makes it once
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +171,16 @@ def test_a_chain_is_no_two_relations_of_one_thing() -> None:
     ]
     assert against([*three, *chain], [*three, *chain]) == Match(True, 5, 5)
     assert not against([*three, *chain], [*three, *flat]).same
+
+
+def test_the_same_tile_is_near() -> None:
+    either = ("overlap|near", {"layer": "L1", "other": "L2", "distance_km": [5, 60]})
+    assert against([*SEARCHES, either], [*SEARCHES, ("overlap", {"layer": "L1", "other": "L2"})]).same
+    assert against([*SEARCHES, either], [*SEARCHES, NEAR]) == Match(True, 3, 3)
+    short = ("near", {"layer": "L1", "other": "L2", "distance_km": 20})
+    overlap = ("overlap", {"layer": "L1", "other": "L2"})
+    assert against([*SEARCHES, overlap], [*SEARCHES, short]).same
+    assert not against([*SEARCHES, overlap], [*SEARCHES, NEAR]).same
 
 
 def test_a_union_holds_its_parts_in_any_order() -> None:
@@ -388,6 +399,38 @@ def test_intervals_hold_their_share(right: int, total: int) -> None:
     assert 0 <= found["x_low"] <= found["x"] <= found["x_high"] <= 1
     more = share("x", 4 * right, 4 * total)
     assert more["x_high"] - more["x_low"] <= found["x_high"] - found["x_low"]
+
+
+def test_the_verb_prints_one_object(
+    home: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    # One tile in eighty of the planet: drawing all of it takes minutes.
+    monkeypatch.setattr(LowellSource, "candidates", lambda self, grid: np.arange(0, len(grid), 80))
+    (home.home / "settings.toml").write_text("workers = 1\n")
+    folder = tmp_path / "suite"
+    folder.mkdir()
+    (folder / "two.yaml").write_text(
+        "- {id: a, ask: [How old are the craters], expect: declined}\n"
+        "- {id: b, ask: [Where are they], expect: asks}\n"
+    )
+    argv = ["evaluate", "agent", "--seed", str(SEED), "--questions", str(folder), "--repeats", "2"]
+    monkeypatch.setattr(sys, "argv", ["areographer", *argv, "--limit", "1", "--no-maps", "--json"])
+    assert cli.run() == 0
+    report = json.loads(capfd.readouterr().out)
+    assert (report["seed"], report["model"], report["questions"], report["repeats"]) == (
+        SEED,
+        "offline",
+        1,
+        2,
+    )
+    assert report["refusal_accuracy"] == report["families"]["two"]["answer_accuracy"] == 1.0
+    assert report["by_repeat"] == [1.0, 1.0]
+    assert report["argument_accuracy"] is None  # nothing was expected to be called
+    monkeypatch.setattr(sys, "argv", ["areographer", *argv[:-2], "--index", f"lowell-{SEED}"])
+    assert cli.run() == 0
+    text = capfd.readouterr().out
+    assert "2 questions, 2 answers" in text
+    assert "two" in text
 
 
 def test_the_verb_says_what_is_wrong(

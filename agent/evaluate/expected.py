@@ -27,6 +27,8 @@ from agent.evaluate.ground import Bools, Ground, compared
 from agent.evaluate.plans import Layer, match_layer
 from agent.evaluate.suite import Question
 from agent.events import Step
+from retrieval.spatial.compare import compare
+from retrieval.spatial.nulls import clusters_of
 
 Json = Any
 
@@ -36,6 +38,7 @@ FIGURE_SLACK = 0.2
 AXIS_DEG = 20.0
 DENSE_SHARE = 0.6  # of the truth's own greatest density
 FEWEST_TO_TELL = 12
+CLUSTER_KM = 64.0  # what lies together is one piece of evidence
 _UNABLE = re.compile(
     r"\b(?:cannot|can't|can not|unable|not able|not possible|outside|beyond what|do(?:es)? not (?:hold|tell|"
     r"show|have)|too small|below the resolution|only answer)\b",
@@ -146,6 +149,27 @@ def _distance(question: Question, answer: Answer, ground: Ground) -> bool:
     return bool(inside) and answer.states(*inside)
 
 
+def _nearest(question: Question, answer: Answer, ground: Ground) -> bool:
+    """So many are cited, as near to true others as the true nearest are; which of equals does not count."""
+    (condition,) = (one for one in question.answer.conditions if one.kind == "nearest")
+    plain = replace(question.answer, conditions=())
+    others = ground.mask(condition.other or Layer("unknown"), "truth")
+    count = int(dict(condition.values)["count"])
+    apart = np.sort(ground.apart_km(ground.mask(plain, "truth"), others))[:count]
+    quality = ground.quality(plain)
+    if quality.f1 < LEAST_F1 or len(apart) < count:
+        raise Unjudged("there are too few, or the search does not find them")
+    farthest = float(apart[-1]) + ground.index.grid.tile_km
+    for layer_id in answer.cited or answer.made:
+        rows = answer.rows(ground, layer_id)
+        near = ground.apart_km(rows, others) <= farthest
+        true = ground.truth(ground.key_of(plain.sought) or plain.sought)[rows]
+        least = count * (quality.precision - FIGURE_SLACK)
+        if rows.sum() == count and (near & true).sum() >= min(least, count - 1):
+            return answer.states(float(count)) or answer.states(*_counts(answer, layer_id))
+    return False
+
+
 def _has(step: Step) -> bool:
     return "median_distance_km" in step.figures
 
@@ -201,6 +225,10 @@ def _higher(question: Question, answer: Answer, ground: Ground) -> bool:
     chance = float(np.mean(np.searchsorted(np.sort(b), a) / len(b)))
     wanted = "higher" if chance >= 0.5 else "lower"
     right = {wanted}
+    if len(sets) > 1:
+        groups = [clusters_of(ground.body, ground.lonlat[rows], CLUSTER_KM) for rows in sets]
+        own = str(compare(a, b, groups[0], groups[1], resamples=199).verdict)
+        right |= {own} - {"higher", "lower"}  # where the truth itself does not show it
     if abs(chance - 0.5) < 0.15 or min(len(a), len(b)) < FEWEST_TO_TELL:
         right |= {"no difference", "cannot tell"}
     same = same_search(ground, answer.layers)
@@ -326,6 +354,7 @@ KINDS: dict[str, Judge] = {
     "more": _more,
     "area": _area,
     "distance": _distance,
+    "nearest": _nearest,
     "verdict": _verdict,
     "higher": _higher,
     "azimuth": _azimuth,

@@ -103,7 +103,7 @@ def _match(question: Question, answer: Answer, ground: Ground) -> Match | None:
         return None
     wanted, same = question.plan, same_search(ground, answer.layers)
     measures = [one for one in wanted.measures if one.tool not in _FREE]
-    if question.kind in ("found", "area"):
+    if question.kind in ("found", "area", "nearest"):
         measures = []  # a number of rows, whatever was measured beside it
     named = question.about if question.kind == "more" else None
     if named is None and not measures:
@@ -127,7 +127,7 @@ def _best_layer(wanted: Plan, question: Question, answer: Answer, same: Any) -> 
     whole = match_layer(question.answer, question.answer, lambda key, layer: True).total
     tried = [match_layer(question.answer, made, same) for made in candidates]
     best = max(tried, key=_rank, default=Match(False, 0, whole))
-    return Match(best.same, best.right, whole)
+    return best if best.same else Match(False, best.right, whole)
 
 
 def _rank(match: Match) -> tuple[bool, int]:
