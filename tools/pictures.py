@@ -14,7 +14,7 @@ from retrieval.errors import ToolInputError
 SMALLEST_PICTURE_PX = 16
 LARGEST_PICTURE_PIXELS = 50_000_000
 # The only formats that Pillow may try: others are programs (EPS) or start one to be read.
-PICTURE_FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "WEBP", "GIF", "BMP")
+PICTURE_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP")
 
 
 def read_picture(path: Path, side: int) -> NDArray[np.uint8]:
