@@ -21,7 +21,7 @@ from decimal import Decimal
 
 from agent.events import Evidence, Step
 from agent.evidence_claims import Claim, citations, claims
-from agent.evidence_facts import Fact, ancestors, facts_of, known_fact
+from agent.evidence_facts import ANY, TABLE, Fact, ancestors, facts_of, known_fact
 from agent.evidence_words import wrong_words
 
 __all__ = ["MARK", "Evidence", "Finding", "check", "findings", "mark"]
@@ -42,6 +42,7 @@ _LINK = (
     r"\W+(?:(?:of|is|was|were|are|at|about|around|roughly|only|just|the|a|an|to|be|value|nearly|approximately"
     r"|over|under|below|above|than|more|less|exactly|from|between)\W+){0,4}$"
 )
+_CHANCE = r"(?:by|from) chance(?: alone)?|chance (?:alone )?(?:would|gives|expects)|expect(?:s|ed)?"
 # Words right before a number that say which figure it is, and names that such figures have.
 _ROLES = tuple(
     (re.compile(rf"\b(?:{words}){_LINK}", re.IGNORECASE), re.compile(names))
@@ -51,20 +52,29 @@ _ROLES = tuple(
         (r"resultant(?: length)?", r"resultant"),
         (r"azimuth|mean axis|direction", r"azimuth|axis|deg"),
         (r"median(?: [a-z]+)?", r"median|difference|q50"),
-        (r"(?:by|from) chance(?: alone)?|chance (?:alone )?(?:would|gives|expects)|expect(?:s|ed)?", r"expected|chance|large"),
+        (_CHANCE, r"expected|chance|large"),
         (r"difference(?: of medians)?", r"difference|apart"),
         (r"stricter thresholds?|threshold raised", r"strict|threshold|^$"),
         (r"mean probability", r"mean_probability"),
+        (r"middle", r"middle|lat|elevation"),
+        (r"level", r"level"),
     )
-)  # fmt: skip
+)
 _OWN_THRESHOLD = re.compile(rf"(?<!stricter )\b(?:its|the|own|a|default) threshold{_LINK}", re.IGNORECASE)
 _STRICTER = re.compile(r"strict|raise|higher threshold|tighten|both", re.IGNORECASE)
 # Words right behind a bare number that say which figure it is.
-_SIDES = (
-    (re.compile(r"\s*(?:[a-z]+ ){0,2}?(?:(?:lie|lies|are|is|in) ){0,2}(?:the |to the )?north(?:ern)?\b"), "north"),
-    (re.compile(r"\s*(?:[a-z]+ ){0,2}?(?:(?:lie|lies|are|is|in) ){0,2}(?:the |to the )?south(?:ern)?\b"), "south"),
-)  # fmt: skip
+_SIDES = tuple(
+    (
+        re.compile(
+            rf"\s*(?:[a-z]+ ){{0,2}}?(?:(?:lie|lies|are|is|in) ){{0,2}}(?:(?:to )?the )?{side}(?:ern)?\b"
+        ),
+        side,
+    )
+    for side in ("north", "south")
+)
 _BY_CHANCE = re.compile(r"\s*(?:would )?(?:(?:is|are|was|were) )?(?:expected|by chance)\b", re.IGNORECASE)
+_COUNTED = re.compile(r"\s*(?:independent )?(?:directions|ones|places|tests|groups)\b")
+_SPREAD = re.compile(r"\b(?:between|from|median|middle|mean)\b[^.;]*$", re.IGNORECASE)
 _WHOLE = re.compile(r"\b(?:of|among|out of|from) (?:the |its |those |these |all )?$", re.IGNORECASE)
 _OF_PART = re.compile(r"^[^.;\d]{0,60}?\bof (?:which|them|these|those|the|all)?\s*$", re.IGNORECASE)
 _LIMITS = {"north": ("min_lat",), "south": ("max_lat",), "east": ("west_lon",), "west": ("east_lon",)}
@@ -85,7 +95,7 @@ def check(
     answer: str,
     steps: Sequence[Step],
     question: str,
-    known: Iterable[float] = (),
+    known: Iterable[float] | Mapping[str, float] = (),
     counts: Mapping[str, int] | None = None,
 ) -> Evidence:
     """Check an answer against what its tools gave.
@@ -99,7 +109,7 @@ def check(
     question
         Its numbers may be repeated.
     known
-        Further numbers the model was told, such as the number of tiles.
+        Further numbers the model was told, such as the number of tiles; by names like those of figures.
     counts
         Rows of each layer by its id, as the model was told them.
     """
@@ -118,7 +128,7 @@ def findings(
     answer: str,
     steps: Sequence[Step],
     question: str,
-    known: Iterable[float] = (),
+    known: Iterable[float] | Mapping[str, float] = (),
     counts: Mapping[str, int] | None = None,
 ) -> list[Finding]:
     """What an answer says that nothing supports, in the order of the text; arguments as in `check`."""
@@ -145,15 +155,16 @@ class _Checker:
         answer: str,
         steps: Sequence[Step],
         question: str,
-        known: Iterable[float],
+        known: Iterable[float] | Mapping[str, float],
         counts: Mapping[str, int],
     ) -> None:
         self.answer = answer
         self.layers = _layers(steps) | set(counts)
         self.above = ancestors(step for step in steps if not step.error)
         self.facts = [fact for step in steps for fact in facts_of(step)]
-        self.facts += [known_fact(value) for value in known]
-        self.facts += [known_fact(count, frozenset({layer_id})) for layer_id, count in counts.items()]
+        named = known.items() if isinstance(known, Mapping) else [("", value) for value in known]
+        self.facts += [known_fact(name, value) for name, value in named]
+        self.facts += [known_fact("count", count, frozenset({layer})) for layer, count in counts.items()]
         self.asked = claims(question)
         if _HALVES.search(question):
             self.facts.append(Fact("limit_lat_deg", Decimal(0), "deg"))
@@ -192,7 +203,8 @@ class _Checker:
         It is, where another number of the sentence is the cited layer's own: “of the 195 cones, 150 [L3]”.
         """
         claim = self.claims[place]
-        if claim.cited is None:
+        following = self.claims[place + 1] if place + 1 < len(self.claims) else None
+        if claim.cited is None or (claim.tight and len(claim.cited) > 1) or _same_rows(claim, following):
             return False
         companions = [
             other
@@ -206,18 +218,25 @@ class _Checker:
 
     def _is_own(self, claim: Claim) -> bool:
         return any(
-            fact.owners & (claim.cited or frozenset()) and self._may_mean(claim, fact) and _gives(fact, claim)
+            fact.unit == "count"
+            and fact.owners & (claim.cited or frozenset())
+            and self._may_mean(claim, fact)
+            and _gives(fact, claim)
             for fact in self.facts
         )
 
     def _may_mean(self, claim: Claim, fact: Fact) -> bool:
         """Whether the words around a number allow it to be this figure."""
         words = self.answer[slice(*claim.sentence)]
+        if fact.tool == TABLE and _SPREAD.search(self.answer[claim.sentence[0] : claim.start]):
+            return False
         if fact.row and not any(word in words for word in fact.row):
             return False
         if fact.at and not _states(words, fact.at) and (_LEVEL.search(words) or not _STRICTER.search(words)):
             return False
         if fact.name == "stricter_count" and not self._at_stricter(words, fact):
+            return False
+        if fact.name == "distance_km" and not _reach_fits(claim, fact, words):
             return False
         return _noun_fits(claim, fact) and _side_fits(claim, fact) and self._role_fits(claim, fact)
 
@@ -227,11 +246,14 @@ class _Checker:
         return not levels or any(_states(words, str(level)) for level in levels)
 
     def _role_fits(self, claim: Claim, fact: Fact) -> bool:
+        counted = bool(claim.noun) or _COUNTED.match(claim.after) is not None
         for words, names in _ROLES:
-            if words.search(claim.before):
+            if not counted and words.search(claim.before):
                 return bool(names.search(fact.name))
         if _OWN_THRESHOLD.search(claim.before) and not _STRICTER.search(claim.before):
-            return fact.name in ("threshold", "min_probability", "level_percent", "")
+            return fact.name in ("threshold", "min_probability", "") and fact.tool != TABLE
+        if claim.unit == "%" and re.match(r"\s*(?:confidence )?interval", claim.after):
+            return fact.name == "interval_percent"
         if _BY_CHANCE.match(claim.after) and claim.unit == "%":
             return "expected" in fact.name or "chance" in fact.name
         for words, side in _SIDES:
@@ -270,17 +292,29 @@ class _Checker:
         part_of = re.fullmatch(r"\s*(?:tiles?|features?)?\s*(?:out )?of (?:the |its |all )?", between)
         whole_first = _WHOLE.search(first.before) and re.search(r",\s*(?:only |just )?$", between)
         of_which = re.search(r"\bof (?:which|these|them|those),?\s*(?:only |just )?$", between)
+        of_them = re.match(r"\s*of (?:them|these|those)\b", second.after)
         if (part_of and first.value > second.value) or (
-            (whole_first or of_which) and second.value > first.value
+            (whole_first or of_which or of_them) and second.value > first.value
         ):
             return "a part cannot be more than the whole"
         return _comparison(first, second, between)
 
 
+def _same_rows(claim: Claim, following: Claim | None) -> bool:
+    """Whether the next number says how many features these very tiles make."""
+    if following is None or following.sentence != claim.sentence or claim.noun != "tile":
+        return False
+    return (
+        following.noun == "feature"
+        and re.search(r"tiles?,? ?(?:\(|in |and |forming )", claim.after) is not None
+    )
+
+
 def _comparison(first: Claim, second: Claim, between: str) -> str:
     """Whether “79 %, more than the 17.6 %” is the right way round."""
     turned = re.search(
-        r"\b(?:(?P<more>more|higher|greater|larger|farther)|(?P<less>less|fewer|lower|smaller|nearer|closer)) "
+        r"\b(?:(?P<more>more|higher|greater|larger|farther)|(?P<less>less|fewer|lower|smaller"
+        r"|nearer|closer)) "
         r"(?:often )?than (?:the |its |by |a |an )?(?:[a-z]+ ){0,2}$",
         between,
     )
@@ -293,9 +327,12 @@ def _repeats(claim: Claim, asked: Claim) -> bool:
     """Whether a number stands in the question, in its unit and on its side."""
     same_unit = claim.unit == asked.unit or not claim.unit or not asked.unit
     same_side = not (claim.beyond and asked.beyond) or claim.beyond == asked.beyond
+    same_reach = not (claim.reach and asked.reach and claim.value) or claim.reach == asked.reach
     same_way = not (claim.way and asked.way) or claim.way == asked.way
     plain = not _ROLES[0][0].search(claim.before) and not claim.noun
-    return abs(claim.value) == abs(asked.value) and same_unit and same_side and same_way and plain
+    return (
+        abs(claim.value) == abs(asked.value) and same_unit and same_side and same_way and same_reach and plain
+    )
 
 
 def _gives(fact: Fact, claim: Claim) -> bool:
@@ -329,11 +366,11 @@ def _way(fact: Fact, claim: Claim, value: Decimal) -> Decimal | None:
 
 def _readings(fact: Fact, claim: Claim) -> Iterator[Decimal]:
     """The values a figure has in the unit of the claim; none if it has another kind of unit."""
-    if claim.unit in ("", fact.unit):
+    if claim.unit in ("", fact.unit) or fact.unit == ANY or not fact.name:
         yield fact.value
-    elif not fact.unit:
+    elif not fact.unit and claim.unit == "%":
         # A bare 41 is no 41 %, but 0.41 is.
-        yield fact.value.scaleb(2) if claim.unit == "%" else fact.value
+        yield fact.value.scaleb(2)
     elif (fact.unit, claim.unit) in _CONVERSIONS:
         yield fact.value.scaleb(_CONVERSIONS[fact.unit, claim.unit])
     if fact.value < 0 and "lon" in fact.name and claim.unit in ("", "deg"):
@@ -348,6 +385,16 @@ def _noun_fits(claim: Claim, fact: Fact) -> bool:
     ):
         return False
     return not fact.noun or claim.noun not in ("tile", "feature") or claim.noun == fact.noun
+
+
+def _reach_fits(claim: Claim, fact: Fact, words: str) -> bool:
+    """Whether a distance is one that things lie within, or beyond, as the tool kept them."""
+    if not claim.reach or not fact.tool:
+        return True
+    turned = re.search(
+        r"\b(?:no|not|none|without|others?|rest|remaining|remainder|leaving out)\b", words, re.I
+    )
+    return turned is not None or (claim.reach == "out") == (fact.tool == "without")
 
 
 def _side_fits(claim: Claim, fact: Fact) -> bool:

@@ -48,6 +48,23 @@ _WAY = re.compile(
 )
 _WAY_OF = re.compile(r"(?P<way>north|south|east|west|pole)(?:ward)?s? (?:of|from) (?:latitude )?$", re.I)
 _NOUN = re.compile(r"\s*(?:[a-z][a-z-]+ ){0,3}?(?P<noun>tile|feature|entries|entry|row)s?\b")
+# A bare whole number before these counts something.
+_COUNTS = re.compile(
+    r"\s*(?:of (?:them|the|these|those)|lie|are|have|match|pass|touch|remain|would remain|show)\b(?! degrees)"
+    r"|\s*(?:are |lie )?(?:in the )?(?:north|south)\b(?! of (?:the )?\d)"
+)
+_PER = re.compile(r"\s*(?:[a-z]+ ){0,2}per (?:million|1,000,000) ")
+_IN = re.compile(
+    r"(?:(?<!not )\b(?:within|inside|up to|at most)|(?:\bno|\bnot|n't) (?:\w+ ){0,2}(?:farther"
+    r"|further|more) than"
+    r"|(?<!not )(?:closer|nearer|less|fewer) than)\s*$",
+    re.IGNORECASE,
+)
+_OUT = re.compile(
+    r"(?:\b(?:farther|further|more) (?:away )?than|\bbeyond|\boutside|\bat least|\bnot within"
+    r"|\bno (?:closer|nearer) than)\s*$",
+    re.IGNORECASE,
+)
 _TIGHT = re.compile(r"\s*(?!.*\b(?:lie|lies|are|is|near|within|of|from|than|to)\b)[^\d,;:.()]{0,48}$")
 _SUPERSCRIPTS = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹−–", "+-0123456789--")
 _SCALES = {"thousand": 3, "million": 6, "billion": 9}
@@ -85,6 +102,8 @@ class Claim:
         -1: south, west, below; 1: north, east, above; 0: not said.
     beyond
         The side of a limit: ``south`` in “south of 30 degrees”.
+    reach
+        ``in``: within it; ``out``: farther than it.
     sentence
         Start and end of its sentence.
     cited
@@ -105,6 +124,7 @@ class Claim:
     bound: str
     way: int
     beyond: str
+    reach: str
     sentence: tuple[int, int]
     cited: frozenset[str] | None
     tight: bool
@@ -164,9 +184,13 @@ def _claim(text: str, blank: str, found: list[re.Match[str]], place: int, senten
     unit = match["unit"] or ""
     if not unit and (ahead := _RANGE_UNIT.match(after)):
         unit = ahead["unit"]
-    noun = None if unit else _NOUN.match(blank[end:right])
+    following = blank[end:right] + blank[right : right + 1].replace("\0", "")
+    if not unit and _PER.match(blank[end:]):
+        unit = "per million km2"
+    noun = None if unit else _NOUN.match(following)
+    counts = not noun and not unit and "." not in match["number"] and _COUNTS.match(following)
     way, beyond = _WAY.match(after), _WAY_OF.search(before)
-    cited, tight = _scope(text[end:right], cited_in(text[slice(*sentence)]))
+    cited, tight = _scope(text[end : max(right, end + 40)], text[end:right], cited_in(text[slice(*sentence)]))
     return Claim(
         text=text[first:end].strip(),
         start=first,
@@ -174,10 +198,11 @@ def _claim(text: str, blank: str, found: list[re.Match[str]], place: int, senten
         value=Decimal(digits).scaleb(scale),
         tolerance=_last_digit(digits, hedged=hedge is not None).scaleb(scale) / 2,
         unit=_normal_unit(unit),
-        noun=(noun["noun"] if noun else "").replace("entries", "entry"),
+        noun=noun["noun"].replace("entries", "entry") if noun else "thing" if counts else "",
         bound="<" if at_most else ">" if _AT_LEAST.search(before) else "",
         way=0 if not way else -1 if way["down"] else 1,
         beyond=beyond["way"].lower() if beyond else "",
+        reach="in" if _IN.search(before) else "out" if _OUT.search(before) else "",
         sentence=sentence,
         cited=cited,
         tight=tight,
@@ -186,8 +211,10 @@ def _claim(text: str, blank: str, found: list[re.Match[str]], place: int, senten
     )
 
 
-def _scope(after: str, whole: frozenset[str]) -> tuple[frozenset[str] | None, bool]:
-    """The layers a number rests on, from the words up to the next number."""
+def _scope(rest: str, after: str, whole: frozenset[str]) -> tuple[frozenset[str] | None, bool]:
+    """The layers a number rests on, from the words behind it, and those up to the next number."""
+    if named := re.match(r"\s*(?:directions|tiles|features|rows) of (L\d+)\b", rest):
+        return frozenset({named[1]}), True
     if not whole:
         return None, False
     group = re.match(rf"(?P<words>[^\[]*)(?P<ids>(?:{CITATION.pattern}\s*)+)", after)

@@ -12,7 +12,8 @@ from agent.events import Step
 
 # Ends of the names of figures; one at another threshold is called ``near_percent_at_0.60``.
 _UNITS = {"percent": "%", "km2": "km2", "km": "km", "m2": "m2", "m": "m", "deg": "deg"}
-_UNITS |= {"lat": "deg", "lon": "deg", "count": "count", "n": "count", "features": "count", "rows": "count"}
+_UNITS |= {"lat": "deg", "lon": "deg"}
+_UNITS |= dict.fromkeys(("count", "n", "features", "rows", "searched", "tiles", "entries", "layers"), "count")
 _AT = r"_at_(?P<at>\d+(?:\.\d+)?)"
 _NAMED_UNIT = re.compile(rf"(?:^|_)({'|'.join(_UNITS)})(?:_L\d+)?(?:{_AT})?$")
 _AT_LEVEL = re.compile(rf"{_AT}(?:_|$)")
@@ -24,6 +25,10 @@ _COMMON = re.compile(
 )
 # Of the rows, these only number them.
 _ORDINALS = {"tile", "feature_id", "rank", "index"}
+# Columns of values of whatever quantity was asked for.
+_QUANTITY = re.compile(r"^(?:q\d+|median|mean|low|high|value|from|to)$")
+ANY = "any"
+TABLE = "(table)"
 _MOST_ROWS_KEYS = ("distance_km", "threshold")
 _LAYERS_AS_ARGUMENTS = ("layer", "other", "catalogue", "inside", "outside", "layers", "parent")
 _FEATURE_TESTS = ("associate", "compare", "density")
@@ -46,8 +51,8 @@ class Fact:
     row
         What else its row says, where it stands in a table beside figures of the same name: a sentence that
         means this one says some of it.
-    step
-        Of which step; empty for what the model was told of the index.
+    step, tool
+        Of which step and tool; empty for what the model was told of the index.
     """
 
     name: str
@@ -58,6 +63,7 @@ class Fact:
     at: str = ""
     row: frozenset[str] = frozenset()
     step: str = ""
+    tool: str = ""
 
 
 def facts_of(step: Step) -> Iterator[Fact]:
@@ -81,12 +87,15 @@ def facts_of(step: Step) -> Iterator[Fact]:
                 frozenset(),
                 "",
             )
+    units = [unit_of(name) for name in step.figures if "median_" in name]
+    quantity = units[0] if units else ANY
     for row in step.table:
         words = frozenset(str(item) for key, item in row.items() if key in _MOST_ROWS_KEYS or _is_word(item))
         for name, value in _numbers("", row):
             if name not in _ORDINALS:
                 others = words if name in step.figures else frozenset()
-                yield Fact(name, value, unit_of(name), "", about, "", others, step.step_id)
+                unit = unit_of(name) or (quantity if _QUANTITY.search(name) else "")
+                yield Fact(name, value, unit, "", about, "", others, step.step_id, TABLE)
 
 
 def layers_of(step: Step) -> frozenset[str]:
@@ -123,9 +132,9 @@ def unit_of(name: str) -> str:
     return _UNITS[found[1]] if found else ""
 
 
-def known_fact(value: float, owners: frozenset[str] = frozenset()) -> Fact:
-    """A number that the model was told beside the tools' results: a count, or a width in km."""
-    return Fact("", decimal(value), owners=owners)
+def known_fact(name: str, value: float, owners: frozenset[str] = frozenset()) -> Fact:
+    """A number that the model was told beside the tools' results."""
+    return Fact(name, decimal(value), unit_of(name), owners=owners)
 
 
 def decimal(value: float) -> Decimal:
@@ -135,8 +144,9 @@ def decimal(value: float) -> Decimal:
 
 def _fact(step: Step, name: str, value: Decimal, about: frozenset[str]) -> Fact:
     at = _AT_LEVEL.search(name)
-    return Fact(name, value, unit_of(name), _noun(step, name), _owners(step, name, about), at["at"] if at else "",
-                step=step.step_id)  # fmt: skip
+    level = at["at"] if at else ""
+    owners, noun = _owners(step, name, about), _noun(step, name)
+    return Fact(name, value, unit_of(name), noun, owners, level, step=step.step_id, tool=step.tool)
 
 
 def _owners(step: Step, name: str, about: frozenset[str]) -> frozenset[str]:
@@ -149,10 +159,10 @@ def _owners(step: Step, name: str, about: frozenset[str]) -> frozenset[str]:
     first, other = (_ids(step.arguments.get(key)) for key in ("layer", "other"))
     counts = unit_of(name) == "count"
     if name.startswith(("other_", "second_")) and other:
-        return other | made if counts or name.startswith("second_") else about
+        return other if counts or name.startswith("second_") else about
     if name.startswith("of_") and first:
-        return first | made
-    if counts and name == "count" and first and not made:
+        return first
+    if counts and name in ("count", "n") and first and not made:
         return first
     return made if made and (counts or name == "area_km2") else about
 
@@ -170,9 +180,11 @@ def _noun(step: Step, name: str) -> str:
         return "tile"
     if step.tool in _FEATURE_TESTS:
         return "feature" if stem in ("count", "of_count", "near_count", "tested_count") else ""
+    if stem == "of_count" and step.tool == "merge_features":
+        return "tile"
     if stem in ("count", "stricter_count") and "features" in step.figures:
         kinds = {str(brief.get("kind", "")) for brief in step.layers}
-        return "tile" if kinds <= {"tiles"} else ""
+        return "tile" if kinds <= {"tiles"} else "feature" if kinds == {"features"} else ""
     return ""
 
 

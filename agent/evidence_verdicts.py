@@ -12,6 +12,7 @@ NEAR, FAR, NONE, SOME, UNKNOWN = "nearer", "farther", "none", "some", "unknown"
 SAME, CHANGED = "same", "changed"
 
 _I = re.IGNORECASE
+_RESULT = r"(?:answer|verdict|result|finding|conclusion)"
 _NOT = r"\b(?:no|not|neither|nor|never|nothing|n't|without|lack|absence|fail(?:s|ed)? to)\b[^.;]{0,60}?"
 
 
@@ -96,7 +97,7 @@ def _difference(step: Step) -> set[str]:
         return {UNKNOWN}
     if "do not differ" in step.summary:
         return {NONE}
-    return {SOME} if re.search(r"\bhas a (?:higher|lower) ", step.summary) else set()
+    return {SOME} if re.search(r"\bhas a (?:higher|lower) ", step.summary.split(". ")[0]) else set()
 
 
 def _stability(step: Step) -> set[str]:
@@ -110,13 +111,15 @@ FAMILIES = (
         "an association",
         lambda step: step.tool == "associate",
         _association,
-        re.compile(r"associat|nearer|closer|farther|linked|related|\btie\b", _I),
+        re.compile(r"associat|nearer|closer|farther|linked|related|\btie\b|\btest of\b", _I),
         (
             (
                 NONE,
                 re.compile(
-                    rf"{_NOT}(?:associat\w+|nearer|closer|linked to|linked with|tied to|related to|correlat\w+)"
-                    r"|\bunrelated to|\bindependent of|\bunassociated|\bas (?:often|near|close) as chance|\bconsistent with chance"
+                    rf"{_NOT}(?:associat\w+|nearer|closer|linked to|linked with|tied to"
+                    rf"|related to|correlat\w+)"
+                    r"|\bunrelated to|\bindependent of|\bunassociated|\bas (?:often|near"
+                    r"|close) as chance|\bconsistent with chance"
                     r"|\bneither attract",
                     _I,
                 ),
@@ -124,7 +127,8 @@ FAMILIES = (
             (
                 FAR,
                 re.compile(
-                    r"\bfarther (?:away )?from\b[^.;]{0,60}\bchance|\bavoid(?:s|ed|ing)?\b|\bless often than (?:chance|expected)"
+                    r"\bfarther\b(?! north| south)[^.;]{0,60}\bchance|\bavoid(?:s|ed|ing)?\b"
+                    r"|\bless often than (?:chance|expected)"
                     r"|\bkeep(?:s)? away from",
                     _I,
                 ),
@@ -132,7 +136,8 @@ FAMILIES = (
             (
                 NEAR,
                 re.compile(
-                    r"\b(?:is|are|were|was|be)\s+(?:[a-z]+ly\s+){0,2}(?:associated|linked|tied|correlated|related)\b"
+                    r"\b(?:is|are|were|was|be)\s+(?:[a-z]+ly\s+){0,2}(?:associated|linked|tied"
+                    r"|correlated|related)\b"
                     r"|\b(?:nearer|closer) (?:to|than)\b"
                     r"|\b(?:an?|the|clear|strong|significant|real|positive) (?:[a-z]+ )?association\b"
                     r"|\bassociation (?:is|with|between)\b|\bcluster(?:s|ed)? (?:around|near|about)"
@@ -161,7 +166,8 @@ FAMILIES = (
             (
                 SOME,
                 re.compile(
-                    r"\bdiffer more than chance|\bun(?:even|equal)ly (?:spread|distributed)|\b(?:depends on|varies with|vary with)"
+                    r"\bdiffer more than chance|\bun(?:even|equal)ly (?:spread|distributed)"
+                    r"|\b(?:depends on|varies with|vary with)"
                     r" (?:latitude|elevation|slope)|\bclasses (?:really |clearly )?differ\b",
                     _I,
                 ),
@@ -178,7 +184,8 @@ FAMILIES = (
             (
                 NONE,
                 re.compile(
-                    r"\bno (?:[a-z]+ )?(?:common|preferred|dominant) (?:direction|orientation|axis)|\bnot (?:significantly )?aligned\b(?! with)"
+                    r"\bno (?:[a-z]+ )?(?:common|preferred|dominant) (?:direction|orientation"
+                    r"|axis)|\bnot (?:significantly )?aligned\b(?! with)"
                     r"|\brandom(?:ly)? orient\w+|\bno (?:[a-z]+ )?alignment"
                     r"|\b(?:does|do) not (?:have|show) a common",
                     _I,
@@ -203,12 +210,17 @@ FAMILIES = (
         (
             (
                 NONE,
-                re.compile(rf"{_NOT}(?:share an axis|share a direction|parallel|the same (?:way|axis|direction))|\bdifferent axes", _I),
+                re.compile(
+                    rf"{_NOT}(?:share an axis|share a direction|parallel|the same (?:way|axis|direction))"
+                    r"|\bdifferent axes",
+                    _I,
+                ),
             ),
             (
                 SOME,
                 re.compile(
-                    r"\bshare (?:an|the same|one) (?:axis|direction)|\bparallel to|\b(?:point|run|are oriented) (?:in )?the same (?:way|direction)"
+                    r"\bshare (?:an|the same|one) (?:axis|direction)|\bparallel to|\b(?:point"
+                    r"|run|are oriented) (?:in )?the same (?:way|direction)"
                     r"|\bare aligned with",
                     _I,
                 ),
@@ -225,11 +237,17 @@ FAMILIES = (
             (
                 NONE,
                 re.compile(
-                    r"\b(?:do|does) not differ in (?:elevation|latitude|slope|albedo)|\bno difference in|\b(?:at|have) the same (?:elevation|latitude|slope|height)",
+                    r"\b(?:do|does) not differ in (?:elevation|latitude|slope|albedo)"
+                    r"|\bno difference in|\b(?:at|have) the same (?:elevation|latitude|slope|height)",
                     _I,
                 ),
             ),
-            (SOME, re.compile(r"\bdiffer (?:clearly |significantly )?in (?:elevation|latitude|slope|albedo)", _I)),
+            (
+                SOME,
+                re.compile(
+                    r"\bdiffer (?:clearly |significantly )?in (?:elevation|latitude|slope|albedo)", _I
+                ),
+            ),
         ),
         re.compile(r"differ|same", _I),
     ),
@@ -239,15 +257,15 @@ FAMILIES = (
         _stability,
         re.compile(r"\b\B"),
         (
-            (SAME, re.compile(r"\b(?:answer|verdict|result|finding|conclusion) (?:is|stays|remains) (?:the same|unchanged|stable)", _I)),
+            (SAME, re.compile(rf"\b{_RESULT} (?:is|stays|remains) (?:the same|unchanged|stable)", _I)),
             (
                 CHANGED,
-                re.compile(r"\b(?:answer|verdict|result|finding|conclusion) (?:changes|differs|reverses|is another|does not hold)", _I),
+                re.compile(rf"\b{_RESULT} (?:changes|differs|reverses|is another|does not hold)", _I),
             ),
         ),
         re.compile(r"\b\B"),
     ),
-)  # fmt: skip
+)
 
 _ADJECTIVES = {
     "higher": (1, r"elevation|slope|albedo|relief|rough|^$"),
@@ -263,7 +281,8 @@ _ADJECTIVES = {
     "smoother": (-1, r"rough"),
 }
 _ADJECTIVE = re.compile(
-    rf"\b(?P<word>{'|'.join(_ADJECTIVES)})\b(?: [a-z]+){{0,3}}? than\b(?! chance| expected| by chance|\s+[-\d])",
+    rf"\b(?P<word>{'|'.join(_ADJECTIVES)})\b(?: [a-z]+){{0,3}}? than\b(?! chance| expected"
+    rf"| by chance|\s+[-\d])",
     _I,
 )
 

@@ -23,29 +23,36 @@ Wrong = tuple[int, str, str]
 _QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"")
 _CLAUSE = re.compile(r"[^;:]+")
 _SUPPOSED = re.compile(
-    r"\b(?:whether|if|would have|could|might|may|proof|proves?|proven|question|assum\w+|taken as|instead of)\b"
+    r"\b(?:whether|if|would have|could|might|may|proof|proves?|proven|question|assum\w+|taken as"
+    r"|instead of)\b"
     r"|\bto (?:test|say|tell|show|claim|confirm|call)\b|\bnot (?:been )?(?:tested|measured|shown)\b|untested"
     r"|\bonly a test|\bno (?:test|tool)\b|\?",
     re.IGNORECASE,
 )
 _CANNOT = re.compile(
-    r"\b(?:cannot|can not|can't|could not|impossible to|unable to) (?:be )?(?:tell|told|say|said|decided?|settled?)"
+    r"\b(?:cannot|can not|can't|could not|impossible to|unable to) (?:be )?(?:tell|told|say|said"
+    r"|decided?|settled?)"
     r"|\binconclusive|\bundecided|\btoo (?:few|little) (?:to|for)|\bno verdict",
     re.IGNORECASE,
 )
-_VERB = r"(?:lie|lies|are|is|fall|falls|occur|occurs|match|matches|sit|sits|stand|stands|point|points|face|faces|were|was)"
+_VERB = (
+    r"(?:lie|lies|are|is|fall|falls|occur|occurs|match|matches|sit|sits|stand|stands|point|points|face|faces"
+    r"|were|was|touch|touches)"
+)
 _ALL = re.compile(
     r"\b(?:all|every(?: one| single one)?|each|without exception)(?: of)?(?: (?:them|these|those|the))?"
-    rf"(?: [\d,]+)?(?: of them)?(?: [a-z-]+){{0,3}}? {_VERB}\b",
+    rf"(?: [\d,]+)?(?: of them)?(?: [a-z-]+){{0,6}}? {_VERB}\b",
     re.IGNORECASE,
 )
 _NONE = re.compile(
-    r"\b(?:none|not one|not a single(?: one)?|no(?= tiles?\b| features?\b))(?: of)?(?: (?:them|these|those|the))?"
-    rf"(?: [\d,]+)?(?: [a-z-]+){{0,4}}? {_VERB}\b",
+    r"\b(?:none|not one|not a single(?: one)?|no(?= tiles?\b| features?\b))(?: of)?(?: (?:them"
+    r"|these|those|the))?"
+    rf"(?: [\d,]+)?(?: [a-z-]+){{0,6}}? {_VERB}\b",
     re.IGNORECASE,
 )
 _EMPTY = re.compile(
-    r"\b(?:no|not a single|not one) (?:[a-z-]+ ){1,4}?(?:(?:was|were|is|are) )?(?:found|detected|passes|pass\b)"
+    r"\b(?:no|not a single|not one) (?:[a-z-]+ ){1,4}?(?:(?:was|were|is|are) )?(?:found|detected"
+    r"|passes|pass\b)"
     r"|\bnothing (?:is|was) found|\bfind(?:s|ing)? (?:no|none)\b|\bfound (?:no|none)\b",
     re.IGNORECASE,
 )
@@ -59,17 +66,42 @@ _SIDE = re.compile(
 )
 _CLOSE = re.compile(rf"\b(?:(?P<most>{_MOST}) of|(?P<few>{_FEW}) of)\b[^.;,\d]{{0,50}}?\bwithin\b", re.I)
 _PLACE_AFTER = re.compile(
-    r"\b(?:in|near|at|around|across|within|of|from|inside|toward|through|over|by|and|beside|off)\s+(?:the\s+)?"
+    r"\b(?:in|near|at|around|across|within|of|from|inside|toward|through|over|by|and|beside"
+    r"|off)\s+(?:the\s+)?"
     r"(?P<name>[A-Z][^\W\d_]+(?:[ -][A-Z][^\W\d_]+)*)"
 )
 _PLACE_TERM = re.compile(
-    r"(?P<name>(?:[A-Z][^\W\d_]+ )+(?:Planitia|Planum|Terra|Mons|Montes|Vallis|Valles|Chasma|Chasmata|Crater|Patera"
-    r"|Fossae?|Dors[au]m?|Basin|Rupes|Sulci|Tholus|Mensae|Vastitas|Regio|Mare|Cav[iu]s?|Labes|Undae|Colles))\b"
+    r"(?P<name>(?:[A-Z][^\W\d_]+ )+(?:Planitia|Planum|Terra|Mons|Montes|Vallis|Valles|Chasma"
+    r"|Chasmata|Crater|Patera"
+    r"|Fossae?|Dors[au]m?|Basin|Rupes|Sulci|Tholus|Mensae|Vastitas|Regio|Mare|Cav[iu]s?|Labes"
+    r"|Undae|Colles))\b"
 )
+_SELECTING = ("near", "without", "overlap", "downslope", "filter_layer")
 _NO_PLACES = frozenset(
-    "north south east west northern southern rayleigh watson holm kuiper earth sun martian lunar null geopackage "
-    "geojson geoparquet openstreetmap i moon".split()
-)  # fmt: skip
+    [
+        "north",
+        "south",
+        "east",
+        "west",
+        "northern",
+        "southern",
+        "rayleigh",
+        "watson",
+        "holm",
+        "kuiper",
+        "earth",
+        "sun",
+        "martian",
+        "lunar",
+        "null",
+        "geopackage",
+        "geojson",
+        "geoparquet",
+        "openstreetmap",
+        "i",
+        "moon",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -116,6 +148,8 @@ class _Reader:
                 polarity, words, end = stated
                 if not tests and not family.needs_test(words):
                     continue
+                if polarity == UNKNOWN and not family.topic.search(clause[0]) and not tests:
+                    continue
                 given = self.related(tests, sentence.cited)
                 allowed = set().union(*(family.read(step) for step in given))
                 if polarity not in allowed:
@@ -138,7 +172,7 @@ class _Reader:
             names = [self.names(str(step.arguments.get(key, ""))) for key in ("layer", "other")]
             turned = bool(names[1]) and _mentions(before, names[1]) and _mentions(after, names[0])
             turned = turned or ("ground" in before and _mentions(after, names[0]))
-            told = re.search(r"\bhas a (higher|lower) ", step.summary)
+            told = re.search(r"\bhas a (higher|lower) ", step.summary.split(". ")[0])
             value = {"higher": 1, "lower": -1}[told[1]] if told else 0
             if value * (-1 if turned else 1) == sign:
                 return
@@ -160,7 +194,7 @@ class _Reader:
                 if match[0].lower() in self.summaries:
                     continue
                 given = self.related(self.steps, sentence.cited)
-                if not any(fits(step) for step in given):
+                if not any(fits(step, clause[0]) for step in given):
                     end = sentence.start + clause.start() + match.end()
                     yield end, match[0], "no tool counted it so"
 
@@ -246,7 +280,8 @@ def _stated(family: Family, clause: str) -> tuple[str, str, int] | None:
     """What a clause says about a family of tests: polarity, the words, where they end."""
     cannot = _CANNOT.search(clause)
     if cannot:
-        return (UNKNOWN, cannot[0], cannot.end()) if family.topic.search(clause) else None
+        about = family.topic.search(clause)
+        return (UNKNOWN, cannot[0], cannot.end()) if about else None
     if _SUPPOSED.search(clause):
         return None
     for polarity, pattern in family.patterns:
@@ -263,19 +298,22 @@ def _contradiction(family: Family, given: Sequence[Step], tests: Sequence[Step])
     return f"the tool said: {given[-1].summary.split('. ')[0][:160]}"
 
 
-def _is_all(step: Step) -> bool:
+def _is_all(step: Step, clause: str) -> bool:
     figures = step.figures
-    return (
-        _equal(figures, "count", "of_count")
-        or _equal(figures, "near_count", "tested_count")
-        or _equal(figures, "north_count", "count")
-        or _equal(figures, "south_count", "count")
+    for side in ("north", "south"):
+        if side in clause:
+            return _equal(figures, f"{side}_count", "count")
+    return (step.tool in _SELECTING and _equal(figures, "count", "of_count")) or _equal(
+        figures, "near_count", "tested_count"
     )
 
 
-def _is_none(step: Step) -> bool:
-    names = ("count", "near_count", "north_count", "south_count", "same_tile_count")
-    return any(step.figures.get(name) == 0 for name in names)
+def _is_none(step: Step, clause: str) -> bool:
+    for words, name in (("north", "north_count"), ("south", "south_count"), ("same tile", "same_tile_count")):
+        if words in clause and name in step.figures:
+            return step.figures[name] == 0 or step.figures.get("count") == 0
+    empty = step.figures.get("count") == 0 or step.figures.get("near_count") == 0
+    return empty or any(brief.get("count") == 0 for brief in step.layers)
 
 
 def _equal(figures: Mapping[str, Any], one: str, other: str) -> bool:

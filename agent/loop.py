@@ -34,8 +34,9 @@ from langchain_core.messages import AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 
 from agent.conversations import ConversationStore, check_conversation_id, claimed
-from agent.events import Answered, Event, Evidence, StepFinished, Turn
-from agent.evidence import check, mark
+from agent.correction import Corrected, Review
+from agent.events import Answered, Event, Evidence, Step, StepFinished, Turn
+from agent.evidence import Finding, check, findings, mark
 from agent.memory import Summariser, copy_results, first_questions, history
 from agent.middleware import (
     LiveState,
@@ -172,7 +173,7 @@ class Conversation:
             chat,
             wrap_tools(tools, workspace),
             system_prompt=system_prompt,
-            middleware=_middleware(workspace, chat, model, self._tokens),
+            middleware=_middleware(workspace, chat, model, self._tokens, self._review),
             checkpointer=store.checkpointer(),
         )
         self._config = _thread(conversation_id)
@@ -353,10 +354,22 @@ class Conversation:
         if record.status in ("failed", "stopped"):
             # Our own words, which name layers and limits only.
             return Evidence(citations=record.layer_ids)
-        steps = [step for turn in self.turns for step in turn.steps] + record.steps
+        return check(record.text, self._steps() + record.steps, record.question, **self._told())
+
+    def _review(self, answer: str, question: str, steps: Sequence[Step]) -> list[Finding]:
+        """What nothing supports in an answer that is not given yet."""
+        return findings(answer, [*self._steps(), *steps], question, **self._told())
+
+    def _steps(self) -> list[Step]:
+        return [step for turn in self.turns for step in turn.steps]
+
+    def _told(self) -> dict[str, Any]:
+        """Numbers that the model was told beside the results."""
         index = self.workspace.index
-        known = [len(index), index.grid.tile_km, *(len(layer) for layer in self.workspace.layers)]
-        return check(record.text, steps, record.question, known)
+        return {
+            "known": {"searched": len(index), "tile_km": index.grid.tile_km},
+            "counts": {layer.id: len(layer) for layer in self.workspace.layers},
+        }
 
     def _suggestions(self, record: Record) -> tuple[str, ...]:
         if record.suggestions and record.status in ("answered", "declined"):
@@ -426,7 +439,7 @@ def _thread(conversation_id: str) -> RunnableConfig:
 
 
 def _middleware(
-    workspace: Workspace, chat: BaseChatModel, model: str, tokens: TokenLimit
+    workspace: Workspace, chat: BaseChatModel, model: str, tokens: TokenLimit, review: Review
 ) -> list[AgentMiddleware[Any, Any, Any]]:
     """Outermost first. `ValidHistory` must come before the limit: its jump would skip the count otherwise."""
     settings = workspace.settings
@@ -450,5 +463,5 @@ def _middleware(
         retry = ModelRetryMiddleware(
             max_retries=1, retry_on=is_broken_stream, on_failure="error", initial_delay=0.5
         )
-        stack = [summary, *stack, ContextEditingMiddleware(edits=[trim]), tokens, retry]
+        stack = [summary, *stack, Corrected(review), ContextEditingMiddleware(edits=[trim]), tokens, retry]
     return [*stack, Validated(workspace), Stoppable(workspace), error_middleware()]

@@ -191,5 +191,7 @@ def written(figure: float, digits: int, style: str) -> str:
 
 def test_a_figure_at_another_threshold_keeps_its_unit() -> None:
     figures = {"chance_percent_at_0.60": 51.8, "chance_percent_at_0.70": 50.1, "km_at_0.60": 7.5}
-    assert not check("At both stricter thresholds the chance is 51.8 and 50.1 %.", [step(figures)], "").unsupported
+    assert not check(
+        "At both stricter thresholds the chance is 51.8 and 50.1 %.", [step(figures)], ""
+    ).unsupported
     assert check("It is 51.8 km, or 7.5 %.", [step(figures)], "").unsupported == ("51.8 km", "7.5 %")
