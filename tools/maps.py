@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 
 from retrieval.body import Body
 from tools.drawing import (
@@ -275,6 +276,8 @@ def _legend_text(layer: Layer) -> str:
 
 
 def _save(figure: Figure, ws: Workspace, layers: Sequence[Layer]) -> Path:
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # a title may hold dollars
     ws.output.mkdir(parents=True, exist_ok=True)
     name = "_".join(layer.id for layer in layers)
     path = free_path(ws.output / f"map_{ws.body.name}_{name}.png")
