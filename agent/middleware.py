@@ -33,7 +33,7 @@ UNANSWERED_QUESTION = "(This question was cut off before it was answered.)"
 SUMMARY_READ = "(Read.)"
 
 # Time that a stopped tool has to end by itself, so that what it finishes just now is kept.
-GRACE_S = 0.5
+GRACE_S = 0.3
 _stop_of_call: ContextVar[threading.Event | None] = ContextVar("stop_of_call", default=None)
 
 
