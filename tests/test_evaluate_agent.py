@@ -123,8 +123,11 @@ def against(
     return match_layer(list(one.values())[-1], list(two.values())[-1], by_words)
 
 
-SEARCHES = [("search_words", {"text": "gullies"}), ("search_words", {"text": "delta"})]
-NEAR = ("near", {"layer": "L1", "other": "L2", "distance_km": 40})
+SEARCHES: list[tuple[str, dict[str, Any]]] = [
+    ("search_words", {"text": "gullies"}),
+    ("search_words", {"text": "delta"}),
+]
+NEAR: tuple[str, dict[str, Any]] = ("near", {"layer": "L1", "other": "L2", "distance_km": 40})
 
 
 def test_the_order_of_conditions_does_not_count() -> None:
@@ -342,7 +345,7 @@ def test_the_offline_planner_is_right_where_it_is(
     assert "answer right" in agent_text(report)
 
 
-def scripted(evaluated: Any, question: str, *replies: Reply) -> Score:
+def scripted(evaluated: Callable[..., dict[str, Score]], question: str, *replies: Reply) -> Score:
     """What a language model's replies are worth that gives them over HTTP."""
     with openai_server(*replies) as server:
         (found, *_) = evaluated("openai:m", [question], openai_base_url=server.url).values()
