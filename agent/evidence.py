@@ -35,6 +35,8 @@ FLOAT_STEP = Decimal("2e-16")
 # "More than 150" of 158 says something; of 900 it says something else.
 NEAR_BOUND = Decimal("0.25")
 
+_INCLUSIVE = ("at least", "at most", "up to", "≥", "≤")
+
 # (unit of the figure, unit of the claim) -> power of ten
 _CONVERSIONS = {("km", "m"): 3, ("m", "km"): -3, ("km2", "m2"): 6, ("m2", "km2"): -6}
 _P = r"(?:^|_)p(?:_|$)"
@@ -54,7 +56,7 @@ _ROLES = tuple(
         (r"median(?: [a-z]+)?", r"median|difference|q50"),
         (_CHANCE, r"expected|chance|large"),
         (r"difference(?: of medians)?", r"difference|apart"),
-        (r"stricter thresholds?|threshold raised", r"strict|threshold|^$"),
+        (r"stricter thresholds? of|threshold raised to", r"strict|threshold|^$"),
         (r"mean probability", r"mean_probability"),
         (r"middle", r"middle|lat|elevation"),
         (r"level", r"level"),
@@ -74,6 +76,7 @@ _SIDES = tuple(
 )
 _BY_CHANCE = re.compile(r"\s*(?:would )?(?:(?:is|are|was|were) )?(?:expected|by chance)\b", re.IGNORECASE)
 _COUNTED = re.compile(r"\s*(?:independent )?(?:directions|ones|places|tests|groups)\b")
+_BOUNDS = re.compile(r"\b(?:interval|between|from|range|to)\b|–", re.IGNORECASE)
 _SPREAD = re.compile(r"\b(?:between|from|median|middle|mean)\b[^.;]*$", re.IGNORECASE)
 _WHOLE = re.compile(r"\b(?:of|among|out of|from) (?:the |its |those |these |all )?$", re.IGNORECASE)
 _OF_PART = re.compile(r"^[^.;\d]{0,60}?\bof (?:which|them|these|those|the|all)?\s*$", re.IGNORECASE)
@@ -230,7 +233,9 @@ class _Checker:
         words = self.answer[slice(*claim.sentence)]
         if fact.tool == TABLE and _SPREAD.search(self.answer[claim.sentence[0] : claim.start]):
             return False
-        if fact.row and not any(word in words for word in fact.row):
+        if fact.row and not any(re.search(rf"(?<![\w.]){re.escape(word)}(?!\w)", words) for word in fact.row):
+            return False
+        if re.search(r"_(?:low|high)(?:_|$)", fact.name) and not _BOUNDS.search(words):
             return False
         if fact.at and not _states(words, fact.at) and (_LEVEL.search(words) or not _STRICTER.search(words)):
             return False
@@ -251,6 +256,8 @@ class _Checker:
             if not counted and words.search(claim.before):
                 return bool(names.search(fact.name))
         if _OWN_THRESHOLD.search(claim.before) and not _STRICTER.search(claim.before):
+            if self._speaks_of_stricter(claim):
+                return "threshold" in fact.name
             return fact.name in ("threshold", "min_probability", "") and fact.tool != TABLE
         if claim.unit == "%" and re.match(r"\s*(?:confidence )?interval", claim.after):
             return fact.name == "interval_percent"
@@ -262,6 +269,16 @@ class _Checker:
                     not fact.name or side in fact.name or fact.unit != "count" or not self._has_sides(claim)
                 )
         return True
+
+    def _speaks_of_stricter(self, claim: Claim) -> bool:
+        """Whether the sentence gives a figure that holds at this very threshold."""
+        others = [other for other in self.claims if other.sentence == claim.sentence and other is not claim]
+        return any(
+            _gives(fact, other)
+            for fact in self.facts
+            if fact.at and Decimal(fact.at) == claim.value
+            for other in others
+        )
 
     def _has_sides(self, claim: Claim) -> bool:
         """Whether the cited layers were counted by hemisphere."""
@@ -347,7 +364,8 @@ def _gives(fact: Fact, claim: Claim) -> bool:
         off = way - claim.value
         if claim.bound and claim.noun:
             beyond = off if claim.bound == ">" else -off
-            if 0 < beyond <= max(abs(claim.value) * NEAR_BOUND, claim.tolerance):
+            least = 0 <= beyond if claim.text.lower().startswith(_INCLUSIVE) else 0 < beyond
+            if least and beyond <= max(abs(claim.value) * NEAR_BOUND, claim.tolerance):
                 return True
         elif abs(off) <= claim.tolerance * SLACK + abs(value) * FLOAT_STEP:
             return True

@@ -120,7 +120,8 @@ FAMILIES = (
                     rf"|related to|correlat\w+)"
                     r"|\bunrelated to|\bindependent of|\bunassociated|\bas (?:often|near"
                     r"|close) as chance|\bconsistent with chance"
-                    r"|\bneither attract",
+                    r"|\bassociation is (?:not|weaker|no)\b|\bnot (?:statistically )?significant\b"
+                    r"|\brandomly (?:placed|spread)",
                     _I,
                 ),
             ),

@@ -161,7 +161,9 @@ class _Reader:
         tests = [step for step in self.steps if step.tool == "compare"]
         text = sentence.text
         found = read_adjective(text)
-        if found is None or not tests or _SUPPOSED.search(text) or re.search(r"\bchance of\b|probab", text):
+        if found is None or _SUPPOSED.search(text) or re.search(r"\bchance of\b|probab", text):
+            return
+        if not tests and not re.search(r"\blies? (?:higher|lower|steeper|farther)\b|elevation", text):
             return
         sign, fits, match = found
         given = [
