@@ -364,7 +364,7 @@ def _gives(fact: Fact, claim: Claim) -> bool:
         off = way - claim.value
         if claim.bound and claim.noun:
             beyond = off if claim.bound == ">" else -off
-            least = 0 <= beyond if claim.text.lower().startswith(_INCLUSIVE) else 0 < beyond
+            least = beyond >= 0 if claim.text.lower().startswith(_INCLUSIVE) else beyond > 0
             if least and beyond <= max(abs(claim.value) * NEAR_BOUND, claim.tolerance):
                 return True
         elif abs(off) <= claim.tolerance * SLACK + abs(value) * FLOAT_STEP:

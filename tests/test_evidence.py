@@ -195,3 +195,59 @@ def test_a_figure_at_another_threshold_keeps_its_unit() -> None:
         "At both stricter thresholds the chance is 51.8 and 50.1 %.", [step(figures)], ""
     ).unsupported
     assert check("It is 51.8 km, or 7.5 %.", [step(figures)], "").unsupported == ("51.8 km", "7.5 %")
+
+
+def run_of_four() -> list[Step]:
+    """Two searches, which of the first lie near the second, and the test of that."""
+    near = {"count": 150, "of_count": 195, "other_count": 254, "features": 73, "distance_km": 40}
+    tested = {
+        "near_count": 64,
+        "tested_count": 81,
+        "near_percent": 79,
+        "expected_percent": 17.6,
+        "p_value": 0.002,
+    }
+    verdict = "L1 lies nearer to L2 than chance allows. 64 of 81 features."
+    pair = {"layer": "L1", "other": "L2"}
+    return [
+        Step("a", "search_words", {"text": "cones"}, "", ("L1",), {"count": 195, "features": 81}, (), 0.1),
+        Step("b", "search_words", {"text": "channel"}, "", ("L2",), {"count": 254, "features": 66}, (), 0.1),
+        Step("c", "near", pair, "", ("L3",), near, (), 0.1),
+        Step("d", "associate", pair, verdict, (), tested, (), 0.1),
+    ]
+
+
+TRUE = [
+    "195 tiles with cones [L1] and 254 with channels [L2].",
+    "Of 195 tiles with cones, 150 lie within 40 km of a channel [L3].",
+    "Cones are associated with channels: 79 % lie near, more than the 17.6 % expected by chance [L1, L2].",
+    "A count of neighbours is no proof of an association.",
+    "The 195 tiles form 81 features [L1].",
+]
+FALSE = [
+    "254 tiles with cones [L1] and 195 with channels [L2].",
+    "195 tiles lie near [L3].",
+    "Of 150 tiles with cones, 195 lie within 40 km of a channel [L3].",
+    "150 tiles lie farther than 40 km from a channel [L3].",
+    "The 81 tiles form 195 features [L1].",
+    "79 % lie near, less than the 17.6 % expected by chance [L1, L2].",
+    "Cones are not associated with channels [L1, L2].",
+    "It cannot be told whether cones are associated with channels [L1, L2].",
+    "Cones avoid channels [L1, L2].",
+    "All of the cones lie near channels [L3].",
+    "None of the cones are near channels [L3].",
+    "Cones lie near channels in Arcadia Planitia [L3].",
+    "Cones lie near channels (p = 0.04) [L1, L2].",
+]
+
+
+@pytest.mark.parametrize("answer", TRUE)
+def test_true_statements_of_a_run_pass(answer: str) -> None:
+    assert check(answer, run_of_four(), "").unsupported == ()
+
+
+@pytest.mark.parametrize("answer", FALSE)
+def test_false_statements_of_a_run_are_marked(answer: str) -> None:
+    evidence = check(answer, run_of_four(), "")
+    assert evidence.unsupported
+    assert MARK in mark(answer, evidence)
