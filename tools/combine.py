@@ -126,15 +126,23 @@ def merge_features(ws: Workspace, layer: str, distance_km: float | None = None) 
 
 
 def _joined(ws: Workspace, chosen: list[Layer]) -> gpd.GeoDataFrame:
-    parts = [part.table.assign(sources=part.id) for part in chosen]
-    filled = [part for part in parts if len(part)] or parts[:1]
-    table = pd.concat(filled, ignore_index=True).drop(columns="feature_id", errors="ignore")
+    filled = [part for part in chosen if len(part)] or chosen[:1]
+    table = pd.concat([part.table for part in filled], ignore_index=True)
+    table = table.drop(columns="feature_id", errors="ignore")
     # Catalogues number their entries as they like: the same id elsewhere is another thing.
-    rows = table[["row_id", "lon", "lat"]].itertuples(index=False)
-    table["_at"] = [f"{row_id} {lon:.6f} {lat:.6f}" for row_id, lon, lat in rows]
-    table["sources"] = table.groupby("_at", sort=False)["sources"].transform("+".join).astype("str")
+    at = pd.DataFrame(
+        {"id": table["row_id"].astype(str), **{name: table[name].round(6) for name in ("lon", "lat")}}
+    )
+    place = at.groupby(["id", "lon", "lat"], sort=False).ngroup().to_numpy()
+    bit = np.repeat(1 << np.arange(len(filled)), [len(part) for part in filled])
+    holders = np.zeros(int(place.max(initial=-1)) + 1, dtype=np.int64)
+    np.bitwise_or.at(holders, place, bit)
+    kinds, which = np.unique(holders[place], return_inverse=True)
+    names = ["+".join(part.id for n, part in enumerate(filled) if kind >> n & 1) for kind in kinds.tolist()]
+    sources = np.array(names, dtype=object)[which.reshape(-1)] if names else np.zeros(0, dtype=object)
+    table = table.assign(sources=pd.Series(sources, index=table.index, dtype="str"), _place=place)
     best = table.sort_values("probability", ascending=False, kind="stable", na_position="last")
-    best = best.drop_duplicates("_at").drop(columns="_at").reset_index(drop=True)
+    best = best.drop_duplicates("_place").drop(columns="_place").reset_index(drop=True)
     clash = best.duplicated("row_id", keep=False)
     best.loc[clash, "row_id"] = best["sources"] + ":" + best["row_id"]
     again = best.groupby("row_id").cumcount()
