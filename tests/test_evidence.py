@@ -199,7 +199,13 @@ def test_a_figure_at_another_threshold_keeps_its_unit() -> None:
 
 def run_of_four() -> list[Step]:
     """Two searches, which of the first lie near the second, and the test of that."""
-    near = {"count": 150, "of_count": 195, "other_count": 254, "features": 73, "distance_km": 40}
+    near: dict[str, float] = {
+        "count": 150,
+        "of_count": 195,
+        "other_count": 254,
+        "features": 73,
+        "distance_km": 40,
+    }
     tested = {
         "near_count": 64,
         "tested_count": 81,
