@@ -24,7 +24,8 @@ from PIL import Image
 from agent.events import Turn
 from agent.evidence import MARK
 from agent.recipe import Recipe, describe_call
-from tools.globe import (
+from tools.layers import Layer
+from tools.maps.globe import (
     COLOURS,
     content_policy,
     data_uri,
@@ -35,7 +36,6 @@ from tools.globe import (
     thumbnail_uri,
     top_rows,
 )
-from tools.layers import Layer
 from tools.workspace import Workspace
 
 Json = Any

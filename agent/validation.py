@@ -20,9 +20,9 @@ from agent.middleware import STOPPED_CALL, ToolHandler
 from retrieval.errors import InputError, ToolInputError
 from tools.conditions import named, read_condition
 from tools.context import quantity
-from tools.density import CELL_NAMES
 from tools.layers import Layer
 from tools.places import find_in_gazetteer
+from tools.statistics.density import CELL_NAMES
 from tools.workspace import Workspace, check_number
 
 LAYERS = ("layer", "other", "inside", "outside", "catalogue", "layers")

@@ -24,8 +24,8 @@ from playwright.sync_api import Browser, Route, sync_playwright
 
 from retrieval.index import TileIndex
 from retrieval.settings import load_settings
-from tools.globe import globe_document, globe_payload, globe_scripts, globe_style
 from tools.layers import Layer, Provenance, make_table
+from tools.maps.globe import globe_document, globe_payload, globe_scripts, globe_style
 
 BASELINE = 100
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]

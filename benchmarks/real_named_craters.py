@@ -37,8 +37,8 @@ from retrieval.settings import Settings
 from retrieval.spatial.association import Association, associate
 from retrieval.spatial.observed import observed_by_index
 from retrieval.spatial.strata import Strata, equal_area_strata
-from tools.assessment import evaluate_layer
 from tools.layers import Layer, make_table
+from tools.statistics.assessment import evaluate_layer
 from tools.things import things
 from tools.workspace import Workspace, open_workspace
 

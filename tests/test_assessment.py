@@ -11,7 +11,7 @@ from retrieval.errors import ToolInputError
 from retrieval.evaluate.geolocalization import published, strict
 from retrieval.spatial.observed import observed_by_index
 from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, tile_layer
-from tools.assessment import evaluate_layer
+from tools.statistics.assessment import evaluate_layer
 
 
 @pytest.fixture

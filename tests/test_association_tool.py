@@ -8,9 +8,9 @@ import shapely
 
 from retrieval.errors import InputError
 from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, shape_layer, tile_layer
-from tools.association import associate
 from tools.relations import near
-from tools.summary import summarise
+from tools.statistics.association import associate
+from tools.statistics.summary import summarise
 
 DISTANCE_KM = 150.0
 

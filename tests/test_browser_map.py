@@ -16,8 +16,8 @@ from retrieval.index import TileIndex
 from retrieval.spatial.shapes import normalised, representative
 from tests.test_browser_transcript import CHROMIUM, QUIET, SOFTWARE_GL, Opened, colour_pixels, open_page
 from tests.transcripts import HOSTILE
-from tools.globe import COLOURS, globe_document, globe_payload
 from tools.layers import Layer, Provenance, make_table
+from tools.maps.globe import COLOURS, globe_document, globe_payload
 
 pytestmark = [
     pytest.mark.browser,

@@ -18,7 +18,7 @@ from agent.transcript import write_bundle
 from retrieval.index import TileIndex
 from tests.fakes import PatternEncoder
 from tests.transcripts import hostile_turn, make_workspace, spatial_turn
-from tools.globe import globe_document, globe_payload, json_for_script
+from tools.maps.globe import globe_document, globe_payload, json_for_script
 from tools.workspace import Workspace
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from tests.workspaces import a_workspace
-from tools.charts import draw_bars, draw_curve, draw_distributions, draw_rose
+from tools.maps.charts import draw_bars, draw_curve, draw_distributions, draw_rose
 
 BLUE = np.array([0x00, 0x72, 0xB2])
 

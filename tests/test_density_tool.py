@@ -11,8 +11,8 @@ from retrieval.errors import Cancelled, ToolInputError
 from retrieval.spatial.observed import observed_by_index
 from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, tile_layer
 from tools.context import Quantity
-from tools.density import density
-from tools.ground import class_edges
+from tools.statistics.density import density
+from tools.statistics.ground import class_edges
 
 LOWELL = get_body("lowell")
 

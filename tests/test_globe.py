@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from retrieval.body import Body, get_body
 from retrieval.index import TileIndex
 from tests.transcripts import HOSTILE
-from tools.globe import (
+from tools.layers import Kind, Layer, Provenance, make_table
+from tools.maps.globe import (
     COLOURS,
     globe_document,
     globe_html,
@@ -25,7 +26,7 @@ from tools.globe import (
     json_for_script,
     top_rows,
 )
-from tools.globe_layers import (
+from tools.maps.globe_layers import (
     LAST_TOLERANCE_DEG,
     MARKS,
     MOST_CORNERS,
@@ -36,8 +37,7 @@ from tools.globe_layers import (
     pack_shapes,
     pack_texts,
 )
-from tools.globe_pictures import GAP_GREY, HATCH_GREY, MERCATOR_LIMIT_DEG, to_mercator, to_polar
-from tools.layers import Kind, Layer, Provenance, make_table
+from tools.maps.globe_pictures import GAP_GREY, HATCH_GREY, MERCATOR_LIMIT_DEG, to_mercator, to_polar
 
 LOWELL = get_body("lowell")
 

@@ -42,7 +42,7 @@ from retrieval.index import TileIndex
 from retrieval.settings import Settings
 from tests.openai_server import Call, Reply, Say, openai_server
 from tests.workspaces import a_gazetteer, a_layer, a_workspace
-from tools.maps import draw_map
+from tools.maps.draw import draw_map
 from tools.pictures import read_picture
 
 SECRET = "TOPSECRET-4711"

@@ -35,7 +35,7 @@ ONLY_IN = {
     "gradio": ("app.py",),
     "agent.chat": ("app.py", "agent/chat/"),
     "sqlite3": ("agent/conversations.py",),
-    "matplotlib": ("tools/maps.py", "tools/charts.py", "tools/drawing.py", "tools/shading.py"),
+    "matplotlib": ("tools/maps/",),
     "torch": ("retrieval/encoder_open_clip.py", "retrieval/encoder_torch.py", "retrieval/training/"),
     "open_clip": ("retrieval/encoder.py", "retrieval/encoder_open_clip.py", "retrieval/training/"),
     "rasterio": ("retrieval/corpus/",),

@@ -13,10 +13,10 @@ from retrieval.grid import Grid
 from retrieval.index import build_index
 from tests.fakes import PatternEncoder, PatternSource
 from tests.workspaces import a_gazetteer, a_layer, a_workspace, assert_keeps_its_word, tile_layer
-from tools import mosaic
 from tools.layers import make_table
-from tools.maps import draw_map
-from tools.mosaic import basemap
+from tools.maps import mosaic
+from tools.maps.draw import draw_map
+from tools.maps.mosaic import basemap
 
 
 @pytest.fixture(scope="module")

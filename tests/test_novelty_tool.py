@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from retrieval.errors import ToolInputError
 from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, tile_layer
 from tools.layers import Layer, make_table
-from tools.novelty import novelty
+from tools.statistics.novelty import novelty
 
 
 @pytest.fixture

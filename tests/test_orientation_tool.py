@@ -15,8 +15,8 @@ from retrieval.grid import Grid
 from retrieval.index import build_index
 from retrieval.spatial.directions import apart_deg
 from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, shape_layer, tile_layer
-from tools.axes import directions_of, light_of
-from tools.orientation import orientation, tile_axes
+from tools.statistics.axes import directions_of, light_of
+from tools.statistics.orientation import orientation, tile_axes
 
 # A spiral over the sphere: twelve places as far from each other as there is room for.
 _STEPS = np.arange(12)
@@ -165,7 +165,7 @@ class TestTiles:
         assert_keeps_its_word(result)
 
     def test_many_tiles_are_sampled_with_the_seed(self, ws, monkeypatch) -> None:
-        monkeypatch.setattr("tools.axes.MOST_TILES", 50)
+        monkeypatch.setattr("tools.statistics.axes.MOST_TILES", 50)
         tile_layer(ws, np.arange(len(ws.index)))
         first = orientation(ws, "L1")
         assert first.figures["n"] == 50
@@ -204,8 +204,10 @@ def test_light_that_stays_in_all_tiles_is_no_common_direction(
         [0.5 - coherence * np.cos(doubled), 0.5 + coherence * np.cos(doubled), coherence * np.sin(doubled)],
         axis=-1,
     )
-    monkeypatch.setattr("tools.axes._tile_tensors", lambda ws, rows: tensors[np.asarray(rows, dtype=int)])
-    monkeypatch.setattr("tools.axes.clusters", lambda ws, layer: np.arange(len(layer)))
+    monkeypatch.setattr(
+        "tools.statistics.axes._tile_tensors", lambda ws, rows: tensors[np.asarray(rows, dtype=int)]
+    )
+    monkeypatch.setattr("tools.statistics.axes.clusters", lambda ws, layer: np.arange(len(layer)))
     alarms, without = 0, 0
     for number in range(40):
         layer = tile_layer(ws, rng.choice(len(tiny_index), 60, replace=False))

@@ -10,7 +10,7 @@ from retrieval.grid import Grid
 from retrieval.index import build_index
 from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, shape_layer, tile_layer
 from tools.search import search_words
-from tools.summary import summarise
+from tools.statistics.summary import summarise
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from retrieval.grid import Grid
 from retrieval.index import TileIndex, build_index
 from tests.fakes import PatternEncoder, PatternSource
 from tests.transcripts import hostile_turn, make_turn, make_workspace, run_step, spatial_turn
-from tools.globe import globe_scripts
+from tools.maps.globe import globe_scripts
 from tools.workspace import Workspace
 
 Changes = Callable[[dict[str, bytes]], None]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from retrieval.body import get_body
 from retrieval.grid import Grid
 from retrieval.spatial.shapes import area_km2, inside, normalised
-from tools.projections import Azimuthal, Flat, polar_cap, seen_from, whole_body
-from tools.views import column_label, degree_step, latitude_label, longitude_label, round_step
-from tools.windows import box_outline, circle_outline, middle_of, view_of, window
+from tools.maps.projections import Azimuthal, Flat, polar_cap, seen_from, whole_body
+from tools.maps.views import column_label, degree_step, latitude_label, longitude_label, round_step
+from tools.maps.windows import box_outline, circle_outline, middle_of, view_of, window
 
 MARS = get_body("mars")
 LOWELL = get_body("lowell")

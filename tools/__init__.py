@@ -8,24 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tools.assessment import evaluate_layer
-from tools.association import associate
 from tools.classify import classify
 from tools.combine import merge_features, union
-from tools.comparison import compare
-from tools.density import density
 from tools.descent import downslope
 from tools.export import export_layer
 from tools.filters import filter_layer
-from tools.maps import draw_map
-from tools.novelty import novelty
-from tools.orientation import orientation
+from tools.maps.draw import draw_map
 from tools.places import find_place, load_catalogue
 from tools.refine import refine
 from tools.relations import near, nearest, overlap, without
 from tools.sampling import sample_context
 from tools.search import search_example, search_words
-from tools.summary import summarise
+from tools.statistics.assessment import evaluate_layer
+from tools.statistics.association import associate
+from tools.statistics.comparison import compare
+from tools.statistics.density import density
+from tools.statistics.novelty import novelty
+from tools.statistics.orientation import orientation
+from tools.statistics.summary import summarise
 from tools.workspace import ToolResult, Workspace, check_text
 
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from retrieval.errors import ToolInputError
 from retrieval.spatial.directions import axial
-from tools.axes import tile_axes
 from tools.context import Quantity, several, values_of
 from tools.layers import COLUMNS, Layer
 from tools.results import Figures, add_layer, model_rows, plural, said, tidy
+from tools.statistics.axes import tile_axes
 from tools.things import rows_of
 from tools.workspace import ToolResult, Workspace
 

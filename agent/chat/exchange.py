@@ -26,7 +26,7 @@ from agent.transcript import write_bundle
 from retrieval.errors import InputError, QuestionError
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
-from tools.globe import content_policy, globe_html, globe_payload, globe_scripts, globe_style
+from tools.maps.globe import content_policy, globe_html, globe_payload, globe_scripts, globe_style
 from tools.pictures import PICTURE_FORMATS
 
 Json = Any

@@ -20,8 +20,8 @@ from markupsafe import Markup
 from agent.chat.dialogue import call_text
 from retrieval.errors import InputError
 from retrieval.index import TileIndex
-from tools.globe import COLOURS, top_rows
 from tools.layers import Layer
+from tools.maps.globe import COLOURS, top_rows
 
 Json = Any
 TILES_SHOWN = 24

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from retrieval.spatial.shapes import area_km2, length_km
 from tools.layers import Layer
 from tools.results import Figures, said, tidy
-from tools.robustness import at, stricter, thresholds_words
+from tools.statistics.robustness import at, stricter, thresholds_words
 from tools.things import counted, feature_figures, things
 from tools.workspace import ToolResult, Workspace
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from retrieval.errors import ToolInputError
 from tools.context import Quantity, quantities, quantity, values_of
-from tools.ground import evidence_groups
 from tools.layers import Layer
+from tools.statistics.ground import evidence_groups
 from tools.things import central_rows, feature_labels, things
 from tools.workspace import Workspace
 

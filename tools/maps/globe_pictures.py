@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import map_coordinates
 
-from tools.mosaic import basemap
+from tools.maps.mosaic import basemap
 
 if TYPE_CHECKING:
     from retrieval.index import TileIndex

@@ -20,7 +20,9 @@ from matplotlib.patches import Patch
 from matplotlib.text import Text
 
 from retrieval.body import Body
-from tools.drawing import (
+from tools.export import free_path
+from tools.layers import Layer, shorten
+from tools.maps.drawing import (
     DPI,
     HATCH,
     INK,
@@ -37,14 +39,12 @@ from tools.drawing import (
     draw_scale,
     open_panel,
 )
-from tools.export import free_path
-from tools.globe import COLOURS
-from tools.layers import Layer, shorten
-from tools.projections import polar_cap, seen_from
+from tools.maps.globe import COLOURS
+from tools.maps.projections import polar_cap, seen_from
+from tools.maps.shading import Shade, draw_bar, shade_colour, shade_of
+from tools.maps.views import column_label
+from tools.maps.windows import POLAR_LIMIT_DEG, Kind, Projection, Sheet, sheet_of
 from tools.results import Figures, plural, said, tidy
-from tools.shading import Shade, draw_bar, shade_colour, shade_of
-from tools.views import column_label
-from tools.windows import POLAR_LIMIT_DEG, Kind, Projection, Sheet, sheet_of
 from tools.workspace import ToolResult, Workspace, check_layers
 
 WIDTH_PX, HEIGHT_PX = 1600, 900

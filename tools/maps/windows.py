@@ -16,8 +16,8 @@ from retrieval.body import Body, to_east_180, unit_vectors
 from retrieval.errors import ToolInputError
 from retrieval.index import TileIndex
 from tools.layers import Layer
+from tools.maps.projections import Azimuthal, Flat, polar_cap, seen_from, whole_body
 from tools.places import find_in_gazetteer
-from tools.projections import Azimuthal, Flat, polar_cap, seen_from, whole_body
 from tools.results import Figures, said, tidy
 from tools.workspace import Workspace, check_number
 

@@ -17,11 +17,11 @@ from retrieval.spatial.directions import (
     same_axis,
 )
 from retrieval.spatial.verdicts import said_p
-from tools.axes import Directions, Light, directions_of, light_of, tile_axes
-from tools.charts import draw_rose
 from tools.layers import Layer
+from tools.maps.charts import draw_rose
 from tools.results import Figures, plural, said, tidy
-from tools.robustness import ALPHA, at, corrected, said_p_value, stricter, thresholds_words
+from tools.statistics.axes import Directions, Light, directions_of, light_of, tile_axes
+from tools.statistics.robustness import ALPHA, at, corrected, said_p_value, stricter, thresholds_words
 from tools.workspace import ToolResult, Workspace, check_number
 
 __all__ = ["orientation", "tile_axes"]

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from retrieval.errors import ToolInputError
-from tools.drawing import DPI, INK, QUIET, Box
 from tools.layers import Layer
+from tools.maps.drawing import DPI, INK, QUIET, Box
+from tools.maps.views import column_label
 from tools.results import Figures, plural, said, tidy
-from tools.views import column_label
 
 PALETTE = "viridis"  # even steps look even, with any colour vision; stands out from a grey ground
 MANY = 200  # values from which on the outermost hundredths do not set the scale

@@ -16,11 +16,11 @@ from retrieval.spatial.association import Association
 from retrieval.spatial.observed import Observed, observed_by_index
 from retrieval.spatial.strata import BAND_DEG
 from retrieval.spatial.verdicts import Side
-from tools.charts import draw_curve
 from tools.layers import Layer
+from tools.maps.charts import draw_curve
 from tools.results import Figures, plural, said, tidy
-from tools.robustness import ALPHA, at, corrected, stricter, thresholds_words
-from tools.strata import Classes, classes_of
+from tools.statistics.robustness import ALPHA, at, corrected, stricter, thresholds_words
+from tools.statistics.strata import Classes, classes_of
 from tools.things import things
 from tools.workspace import ToolResult, Workspace, check_number
 

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from retrieval.body import Body
 from retrieval.spatial.shapes import Shapes, outlines_of
-from tools.globe import COLOURS
 from tools.layers import Layer
-from tools.mosaic import Grey, basemap, paint, sample, stretch
-from tools.projections import Azimuthal, Line
+from tools.maps.globe import COLOURS
+from tools.maps.mosaic import Grey, basemap, paint, sample, stretch
+from tools.maps.projections import Azimuthal, Line
+from tools.maps.views import degree_step, latitude_label, longitude_label
+from tools.maps.windows import Projection
 from tools.results import said, tidy
-from tools.views import degree_step, latitude_label, longitude_label
-from tools.windows import Projection
 from tools.workspace import Workspace
 
 INK, QUIET, PAPER = "#1b1f24", "#646c76", "#fbfaf7"

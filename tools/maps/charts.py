@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import gaussian_kde
 
 from tools.export import free_path
-from tools.globe import COLOURS
 from tools.layers import shorten
+from tools.maps.globe import COLOURS
 from tools.results import plural
 from tools.workspace import Workspace
 

@@ -16,14 +16,14 @@ from retrieval.errors import ToolInputError
 from retrieval.spatial import compare as statistics
 from retrieval.spatial.compare import FEWEST_CLUSTERS, LARGE, LEAST_RETAINED, Difference
 from retrieval.spatial.nulls import Null, Shifts, make_shifts
-from tools.charts import draw_distributions
 from tools.context import Quantity
-from tools.ground import Ground, ground_of, suffix_of, unit_of
 from tools.layers import Layer
-from tools.per_area import both
+from tools.maps.charts import draw_distributions
 from tools.results import Figures, plural, said, tidy
-from tools.robustness import ALPHA, at, corrected, said_p_value, stricter, thresholds_words
-from tools.samples import Measured, Sample, measure, sample, shared_rows
+from tools.statistics.ground import Ground, ground_of, suffix_of, unit_of
+from tools.statistics.per_area import both
+from tools.statistics.robustness import ALPHA, at, corrected, said_p_value, stricter, thresholds_words
+from tools.statistics.samples import Measured, Sample, measure, sample, shared_rows
 from tools.workspace import ToolResult, Workspace
 
 SHIFTS = 999

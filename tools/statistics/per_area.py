@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.spatial.density import Density, density_by
-from tools.ground import Ground, evidence_groups
 from tools.layers import Layer
 from tools.results import Figures, plural, said, tidy
-from tools.robustness import ALPHA, at, stricter, thresholds_words
+from tools.statistics.ground import Ground, evidence_groups
+from tools.statistics.robustness import ALPHA, at, stricter, thresholds_words
 from tools.things import things
 from tools.workspace import Workspace
 

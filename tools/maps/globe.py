@@ -1,7 +1,7 @@
 """The interactive globe: layers on a turning planet, in one HTML fragment that needs no network.
 
-`globe_payload` gathers what is drawn as JSON (rows in `tools.globe_layers`, the ground in
-`tools.globe_pictures`); `globe_html` puts it into a fragment for a page that is already there,
+`globe_payload` gathers what is drawn as JSON (rows in `tools.maps.globe_layers`, the ground in
+`tools.maps.globe_pictures`); `globe_html` puts it into a fragment for a page that is already there,
 `globe_document` into a whole page (an ``iframe``'s ``srcdoc``, a file). In the browser ``globe_rows.js``
 reads the payload, ``globe.js`` makes the legend and cards, ``globe_map.js`` drives MapLibre GL (which travels
 in the ``maplibre`` wheel), ``globe_gl.js`` draws points and lines on it, and ``globe_flat.js`` draws on plain
@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retrieval.errors import InputError
-from tools.globe_layers import COLOURS, layers_payload, top_rows
-from tools.globe_pictures import BASEMAP_PX, data_uri, planet_pictures
 from tools.layers import Layer
+from tools.maps.globe_layers import COLOURS, layers_payload, top_rows
+from tools.maps.globe_pictures import BASEMAP_PX, data_uri, planet_pictures
 from tools.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from retrieval.body import Body, to_east_180
 from retrieval.spatial.shapes import Shapes, normalised
-from tools.views import round_step
+from tools.maps.views import round_step
 
 Floats = NDArray[np.float64]
 Law = Literal["equal-area", "stereographic", "orthographic"]

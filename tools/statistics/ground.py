@@ -17,9 +17,9 @@ from retrieval.grid import Grid
 from retrieval.spatial.nulls import clusters_of
 from retrieval.spatial.observed import Observed, observed_by_index
 from tools.context import Quantity
+from tools.maps.views import round_step
 from tools.results import said, tidy
 from tools.things import LINK_TILES
-from tools.views import round_step
 from tools.workspace import Workspace, check_number
 
 USUAL_CLASSES = 9

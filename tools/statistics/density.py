@@ -17,15 +17,23 @@ from retrieval.spatial.compare import LEAST_RETAINED
 from retrieval.spatial.density import Density, density_cells, unevenness_p
 from retrieval.spatial.nulls import make_shifts
 from retrieval.spatial.observed import observed_by_index
-from tools.charts import draw_bars
 from tools.context import Quantity, quantities, quantity
-from tools.ground import Ground, class_edges, ground_of, suffix_of, unit_of
 from tools.layers import Layer, make_table
-from tools.per_area import PerArea, densest, densest_words, per_area, record, stricter_words, whole_words
+from tools.maps.charts import draw_bars
+from tools.maps.views import round_step
 from tools.results import Figures, add_layer, plural, said, tidy
-from tools.robustness import ALPHA, corrected, said_p_value
+from tools.statistics.ground import Ground, class_edges, ground_of, suffix_of, unit_of
+from tools.statistics.per_area import (
+    PerArea,
+    densest,
+    densest_words,
+    per_area,
+    record,
+    stricter_words,
+    whole_words,
+)
+from tools.statistics.robustness import ALPHA, corrected, said_p_value
 from tools.things import LINK_TILES
-from tools.views import round_step
 from tools.workspace import ToolResult, Workspace, check_number
 
 CELLS = "cells"

@@ -17,7 +17,7 @@ from retrieval.spatial.directions import Axes, axial
 from retrieval.spatial.shapes import axis_deg
 from retrieval.spatial.textures import FEWEST_PICTURES, mean_tensor, structure_tensors, texture_axes
 from tools.layers import Layer
-from tools.mosaic import grey_thumbnail
+from tools.maps.mosaic import grey_thumbnail
 from tools.things import clusters
 from tools.workspace import Workspace
 
