@@ -171,7 +171,7 @@ def test_impossible_positions_are_dropped_and_counted(tmp_path: Path) -> None:
         ("list.xyz", "lon,lat\n1,2\n", "no format.*KMZ"),
         ("torn.geojson", '{"features": [', "cannot be read"),
         ("none.geojson", '{"type": "FeatureCollection", "features": []}', "no features"),
-        ("torn.gpkg", "SQLite format 3", "cannot be read"),
+        ("torn.gpkg", "SQLite format 3", "is not what its name says"),
         ("torn.parquet", "PAR1", "cannot be read"),
         ("torn.kmz", "PK", "cannot be read"),
         ("torn.kml", "<kml>", "cannot be read"),

@@ -9,7 +9,7 @@ from PIL import Image
 from retrieval.errors import Cancelled, ToolInputError
 from retrieval.spatial.observed import observed_by_index
 from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, tile_layer
-from tools import comparison
+from tools.statistics import comparison
 from tools.statistics.comparison import compare
 from tools.statistics.ground import evidence_groups
 
