@@ -335,6 +335,17 @@ def test_it_may_be_a_place() -> None:
     assert formula(planned("and south of it?", after)) == "L3{max_lat_deg=place Olympus Mons.lat_deg}"
 
 
+@pytest.mark.parametrize("name", ["Wind region 1", "Wind region 2", "Wind region 21"])
+def test_places_that_differ_by_a_number_are_told_apart(name: str) -> None:
+    places = (*PLACES, "Wind region 1", "Wind region 2", "Wind region 21")
+    plan = parse(f"Which way do yardangs in {name} point?", GLOSSARY, places)
+    assert isinstance(plan, Plan)
+    assert [step.place for step in plan.steps if step.tool == "filter_layer"] == [name]
+    refusal = parse("yardangs in Wind region", GLOSSARY, places)
+    assert isinstance(refusal, Refusal)
+    assert "3 places may be meant" in refusal.reason
+
+
 def test_follow_ups_need_something_before() -> None:
     for question in (
         "and south of the equator?",

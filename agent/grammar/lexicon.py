@@ -211,7 +211,7 @@ class Lexicon:
             if key in self._places:
                 names = sorted(set(self._places[key]))
                 exact = [name for name in names if _plain_words(name) == key]
-                return length, exact[:1] or names
+                return length, exact or names
         return None
 
     def is_known(self, word: str) -> bool:

@@ -166,9 +166,12 @@ def _read_full_place(
         return None
     words = _words_at(text, position)
     found = lexicon.place([word for word, _ in words])
-    if not found or found[0] < 2 or len(found[1]) > 1:
+    if not found or found[0] < 2:
         return None
-    return _place_token(text, position, words[found[0] - 1][1], found[1])
+    end, names = _numbered(text, words[found[0] - 1][1], found[1])
+    # Several whose names differ by their number only are places too: which of them must be asked.
+    alike = len({re.sub(r"\W*\d+$", "", name) for name in names}) == 1
+    return _place_token(text, position, end, names) if alike else None
 
 
 def _read_body(text: str, position: int, before: list[Token], lexicon: Lexicon) -> tuple[Token, int] | None:
@@ -259,7 +262,16 @@ def _read_place(text: str, position: int, before: list[Token], lexicon: Lexicon)
     named = length > 1 or (words[0][0][0].isupper() and bool(before) and before[-1].kind != "break")
     if not (named or (previous.kind in _BEFORE_PLACE and len(words[0][0]) >= 4)):
         return None
-    return _place_token(text, position, words[length - 1][1], names)
+    return _place_token(text, position, *_numbered(text, words[length - 1][1], names))
+
+
+def _numbered(text: str, end: int, names: list[str]) -> tuple[int, list[str]]:
+    """Of places whose names differ by a number only the one whose number follows, and where that ends."""
+    number = re.compile(r"\s?(\d+)\b").match(text, end)
+    if number and len(names) > 1:
+        wanted = [name for name in names if re.findall(r"\d+", name)[-1:] == [number[1]]]
+        return (number.end(), wanted) if wanted else (end, names)
+    return end, names
 
 
 def _place_token(text: str, position: int, end: int, names: list[str]) -> tuple[Token, int]:
