@@ -41,7 +41,6 @@ from tools.workspace import Workspace
 Json = Any
 
 THUMBNAILS = 12
-MAP_POINTS = 100_000  # 38 bytes each
 PICTURE_SIDE_PX = 1400
 PICTURE_BYTES = 1_500_000  # of all pictures in the page; the bundle holds every one of them whole
 
@@ -65,7 +64,7 @@ def page_html(
     pictures
         Name in `Step.pictures` -> file, for those that are there.
     """
-    payload = globe_payload(workspace, layers, thumbnails=False, max_points=MAP_POINTS)
+    payload = globe_payload(workspace, layers, thumbnails=False)
     scripts = (*globe_scripts(), _asset("transcript.js"))
     style = globe_style() + _asset("transcript.css")
     shown = _inline_pictures(turns, pictures)

@@ -60,6 +60,14 @@ def test_a_chain_runs_downhill(ws, hillside) -> None:
     assert ids(ws, downslope(ws, "L1", "L4", 20.0)) == ["fans-0"]
 
 
+def test_every_link_of_a_chain_counts(ws, hillside) -> None:
+    a_layer(ws, [[3, 0]], "fans", probability=[0.9]), a_layer(ws, [[2, 0]], "gullies", probability=[0.5])
+    a_layer(ws, [[1, 0]], "alcoves", probability=[0.4])
+    downslope(ws, "L2", "L3", 20.0)
+    made = ws.layers.get(downslope(ws, "L1", "L4", 20.0).layer_ids[0]).table
+    np.testing.assert_allclose(made["joint_probability"], [0.9 * 0.5 * 0.4])
+
+
 def test_without_slopes_only_elevations_are_compared_and_that_is_said(ws, tiny_index, monkeypatch) -> None:
     monkeypatch.setattr(module, "quantities", lambda ws: ["elevation"])
     tiles = tiny_index.tiles.sort_values("elevation_m")

@@ -14,7 +14,7 @@ from retrieval.spatial.shapes import area_km2, axis_deg, representative
 from tools.layers import Layer, make_table, shorten
 from tools.results import Figures, add_layer, model_rows, plural, said, tidy
 from tools.things import counted, feature_figures, feature_labels, rows_of
-from tools.workspace import ToolResult, Workspace, check_layers, check_number
+from tools.workspace import ToolResult, Workspace, check_distance_km, check_layers
 
 Ints = NDArray[np.int64]
 
@@ -81,7 +81,7 @@ def merge_features(ws: Workspace, layer: str, distance_km: float | None = None) 
         )
     step = distance_km
     if step is not None:
-        step = check_number("distance_km", step, 0, ws.body.half_circumference_km, "km", above=True)
+        step = check_distance_km(ws, step)
         labels = link_points(ws.body, source.lonlat, step)
     elif source.kind == "tiles":
         labels = feature_labels(ws, source)

@@ -114,6 +114,13 @@ def several(ws: Workspace, names: Sequence[str], scale_km: float | None = None) 
     return [_find(ws, known, name, _ending(scale_km)) for name in names]
 
 
+def of_tiles(ws: Workspace, column: str, lonlat: Floats) -> Floats:
+    """A column of the index's tiles at the tiles that hold positions, (n,); NaN where the index has none."""
+    rows = ws.rows_at(lonlat)
+    values = ws.index.tiles[column].to_numpy(dtype=float)
+    return np.where(rows >= 0, values[rows], np.nan) if len(values) else np.full(len(rows), np.nan)
+
+
 def largest_scale_km(ws: Workspace) -> float:
     """Diameter of the largest discs that can be asked for."""
     return ws.body.half_circumference_km / 2.0
@@ -162,7 +169,7 @@ def _known(ws: Workspace, scale_km: float | None) -> dict[str, Quantity]:
         "longitude": Quantity("longitude", "deg", "lon", lambda lonlat: lonlat[:, 0], "positions", 360.0),
     }
     if "elevation_m" in ws.index.tiles:
-        at = partial(_of_tiles, ws, "elevation_m")
+        at = partial(of_tiles, ws, "elevation_m")
         found[ELEVATION] = Quantity(ELEVATION, "m", "elevation_m", at, "tiles of the index")
     for raster in ws.context:
         if not raster.fault:
@@ -237,12 +244,6 @@ class _Terrain:
                 return elevation(patches)
 
             return terrain_at(heights, self.ws.body, lonlat, [self.scale_km], size_px=across)
-
-
-def _of_tiles(ws: Workspace, column: str, lonlat: Floats) -> Floats:
-    rows = ws.rows_at(lonlat)
-    values = ws.index.tiles[column].to_numpy(dtype=float)
-    return np.where(rows >= 0, values[rows], np.nan) if len(values) else np.full(len(rows), np.nan)
 
 
 def _of_raster(ws: Workspace, raster: ContextRaster, wide_km: float, lonlat: Floats) -> Floats:

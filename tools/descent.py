@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from retrieval.spatial.sphere import SphereTree
 from tools.context import quantities, quantity, values_of
 from tools.layers import Layer
-from tools.relations import SCORE_RULE, check_distance_km, two_layers
+from tools.relations import SCORE_RULE, joint_chance
 from tools.results import Figures, add_layer, model_rows, plural, said, tidy
 from tools.things import counted, feature_figures, rows_of
-from tools.workspace import ToolResult, Workspace
+from tools.workspace import ToolResult, Workspace, check_distance_km, two_layers
 
 WITHIN_DEG = 60.0  # of the direction of steepest descent: what runs down a slope fans out
 BLOCK = 20_000  # rows whose pairs are held at a time
@@ -45,11 +45,7 @@ def downslope(ws: Workspace, layer: str, other: str, distance_km: float) -> Tool
     table[f"drop_m_from_{two.id}"] = np.round(drop[keep], 1)
     table[f"km_to_{two.id}"] = np.round(apart[keep], 3)
     table[f"upslope_{two.id}"] = two.table["row_id"].astype(str).to_numpy()[upper[keep]]
-    chance = two.table["probability"].to_numpy(dtype=float)[upper[keep]]
-    if two.kind == "catalogue":
-        chance = np.nan_to_num(chance, nan=1.0)
-    own = "joint_probability" if "joint_probability" in table else "probability"
-    table["joint_probability"] = table[own].to_numpy(dtype=float) * chance
+    table["joint_probability"] = joint_chance(one, two, upper)[keep]
     how = (
         "directions were compared with the slope at the upper thing"
         if aspect is not None

@@ -15,11 +15,12 @@ from retrieval.grid import in_box
 from retrieval.spatial.region import Region
 from retrieval.spatial.shapes import inside as inside_of
 from tools.conditions import Condition, holds, read_condition, values_named
+from tools.context import of_tiles
 from tools.layers import Layer, shorten
 from tools.places import find_in_gazetteer
 from tools.results import Figures, add_layer, model_rows, plural, said, tidy
 from tools.things import counted, feature_figures, rows_of
-from tools.workspace import ToolResult, Workspace, check_number
+from tools.workspace import ToolResult, Workspace, check_distance_km, check_number
 
 Floats = NDArray[np.float64]
 
@@ -253,7 +254,7 @@ def _near_place(
         raise ToolInputError("within_km needs a place", next_step="give the name of a place too")
     found = find_in_gazetteer(ws, place)
     if within_km is not None:
-        radius = check_number("within_km", within_km, 0, ws.body.half_circumference_km, "km", above=True)
+        radius = check_distance_km(ws, within_km, "within_km")
     elif found.diameter_km > 0:
         radius = found.diameter_km / 2
     else:
@@ -274,8 +275,7 @@ def _near_position(
         )
     lon = check_number("centre_lon_deg", given["centre_lon_deg"], -360, 360, "degrees")
     lat = check_number("centre_lat_deg", given["centre_lat_deg"], -90, 90, "degrees")
-    half = ws.body.half_circumference_km
-    radius = check_number("within_km", given["within_km"], 0, half, "km", above=True)
+    radius = check_distance_km(ws, given["within_km"], "within_km")
     figures |= {"within_km": tidy(radius), "lon_deg": tidy(lon), "lat_deg": tidy(lat)}
     words.append(
         f"within {said(figures['within_km'])} km of longitude {said(figures['lon_deg'])} and latitude "
@@ -337,8 +337,7 @@ def _elevation_m(ws: Workspace, source: Layer) -> Floats:
             next_step="filter by latitude, longitude, place or probability, or use an index made from a DEM",
         )
     # Entries of a catalogue take the mean elevation of the tile they lie in.
-    elevation = np.append(ws.index.tiles["elevation_m"].to_numpy(dtype=float), np.nan)
-    return np.asarray(elevation[ws.rows_at(source.lonlat)])
+    return of_tiles(ws, "elevation_m", source.lonlat)
 
 
 def _degrees(value: float) -> str:

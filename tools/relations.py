@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retrieval.errors import ToolInputError
 from retrieval.spatial import shapes as spatial_shapes
 from retrieval.spatial.observed import observed_by_index
 from retrieval.spatial.sphere import SLACK, SphereTree
 from tools.layers import Layer
 from tools.results import Figures, add_layer, model_rows, plural, said, tidy
 from tools.things import counted, feature_figures, rows_of
-from tools.workspace import ToolResult, Workspace, check_number
+from tools.workspace import ToolResult, Workspace, check_distance_km, check_number, two_layers
 
 MIN_OBSERVED_SHARE = 0.9
 
@@ -222,23 +221,6 @@ def apart_km(ws: Workspace, one: Layer, two: Layer) -> tuple[Floats, Ints]:
     return spatial_shapes.shape_distance_km(one.shapes, two.shapes, ws.body)
 
 
-def two_layers(ws: Workspace, layer: str, other: str) -> tuple[Layer, Layer]:
-    """Two different layers by id, or `ToolInputError`."""
-    one, two = ws.layers.get(layer), ws.layers.get(other)
-    if one.id == two.id:
-        raise ToolInputError(
-            f"layer and other are both {one.id}: everything is near itself",
-            allowed="two different layers of " + ", ".join(ws.layers.ids()),
-            next_step="search for the second thing first",
-        )
-    return one, two
-
-
-def check_distance_km(ws: Workspace, distance_km: float) -> float:
-    """A distance that is one on this body, km, or `ToolInputError`."""
-    return check_number("distance_km", distance_km, 0, ws.body.half_circumference_km, "km", above=True)
-
-
 def _apart_tiles(ws: Workspace, one: Layer, two: Layer) -> tuple[Floats, Ints]:
     # Of tiles that are the same or share an edge: between centres; 0 in the same tile, inf beside none.
     grid = ws.index.grid
@@ -281,12 +263,22 @@ def _with_other(
     kept[f"km_to_{two.id}"] = np.round(km, 3)
     kept[f"nearest_{two.id}"] = pd.Series(ids, index=kept.index, dtype="str")
     if joint:
-        chance = np.full(len(kept), np.nan)
-        chance[there] = _chance(two.table)[nearest_row[rows][there]]
-        if two.kind == "catalogue":
-            chance[there] = np.nan_to_num(chance[there], nan=1.0)
-        kept["joint_probability"] = _chance(one.table)[rows] * chance
+        kept["joint_probability"] = joint_chance(one, two, nearest_row)[rows]
     return kept
+
+
+def joint_chance(one: Layer, two: Layer, partner: Ints) -> Floats:
+    """Probability of each row of a layer times that of its partner in another, (n,): see `SCORE_RULE`.
+
+    Parameters
+    ----------
+    partner
+        Row of the other layer, (n,); -1 where there is none, which gives NaN.
+    """
+    chance = np.append(_chance(two.table), np.nan)
+    if two.kind == "catalogue":
+        chance[:-1] = np.nan_to_num(chance[:-1], nan=1.0)
+    return np.asarray(_chance(one.table) * chance[partner])
 
 
 def _chance(table: gpd.GeoDataFrame) -> Floats:

@@ -45,10 +45,15 @@ def things(ws: Workspace, layer: Layer) -> tuple[Floats, str]:
     Of tiles that touch only the one nearest to their common centre counts, wherever the shape of the group
     bends: so it lies on ground that was observed.
     """
-    lonlat = layer.lonlat
+    rows, noun = thing_rows(ws, layer)
+    return layer.lonlat[rows], noun
+
+
+def thing_rows(ws: Workspace, layer: Layer) -> tuple[Ints, str]:
+    """Rows that stand for one thing each, (k,), as `things`, and what they are called."""
     if layer.kind != "tiles":
-        return lonlat, "feature" if layer.kind == "features" else "row"
-    return lonlat[central_rows(lonlat, feature_labels(ws, layer))], "feature"
+        return np.arange(len(layer)), "feature" if layer.kind == "features" else "row"
+    return central_rows(layer.lonlat, feature_labels(ws, layer)), "feature"
 
 
 def central_rows(lonlat: Floats, labels: Ints) -> Ints:

@@ -263,6 +263,33 @@ def check_text(name: str, value: str, longest: int = 500) -> str:
     return text
 
 
+def check_distance_km(ws: Workspace, distance_km: float, name: str = "distance_km") -> float:
+    """A distance that is one on this body, km: more than 0, at most half the circumference; or
+    `ToolInputError`.
+    """
+    return check_number(name, distance_km, 0, ws.body.half_circumference_km, "km", above=True)
+
+
+def two_layers(
+    ws: Workspace,
+    layer: str,
+    other: str,
+    *,
+    other_name: str = "other",
+    why_not: str = "everything is near itself",
+    next_step: str = "search for the second thing first",
+) -> tuple[Layer, Layer]:
+    """Two different layers by id, or `ToolInputError`, which says why they cannot be the same."""
+    one, two = ws.layers.get(layer), ws.layers.get(other)
+    if one.id == two.id:
+        raise ToolInputError(
+            f"layer and {other_name} are both {one.id}: {why_not}",
+            allowed="two different layers of " + ", ".join(ws.layers.ids()),
+            next_step=next_step,
+        )
+    return one, two
+
+
 def check_layers(ws: Workspace, layers: Sequence[str], fewest: int, most: int) -> list[Layer]:
     """Distinct layers by id, or `ToolInputError` if one is unknown or their number is not allowed."""
     names = layers.split(",") if isinstance(layers, str) else layers

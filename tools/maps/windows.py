@@ -19,7 +19,7 @@ from tools.layers import Layer
 from tools.maps.projections import Azimuthal, Flat, polar_cap, seen_from, whole_body
 from tools.places import find_in_gazetteer
 from tools.results import Figures, said, tidy
-from tools.workspace import Workspace, check_number
+from tools.workspace import Workspace, check_distance_km, check_number
 
 Floats = NDArray[np.float64]
 Projection = Flat | Azimuthal
@@ -87,7 +87,7 @@ def sheet_of(
         )
     box = _checked(bounds)
     if within_km is not None:
-        within_km = check_number("within_km", within_km, 0.0, ws.body.half_circumference_km, "km", above=True)
+        within_km = check_distance_km(ws, within_km, "within_km")
         if place is None:
             raise ToolInputError("within_km needs a place", allowed="within_km together with place")
     if place is not None and box is not None:

@@ -11,7 +11,6 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from retrieval.body import Body
-from retrieval.errors import ToolInputError
 from retrieval.evaluate.bootstrap import draw_blocks, interval
 from retrieval.evaluate.catalogue import BLOCK_TILES
 from retrieval.evaluate.geolocalization import REACH_DEG, match, published
@@ -21,7 +20,7 @@ from retrieval.spatial.observed import Observed, observed_by_index
 from tools.layers import Layer
 from tools.results import Figures, plural, said, tidy
 from tools.things import central_rows, feature_labels
-from tools.workspace import ToolResult, Workspace, check_number
+from tools.workspace import ToolResult, Workspace, check_distance_km, two_layers
 
 RESAMPLES = 1000
 RANDOM_LAYERS = 10
@@ -50,15 +49,15 @@ def evaluate_layer(ws: Workspace, layer: str, catalogue: str, distance_km: float
         How far a hit may lie from its entry, km between the centres; more than 0, at most half the body's
         circumference. One tile if not given.
     """
-    hits, truth = ws.layers.get(layer), ws.layers.get(catalogue)
-    if hits.id == truth.id:
-        raise ToolInputError(
-            f"layer and catalogue are both {hits.id}: every layer finds itself",
-            allowed="two different layers of " + ", ".join(ws.layers.ids()),
-            next_step="load the catalogue first",
-        )
-    asked = ws.index.grid.tile_km if distance_km is None else distance_km
-    reach = check_number("distance_km", asked, 0, ws.body.half_circumference_km, "km", above=True)
+    hits, truth = two_layers(
+        ws,
+        layer,
+        catalogue,
+        other_name="catalogue",
+        why_not="every layer finds itself",
+        next_step="load the catalogue first",
+    )
+    reach = check_distance_km(ws, ws.index.grid.tile_km if distance_km is None else distance_km)
     observed = observed_by_index(ws.index)
     entries = truth.lonlat[observed.holds(truth.lonlat)]
     found = _found(ws, hits, observed)

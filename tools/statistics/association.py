@@ -10,7 +10,6 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from retrieval.errors import ToolInputError
 from retrieval.spatial import association
 from retrieval.spatial.association import Association
 from retrieval.spatial.observed import Observed, observed_by_index
@@ -22,7 +21,7 @@ from tools.results import Figures, plural, said, tidy
 from tools.statistics.robustness import ALPHA, at, corrected, stricter, thresholds_words
 from tools.statistics.strata import Classes, classes_of
 from tools.things import things
-from tools.workspace import ToolResult, Workspace, check_number
+from tools.workspace import ToolResult, Workspace, check_distance_km, two_layers
 
 CURVE_ROWS = 8
 MOST_COMPARED = 5000  # things for which the uniform null is worth its time: it answers nothing by itself
@@ -69,8 +68,8 @@ def associate(
         The classes of the null strata: a quantity known everywhere, such as elevation, or a layer of
         polygons and its column of text, such as L4.unit. Not given for the other nulls.
     """
-    one, two = _two_layers(ws, layer, other)
-    distance = check_number("distance_km", distance_km, 0, ws.body.half_circumference_km, "km", above=True)
+    one, two = two_layers(ws, layer, other)
+    distance = check_distance_km(ws, distance_km)
     observed = observed_by_index(ws.index)
     classes = classes_of(ws, observed, null, strata)
     model = "strata" if classes else null
@@ -132,17 +131,6 @@ class _Test:
             alpha=ALPHA,
             seed=self.ws.seed,
         )
-
-
-def _two_layers(ws: Workspace, layer: str, other: str) -> tuple[Layer, Layer]:
-    one, two = ws.layers.get(layer), ws.layers.get(other)
-    if one.id == two.id:
-        raise ToolInputError(
-            f"layer and other are both {one.id}: everything is near itself",
-            allowed="two different layers of " + ", ".join(ws.layers.ids()),
-            next_step="search for the second thing first",
-        )
-    return one, two
 
 
 def _target(layer: Layer) -> NDArray[Any]:

@@ -12,7 +12,6 @@ import shapely
 from numpy.typing import NDArray
 
 from retrieval.body import Body
-from retrieval.errors import ToolInputError
 from retrieval.spatial import novelty as lists
 from retrieval.spatial.nulls import make_shifts
 from retrieval.spatial.observed import observed_by_index
@@ -20,7 +19,7 @@ from retrieval.spatial.shapes import Shapes, distance_km, shape_distance_km
 from tools.layers import Layer, shorten
 from tools.results import Figures, add_layer, model_rows, plural, said, tidy
 from tools.things import central_rows, feature_labels, rows_of
-from tools.workspace import ToolResult, Workspace, check_number
+from tools.workspace import ToolResult, Workspace, check_distance_km, two_layers
 
 BAND_DEG = 30
 TURNS = 49
@@ -47,14 +46,15 @@ def novelty(ws: Workspace, layer: str, catalogue: str, distance_km: float) -> To
         How far a hit may lie from the entry that explains it, km; more than 0, at most half the body's
         circumference. From a line or polygon it is counted from the nearest edge.
     """
-    hits, listed = ws.layers.get(layer), ws.layers.get(catalogue)
-    if hits.id == listed.id:
-        raise ToolInputError(
-            f"layer and catalogue are both {hits.id}: everything is in its own list",
-            allowed="two different layers of " + ", ".join(ws.layers.ids()),
-            next_step="load the catalogue first",
-        )
-    reach = check_number("distance_km", distance_km, 0, ws.body.half_circumference_km, "km", above=True)
+    hits, listed = two_layers(
+        ws,
+        layer,
+        catalogue,
+        other_name="catalogue",
+        why_not="everything is in its own list",
+        next_step="load the catalogue first",
+    )
+    reach = check_distance_km(ws, distance_km)
     entries = _Entries(ws.body, listed, reach)
     explained, away, nearest = entries.explain(hits)
     labels = feature_labels(ws, hits)

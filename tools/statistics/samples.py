@@ -13,7 +13,7 @@ from retrieval.errors import ToolInputError
 from tools.context import Quantity, quantities, quantity, values_of
 from tools.layers import Layer
 from tools.statistics.ground import evidence_groups
-from tools.things import central_rows, feature_labels, things
+from tools.things import thing_rows
 from tools.workspace import Workspace
 
 NO_VALUES = ("row_id", "lon", "lat", "tile", "rank", "feature_id", "geometry")
@@ -47,7 +47,7 @@ class Sample:
 
 def sample(ws: Workspace, layer: Layer, measured: Measured, most: int) -> Sample:
     """Take one row for each thing of a layer, the central one of tiles that touch; at most so many."""
-    rows, noun = central_rows(layer.lonlat, feature_labels(ws, layer)), things(ws, layer)[1]
+    rows, noun = thing_rows(ws, layer)
     whole = len(rows)
     if whole > most:
         rows = np.sort(np.random.default_rng(ws.seed).choice(rows, most, replace=False))
