@@ -15,23 +15,21 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import gaussian_kde
 
-from tools.export import free_path
 from tools.layers import shorten
 from tools.maps.globe import COLOURS
+from tools.maps.paper import DPI, INK, PAPER, QUIET, save_picture
 from tools.results import plural
 from tools.workspace import Workspace
 
-WIDTH_PX, HEIGHT_PX, DPI = 1200, 700, 100
+WIDTH_PX, HEIGHT_PX = 1200, 700
 MOST_COUNTED = 36  # classes above which counts over the bars would touch
 MOST_EDGES = 14  # classes whose edges can all be written
 MOST_DOTS = 300  # rows of a sample that are drawn one by one
 SECTOR_DEG = 10
 
-_INK, _QUIET, _PAPER = "#1b1f24", "#646c76", "#fbfaf7"
 _GROUND, _HATCH, _GRID = "#e2e0da", "#cbc8c0", "#e6e3dc"
 _MAIN, _SECOND, _GIVEN = COLOURS[6], COLOURS[5], COLOURS[4]
 _LEFT, _RIGHT, _TOP = 0.085, 0.965, 0.845
@@ -70,7 +68,7 @@ def draw_curve(
     if not (np.isfinite(at) & np.isfinite(found)).any():
         return _empty(figure, ws, axes, name, title)
     axes.fill_between(at, low, high, color=_HATCH, alpha=0.75, linewidth=0, label=null_label, zorder=2)
-    axes.plot(at, mean, color=_QUIET, linewidth=1.6, linestyle=(0, (5, 3)), zorder=3)
+    axes.plot(at, mean, color=QUIET, linewidth=1.6, linestyle=(0, (5, 3)), zorder=3)
     axes.plot(at, found, color=_MAIN, linewidth=2.6, label=value_label, zorder=4, solid_capstyle="round")
     _frame(axes, x_label, y_label)
     axes.margins(x=0)
@@ -79,9 +77,9 @@ def draw_curve(
     if mark_x is not None and at[0] <= mark_x <= at[-1]:
         axes.axvline(mark_x, color=_SECOND, linewidth=1.4, linestyle=":", zorder=3.5)
         here = float(np.interp(mark_x, at, found))
-        axes.plot([mark_x], [here], "o", color=_SECOND, markersize=9, markeredgecolor=_PAPER, zorder=5)
+        axes.plot([mark_x], [here], "o", color=_SECOND, markersize=9, markeredgecolor=PAPER, zorder=5)
     _legend(axes)
-    return _save(figure, ws, name, title)
+    return save_picture(figure, ws, name, title)
 
 
 def draw_bars(
@@ -134,14 +132,14 @@ def draw_bars(
     widest = float(np.nanmax(np.where(seen, above, np.nan)))
     top = 1.18 * (min(widest, 2.6 * most) if most > 0 else widest) or 1.0
     whiskers = np.minimum(above, top * 0.93)
-    axes.vlines(middle[seen], below[seen], whiskers[seen], color=_INK, linewidth=1.5, zorder=4)
+    axes.vlines(middle[seen], below[seen], whiskers[seen], color=INK, linewidth=1.5, zorder=4)
     for end in (below, whiskers):
         shown = seen & ((end is below) | (above <= whiskers))
         axes.hlines(
-            end[shown], (middle - 0.12 * width)[shown], (middle + 0.12 * width)[shown], color=_INK, zorder=4
+            end[shown], (middle - 0.12 * width)[shown], (middle + 0.12 * width)[shown], color=INK, zorder=4
         )
     cut = seen & (above > whiskers)
-    axes.plot(middle[cut], whiskers[cut], "^", color=_INK, markersize=6, zorder=4)
+    axes.plot(middle[cut], whiskers[cut], "^", color=INK, markersize=6, zorder=4)
     axes.set_ylim(0.0, top)
     axes.set_xlim(float(left[0]), float(right[-1]))
     if not seen.all():
@@ -158,7 +156,7 @@ def draw_bars(
         )
     if counts is not None and len(found) <= MOST_COUNTED:
         size = 10.0 if len(found) <= 18 else 7.5
-        halo = {"facecolor": _PAPER, "edgecolor": "none", "pad": 0.6}
+        halo = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
         for x, y, number in zip(middle[seen], whiskers[seen], _flat(counts)[seen], strict=True):
             _text(
                 axes, x, y + 0.012 * top, f"{number:,.0f}", ha="center", va="bottom", fontsize=size, bbox=halo
@@ -172,9 +170,9 @@ def draw_bars(
     axes.grid(visible=False, axis="x")
     if reference is not None and reference_label:
         axes.plot([], [], color=_SECOND, linewidth=1.6, linestyle=(0, (5, 3)), label=reference_label)
-    axes.plot([], [], color=_INK, linewidth=1.5, label="95 % interval")
+    axes.plot([], [], color=INK, linewidth=1.5, label="95 % interval")
     _legend(axes)
-    return _save(figure, ws, name, title)
+    return save_picture(figure, ws, name, title)
 
 
 def draw_rose(
@@ -225,7 +223,7 @@ def draw_rose(
         align="edge",
         color=_MAIN,
         alpha=0.8,
-        edgecolor=_PAPER,
+        edgecolor=PAPER,
         linewidth=1.0,
         zorder=2,
         label=f"{len(azimuth):,} {nouns[len(azimuth) > 1]}",
@@ -234,8 +232,8 @@ def draw_rose(
     axes.set_yticks([0.5, 1.0], ["", ""])
     axes.set_thetagrids(range(0, 360, 45), ["N", "45°", "90°", "135°", "180°", "225°", "270°", "315°"])
     axes.grid(color=_HATCH, linewidth=0.7)
-    axes.tick_params(labelsize=11, labelcolor=_QUIET, pad=3)
-    axes.spines["polar"].set(color=_QUIET, linewidth=0.7)
+    axes.tick_params(labelsize=11, labelcolor=QUIET, pad=3)
+    axes.spines["polar"].set(color=QUIET, linewidth=0.7)
     if given_deg is not None and np.isfinite(given_deg):
         _ray(axes, given_deg, axial, color=_GIVEN, linestyle=(0, (4, 2)), label="given direction")
     if mean_deg is not None and np.isfinite(mean_deg):
@@ -249,8 +247,8 @@ def draw_rose(
             line.set_label("its 95 % interval")
     _legend(axes, loc="upper left", anchor=(1.22, 1.0))
     words = "The area of a sector is its share of the weight."
-    _text(axes, 1.245, 0.0, textwrap.fill(words, 34), transform=axes.transAxes, color=_QUIET, fontsize=10)
-    return _save(figure, ws, name, title)
+    _text(axes, 1.245, 0.0, textwrap.fill(words, 34), transform=axes.transAxes, color=QUIET, fontsize=10)
+    return save_picture(figure, ws, name, title)
 
 
 def draw_distributions(
@@ -288,10 +286,10 @@ def draw_distributions(
     _frame(axes, x_label, "")
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.plot([], [], color=_INK, linewidth=2.4, label="median")
-    axes.plot([], [], color=_INK, linewidth=7, alpha=0.35, label="middle half")
+    axes.plot([], [], color=INK, linewidth=2.4, label="median")
+    axes.plot([], [], color=INK, linewidth=7, alpha=0.35, label="middle half")
     _legend(axes, ncols=2, loc="lower right", anchor=(1.0, 1.0))
-    return _save(figure, ws, name, title)
+    return save_picture(figure, ws, name, title)
 
 
 def _sample(axes: Any, values: Floats, level: float, colour: str, span: float) -> None:
@@ -307,9 +305,9 @@ def _sample(axes: Any, values: Floats, level: float, colour: str, span: float) -
     if len(values) <= MOST_DOTS:
         axes.plot(values, np.full(len(values), level - 0.15), "|", color=colour, markersize=9, alpha=0.8)
     first, middle, last = np.quantile(values, [0.25, 0.5, 0.75])
-    line = axes.plot([first, last], [level, level], color=_INK, linewidth=7, alpha=0.35, zorder=4)[0]
+    line = axes.plot([first, last], [level, level], color=INK, linewidth=7, alpha=0.35, zorder=4)[0]
     line.set_solid_capstyle("butt")
-    axes.vlines(middle, level - 0.08, level + 0.76, color=_INK, linewidth=2.4, zorder=5)
+    axes.vlines(middle, level - 0.08, level + 0.76, color=INK, linewidth=2.4, zorder=5)
 
 
 def _ray(axes: Any, azimuth_deg: float, axial: bool, *, label: str, **style: Any) -> None:
@@ -321,7 +319,7 @@ def _begin(
     ws: Workspace, title: str, notes: Sequence[str], *, polar: bool = False, left: float = _LEFT
 ) -> tuple[Figure, Any]:
     """A page with its title, its notes and the axes between them."""
-    figure = Figure(figsize=(WIDTH_PX / DPI, HEIGHT_PX / DPI), dpi=DPI, facecolor=_PAPER)
+    figure = Figure(figsize=(WIDTH_PX / DPI, HEIGHT_PX / DPI), dpi=DPI, facecolor=PAPER)
     FigureCanvasAgg(figure)
     title = shorten(title[:1].upper() + title[1:], 92)
     size = 18 if len(title) <= 66 else 14
@@ -330,31 +328,31 @@ def _begin(
         f"{ws.body.name.capitalize()} · {len(ws.index):,} tiles of {ws.index.grid.tile_km:g} km · "
         f"index {ws.index.manifest.name}"
     )
-    _text(figure, 0.04, 0.888, about, fontsize=10.5, color=_QUIET)
+    _text(figure, 0.04, 0.888, about, fontsize=10.5, color=QUIET)
     made = f"encoder {ws.encoder.manifest.name} · index {ws.index.manifest.fingerprint}"
-    _text(figure, 0.965, 0.025, made, fontsize=8, color=_QUIET, ha="right")
+    _text(figure, 0.965, 0.025, made, fontsize=8, color=QUIET, ha="right")
     lines = [line for note in notes for line in textwrap.wrap(note, 150)][:5]
     for number, line in enumerate(lines):
         height = 0.03 + _LINE * (len(lines) - number) + 0.004
-        _text(figure, 0.04, height, line, fontsize=9.5, color=_QUIET)
+        _text(figure, 0.04, height, line, fontsize=9.5, color=QUIET)
     foot = 0.055 + _LINE * len(lines)
     if polar:
         box = (0.17, foot + 0.06, 0.44, _TOP - foot - 0.09)
-        return figure, figure.add_axes(box, projection="polar", facecolor=_PAPER)
+        return figure, figure.add_axes(box, projection="polar", facecolor=PAPER)
     bottom = foot + 0.1
-    return figure, figure.add_axes((left, bottom, _RIGHT - left, _TOP - 0.045 - bottom), facecolor=_PAPER)
+    return figure, figure.add_axes((left, bottom, _RIGHT - left, _TOP - 0.045 - bottom), facecolor=PAPER)
 
 
 def _frame(axes: Any, x_label: str, y_label: str) -> None:
-    axes.set_xlabel(shorten(x_label, 110), fontsize=11.5, color=_INK, labelpad=7)
-    axes.set_ylabel(shorten(y_label, 60), fontsize=11.5, color=_INK, labelpad=7)
-    axes.tick_params(length=0, labelsize=10.5, labelcolor=_QUIET, pad=6)
+    axes.set_xlabel(shorten(x_label, 110), fontsize=11.5, color=INK, labelpad=7)
+    axes.set_ylabel(shorten(y_label, 60), fontsize=11.5, color=INK, labelpad=7)
+    axes.tick_params(length=0, labelsize=10.5, labelcolor=QUIET, pad=6)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda number, _: _said(number))
     axes.grid(color=_GRID, linewidth=0.8, zorder=0)
     axes.set_axisbelow(True)
     for side, spine in axes.spines.items():
-        spine.set(color=_QUIET, linewidth=0.7, visible=side in ("left", "bottom"))
+        spine.set(color=QUIET, linewidth=0.7, visible=side in ("left", "bottom"))
 
 
 def _legend(
@@ -368,7 +366,7 @@ def _legend(
         ncols=ncols,
         frameon=False,
         fontsize=10.5,
-        labelcolor=_INK,
+        labelcolor=INK,
         handlelength=1.8,
         columnspacing=1.6,
         labelspacing=0.8,
@@ -377,28 +375,15 @@ def _legend(
 
 
 def _text(on: Any, x: float, y: float, words: str, **style: Any) -> None:
-    on.text(x, y, words, **{"color": _INK, "fontsize": 10.5, **style})
+    on.text(x, y, words, **{"color": INK, "fontsize": 10.5, **style})
 
 
 def _empty(
     figure: Figure, ws: Workspace, axes: Any, name: str, title: str, words: str = "There is nothing to show."
 ) -> Path:
     axes.remove()
-    _text(figure, 0.5, 0.5, words, ha="center", va="center", fontsize=15, color=_QUIET)
-    return _save(figure, ws, name, title)
-
-
-def _save(figure: Figure, ws: Workspace, name: str, title: str) -> Path:
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)  # a title may hold dollars
-    ws.output.mkdir(parents=True, exist_ok=True)
-    path = free_path(ws.output / f"{name}.png")
-    temporary = path.with_name(path.stem + ".part.png")
-    about = {"Title": title, "Software": "Areographer"}
-    about["Description"] = f"index {ws.index.manifest.fingerprint}"
-    figure.savefig(temporary, facecolor=_PAPER, metadata=about)
-    temporary.replace(path)
-    return path
+    _text(figure, 0.5, 0.5, words, ha="center", va="center", fontsize=15, color=QUIET)
+    return save_picture(figure, ws, name, title)
 
 
 def _said(number: float) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,18 +16,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.text import Text
 
 from retrieval.body import Body
-from tools.export import free_path
 from tools.layers import Layer, shorten
 from tools.maps.drawing import (
-    DPI,
     HATCH,
-    INK,
     MARKERS,
-    PAPER,
-    QUIET,
     UNSEEN,
     Box,
     Panel,
@@ -40,6 +33,7 @@ from tools.maps.drawing import (
     open_panel,
 )
 from tools.maps.globe import COLOURS
+from tools.maps.paper import DPI, INK, PAPER, QUIET, save_picture
 from tools.maps.projections import polar_cap, seen_from
 from tools.maps.shading import Shade, draw_bar, shade_colour, shade_of
 from tools.maps.views import column_label
@@ -99,7 +93,9 @@ def draw_map(
     sheet = sheet_of(ws, chosen, projection, place, within_km, bounds)
     figure, shown = _draw(ws, chosen, sheet, shade)
     ws.check_stop()
-    path = _save(figure, ws, chosen)
+    ids = "_".join(layer.id for layer in chosen)
+    title = f"{ws.body.name}: " + "; ".join(layer.title for layer in chosen)
+    path = save_picture(figure, ws, f"map_{ws.body.name}_{ids}", title, f", layers {ids}")
     figures: Figures = {"layers": len(chosen), **{f"count_{layer.id}": len(layer) for layer in chosen}}
     figures |= sheet.figures
     listed = ", ".join(f"{layer.id} ({len(layer):,})" for layer in chosen)
@@ -273,24 +269,3 @@ def _legend_text(layer: Layer) -> str:
     text = f"{layer.id}  {shorten(layer.title, 74)}:  {plural(len(layer), noun)}"
     threshold = layer.provenance.threshold
     return text if threshold is None else f"{text}, probability ≥ {said(tidy(threshold, 2))}"
-
-
-def _save(figure: Figure, ws: Workspace, layers: Sequence[Layer]) -> Path:
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)  # a title may hold dollars
-    ws.output.mkdir(parents=True, exist_ok=True)
-    name = "_".join(layer.id for layer in layers)
-    path = free_path(ws.output / f"map_{ws.body.name}_{name}.png")
-    temporary = path.with_name(path.stem + ".part.png")
-    figure.savefig(
-        temporary,
-        facecolor=PAPER,
-        pil_kwargs={"compress_level": 4},  # a tenth larger, in half the time
-        metadata={
-            "Title": f"{ws.body.name}: " + "; ".join(layer.title for layer in layers),
-            "Software": "Areographer",
-            "Description": f"index {ws.index.manifest.fingerprint}, layers {name}",
-        },
-    )
-    temporary.replace(path)
-    return path

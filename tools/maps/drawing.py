@@ -22,16 +22,15 @@ from retrieval.spatial.shapes import Shapes, outlines_of
 from tools.layers import Layer
 from tools.maps.globe import COLOURS
 from tools.maps.mosaic import Grey, basemap, paint, sample, stretch
+from tools.maps.paper import DPI, INK, QUIET
 from tools.maps.projections import Azimuthal, Line
 from tools.maps.views import degree_step, latitude_label, longitude_label
 from tools.maps.windows import Projection
 from tools.results import said, tidy
 from tools.workspace import Workspace
 
-INK, QUIET, PAPER = "#1b1f24", "#646c76", "#fbfaf7"
 UNSEEN, HATCH = (226, 224, 218), (203, 200, 192)
 MARKERS = ("o", "s", "^", "D", "P", "v", "X")  # shape repeats what colour says
-DPI = 100
 BASEMAP_PX = 2048
 CELL_PX = 14.0  # tiles larger than this on the map are drawn as their cell
 CROWD_PX = 12.0  # side of the blocks in which symbols are counted

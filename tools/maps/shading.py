@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from retrieval.errors import ToolInputError
 from tools.layers import Layer
-from tools.maps.drawing import DPI, INK, QUIET, Box
+from tools.maps.drawing import Box
+from tools.maps.paper import DPI, INK, QUIET
 from tools.maps.views import column_label
 from tools.results import Figures, plural, said, tidy
 
