@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
+from numpy.typing import NDArray
 
 from retrieval.grid import Grid
 from retrieval.index import TileIndex, build_index
 from retrieval.settings import Settings, real_data_folder
 from tests.fakes import PatternEncoder, PatternSource
+from tests.workspaces import a_workspace
+from tools.workspace import Workspace
 
 # The same examples on every run, and no deadline: the machines that run this differ by tenfold.
 settings.register_profile("areographer", derandomize=True, deadline=None, max_examples=60)
@@ -59,3 +63,16 @@ def real_data() -> Path:
     if folder is None:
         pytest.skip("AREOGRAPHER_REAL_DATA is unset: no real data on this machine")
     return folder
+
+
+@pytest.fixture
+def ws(home: Settings, tiny_index: TileIndex, pattern_encoder: PatternEncoder) -> Workspace:
+    """A workspace over the tiny index, without places or files."""
+    return a_workspace(home, tiny_index, pattern_encoder)
+
+
+@pytest.fixture
+def truth(tiny_index: TileIndex, pattern_source: PatternSource) -> dict[str, NDArray[np.int64]]:
+    """Rows of the tiny index that show each landform."""
+    labels = pattern_source.labels(tiny_index.grid).iloc[tiny_index.tiles["tile"].to_numpy()]
+    return {str(name): np.flatnonzero(labels[name].to_numpy()) for name in labels}

@@ -10,20 +10,8 @@ from hypothesis import strategies as st
 from retrieval.errors import ToolInputError
 from retrieval.evaluate.geolocalization import published, strict
 from retrieval.spatial.observed import observed_by_index
-from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, tile_layer
+from tests.workspaces import a_layer, assert_keeps_its_word, tile_layer
 from tools.statistics.assessment import evaluate_layer
-
-
-@pytest.fixture
-def ws(home, tiny_index, pattern_encoder):
-    return a_workspace(home, tiny_index, pattern_encoder)
-
-
-@pytest.fixture
-def truth(tiny_index, pattern_source):
-    """Rows of the index that show each landform."""
-    labels = pattern_source.labels(tiny_index.grid).iloc[tiny_index.tiles["tile"].to_numpy()]
-    return {name: np.flatnonzero(labels[name].to_numpy()) for name in labels}
 
 
 def centres(ws, rows):

@@ -7,24 +7,12 @@ import pytest
 import shapely
 
 from retrieval.errors import InputError
-from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, shape_layer, tile_layer
+from tests.workspaces import a_layer, assert_keeps_its_word, shape_layer, tile_layer
 from tools.relations import near
 from tools.statistics.association import associate
 from tools.statistics.summary import summarise
 
 DISTANCE_KM = 150.0
-
-
-@pytest.fixture
-def ws(home, tiny_index, pattern_encoder):
-    return a_workspace(home, tiny_index, pattern_encoder)
-
-
-@pytest.fixture
-def truth(tiny_index, pattern_source):
-    """Rows of the index that show each landform."""
-    labels = pattern_source.labels(tiny_index.grid).iloc[tiny_index.tiles["tile"].to_numpy()]
-    return {name: np.flatnonzero(labels[name].to_numpy()) for name in labels}
 
 
 def anywhere(rng, n):

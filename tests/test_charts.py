@@ -4,15 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.workspaces import a_workspace
 from tools.maps.charts import draw_bars, draw_curve, draw_distributions, draw_rose
 
 BLUE = np.array([0x00, 0x72, 0xB2])
-
-
-@pytest.fixture
-def ws(home, tiny_index, pattern_encoder):
-    return a_workspace(home, tiny_index, pattern_encoder)
 
 
 def bars(ws, value, **more):

@@ -7,25 +7,15 @@ import shapely
 from retrieval.body import get_body
 from retrieval.errors import ToolInputError
 from tests.workspaces import (
-    a_gazetteer,
     a_layer,
-    a_workspace,
     assert_keeps_its_word,
+    ids,
     shape_layer,
     tile_layer,
 )
 from tools.combine import merge_features, union
 
 LOWELL = get_body("lowell")
-
-
-@pytest.fixture
-def ws(home, tiny_index, pattern_encoder):
-    return a_workspace(home, tiny_index, pattern_encoder, gazetteer=a_gazetteer(tiny_index))
-
-
-def ids(ws, result) -> list[str]:
-    return ws.layers.get(result.layer_ids[0]).table["row_id"].tolist()
 
 
 class TestUnion:

@@ -14,11 +14,6 @@ from tools.statistics.comparison import compare
 from tools.statistics.ground import evidence_groups
 
 
-@pytest.fixture
-def ws(home, tiny_index, pattern_encoder):
-    return a_workspace(home, tiny_index, pattern_encoder)
-
-
 @pytest.fixture(autouse=True)
 def fewer_shifts(monkeypatch):
     monkeypatch.setattr(comparison, "SHIFTS", 99)

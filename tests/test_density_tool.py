@@ -9,17 +9,12 @@ from PIL import Image
 from retrieval.body import get_body
 from retrieval.errors import Cancelled, ToolInputError
 from retrieval.spatial.observed import observed_by_index
-from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, tile_layer
+from tests.workspaces import a_layer, assert_keeps_its_word, tile_layer
 from tools.context import Quantity
 from tools.statistics.density import density
 from tools.statistics.ground import class_edges
 
 LOWELL = get_body("lowell")
-
-
-@pytest.fixture
-def ws(home, tiny_index, pattern_encoder):
-    return a_workspace(home, tiny_index, pattern_encoder)
 
 
 def scattered(ws, n, seed=0, low=-90.0, high=90.0):

@@ -4,15 +4,10 @@ import numpy as np
 import pytest
 
 from retrieval.errors import ToolInputError
-from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word
+from tests.workspaces import a_layer, assert_keeps_its_word, ids
 from tools import descent as module
 from tools.context import Quantity
 from tools.descent import downslope
-
-
-@pytest.fixture
-def ws(home, tiny_index, pattern_encoder):
-    return a_workspace(home, tiny_index, pattern_encoder)
 
 
 @pytest.fixture
@@ -28,10 +23,6 @@ def hillside(monkeypatch):
 
     monkeypatch.setattr(module, "quantity", quantity)
     monkeypatch.setattr(module, "quantities", lambda ws: ["elevation", "aspect"])
-
-
-def ids(ws, result) -> list[str]:
-    return ws.layers.get(result.layer_ids[0]).table["row_id"].tolist()
 
 
 def test_keeps_what_lies_lower_and_in_the_direction_of_descent(ws, hillside) -> None:

@@ -10,6 +10,7 @@ from tests.workspaces import (
     a_layer,
     a_workspace,
     assert_keeps_its_word,
+    ids,
     shape_layer,
     tile_layer,
 )
@@ -19,10 +20,6 @@ from tools.filters import filter_layer
 @pytest.fixture
 def ws(home, tiny_index, pattern_encoder):
     return a_workspace(home, tiny_index, pattern_encoder, gazetteer=a_gazetteer(tiny_index))
-
-
-def ids(ws, result) -> list[str]:
-    return ws.layers.get(result.layer_ids[0]).table["row_id"].tolist()
 
 
 class TestFilter:

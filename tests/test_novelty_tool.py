@@ -9,14 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retrieval.errors import ToolInputError
-from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, tile_layer
+from tests.workspaces import a_layer, assert_keeps_its_word, tile_layer
 from tools.layers import Layer, make_table
 from tools.statistics.novelty import novelty
-
-
-@pytest.fixture
-def ws(home, tiny_index, pattern_encoder):
-    return a_workspace(home, tiny_index, pattern_encoder)
 
 
 def a_shape_layer(ws, shapes, title="shapes", **columns) -> Layer:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from retrieval.body import get_body
 from retrieval.errors import ToolInputError
 from tests.workspaces import (
-    a_gazetteer,
     a_layer,
     a_workspace,
     assert_keeps_its_word,
+    ids,
     shape_layer,
     tile_layer,
 )
@@ -22,15 +22,6 @@ from tools.search import search_words
 LOWELL = get_body("lowell")
 LONLATS = st.lists(st.tuples(st.floats(-180, 180), st.floats(-90, 90)), min_size=1, max_size=12)
 KM_PER_DEGREE = np.radians(1.0) * LOWELL.radius_km  # 7.85
-
-
-@pytest.fixture
-def ws(home, tiny_index, pattern_encoder):
-    return a_workspace(home, tiny_index, pattern_encoder, gazetteer=a_gazetteer(tiny_index))
-
-
-def ids(ws, result) -> list[str]:
-    return ws.layers.get(result.layer_ids[0]).table["row_id"].tolist()
 
 
 class TestNear:

@@ -13,11 +13,6 @@ from tools.search import search_words
 from tools.statistics.summary import summarise
 
 
-@pytest.fixture
-def ws(home, tiny_index, pattern_encoder):
-    return a_workspace(home, tiny_index, pattern_encoder)
-
-
 def observed_km2(index) -> float:
     coverage = index.coverage
     return float((index.grid.areas_km2(coverage["tile"]) * coverage["observed"]).sum())

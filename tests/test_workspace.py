@@ -16,11 +16,6 @@ from tools.results import plural, said, tidy
 from tools.workspace import check_layers, check_number, check_text
 
 
-@pytest.fixture
-def ws(home, tiny_index, pattern_encoder):
-    return a_workspace(home, tiny_index, pattern_encoder)
-
-
 def test_a_new_workspace_is_empty_and_knows_where_it_may_write(ws, home, tiny_index) -> None:
     assert ws.body == tiny_index.body
     assert len(ws.layers) == 0

@@ -65,6 +65,11 @@ def a_layer(
     return ws.layers.add(title, kind, table, ws.provenance("made by hand", {}, threshold=threshold))
 
 
+def ids(ws: Workspace, result: ToolResult) -> list[str]:
+    """Ids of the rows of the layer that a call made."""
+    return [str(row) for row in ws.layers.get(result.layer_ids[0]).table["row_id"]]
+
+
 def shape_layer(ws: Workspace, shapes: list[Any], title: str = "shapes", **columns: Any) -> Layer:
     """Lines and polygons as entries of a catalogue."""
     made = normalised(shapes, ws.body)[0]
