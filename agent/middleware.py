@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any, NotRequired, TypeVar
 
 from langchain.agents.middleware import AgentMiddleware, hook_config
@@ -20,6 +19,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from retrieval.errors import Cancelled
+from retrieval.stop import stopped_by
 from tools.workspace import Workspace
 
 T = TypeVar("T")
@@ -34,7 +34,6 @@ SUMMARY_READ = "(Read.)"
 
 # Time that a stopped tool has to end by itself, so that what it finishes just now is kept.
 GRACE_S = 0.3
-_stop_of_call: ContextVar[threading.Event | None] = ContextVar("stop_of_call", default=None)
 
 
 class CallStop(threading.Event):
@@ -47,17 +46,6 @@ class CallStop(threading.Event):
     def is_set(self) -> bool:
         """Whether the call should end."""
         return super().is_set() or self._users.is_set()
-
-
-def stop_of_call(otherwise: threading.Event) -> threading.Event:
-    """The stop that the tool call of this thread must look at."""
-    return _stop_of_call.get() or otherwise
-
-
-def left_behind() -> bool:
-    """Whether nobody waits any more for the call that runs in this thread."""
-    stop = _stop_of_call.get()
-    return stop is not None and stop.is_set()
 
 
 class TokenLimitExceeded(Exception):
@@ -106,14 +94,12 @@ class Stoppable(AgentMiddleware[AgentState[Any], Any, Any]):
 def own_stop(users: threading.Event) -> Iterator[None]:
     """Give the call of this block a stop of its own, which is set for good when it is left behind."""
     stop = CallStop(users)
-    before = _stop_of_call.set(stop)
     try:
-        yield
+        with stopped_by(stop):
+            yield
     except Cancelled:
         stop.set()
         raise
-    finally:
-        _stop_of_call.reset(before)
 
 
 class OneAtATime(AgentMiddleware[AgentState[Any], Any, Any]):

@@ -8,8 +8,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 
-from agent.middleware import left_behind
-from retrieval.errors import Cancelled
+from retrieval.stop import check_stop
 
 
 class OpenAIChat(ChatOpenAI):
@@ -21,8 +20,7 @@ class OpenAIChat(ChatOpenAI):
     def _convert_chunk_to_generation_chunk(
         self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
     ) -> ChatGenerationChunk | None:
-        if left_behind():
-            raise Cancelled("stopped by the user")
+        check_stop()
         made = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
         said = "".join(
             (choice.get("delta") or {}).get("refusal") or "" for choice in chunk.get("choices") or ()

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent.events import Step, Turn
 from retrieval.errors import BundleError, Cancelled, InputError
+from retrieval.stop import stopped_by
 from tools import TOOLS
 from tools.layers import Layer, LayerStore, Provenance, make_table
 from tools.workspace import ToolResult, Workspace
@@ -258,7 +259,8 @@ def _run(call: Call, workspace: Workspace) -> ToolResult:
     if unknown:
         raise BundleError(f"{call.tool} has no argument {sorted(unknown)[0][:40]!r}")
     _skip_to(next(iter(call.layers), ""), workspace)
-    return tool(workspace, **call.arguments)
+    with stopped_by(workspace.stop):
+        return tool(workspace, **call.arguments)
 
 
 def _skip_to(layer_id: str, workspace: Workspace) -> None:

@@ -12,8 +12,8 @@ from langchain.agents.middleware import ToolErrorMiddleware
 from langchain.agents.middleware.types import ToolCallRequest
 from langchain_core.tools import StructuredTool
 
-from agent.middleware import stop_of_call
 from retrieval.errors import Cancelled, InputError
+from retrieval.stop import stop_in_hand
 from tools.schema import Json, ToolFunction, ToolSchema, describe_result, fault_text, told, tool_schema
 from tools.workspace import Workspace
 
@@ -38,7 +38,7 @@ def _wrap(schema: ToolSchema, workspace: Workspace) -> StructuredTool:
     def call(**given: Json) -> tuple[str, dict[str, Json]]:
         started = time.perf_counter()
         # A call that was left behind when the user pressed stop stays stopped, whatever is asked next.
-        own = replace(workspace, stop=stop_of_call(workspace.stop))
+        own = replace(workspace, stop=stop_in_hand() or workspace.stop)
         result = schema.function(own, **given)
         artifact = describe_result(result, workspace, time.perf_counter() - started)
         return told(artifact), artifact

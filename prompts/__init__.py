@@ -66,12 +66,15 @@ class Prompts:
         The landforms, in the order of the file.
     background
         Prompts that describe what a tile shows when it does not show what was asked.
+    summary
+        What a language model is told when it sums up the beginning of a long conversation.
     """
 
     system: str
     templates: tuple[str, ...]
     glossary: tuple[Term, ...]
     background: tuple[str, ...]
+    summary: str
 
     @property
     def descriptions(self) -> dict[str, str]:
@@ -90,6 +93,7 @@ def load_prompts() -> Prompts:
         templates=tuple(_yaml("templates.yaml")),
         glossary=tuple(_term(key, values) for key, values in _yaml("landforms.yaml").items()),
         background=tuple(_yaml("background.yaml")),
+        summary=_text("summary.md").strip(),
     )
 
 

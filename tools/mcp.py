@@ -25,6 +25,7 @@ from PIL import Image
 
 from retrieval.errors import AreographerError, Cancelled, InputError, SettingsError
 from retrieval.manifest import IndexManifest
+from retrieval.stop import stopped_by
 from tools import TOOLS
 from tools.schema import Json, ToolSchema, describe_result, fault_text, told, tool_schema
 from tools.workspace import Workspace
@@ -213,7 +214,8 @@ def _call(
 
     try:
         started = time.perf_counter()
-        result = schema.function(workspace, **schema.check(given))
+        with stopped_by(workspace.stop):
+            result = schema.function(workspace, **schema.check(given))
         described = describe_result(result, workspace, time.perf_counter() - started)
         content: list[Any] = [types.TextContent(text=told(described)), *_images(result.pictures)]
         return types.CallToolResult(content=content, structured_content=described)

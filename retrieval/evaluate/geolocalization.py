@@ -32,6 +32,7 @@ from retrieval.evaluate.ranking import Bools, Floats
 from retrieval.query import ask
 from retrieval.spatial.features import link_tiles
 from retrieval.spatial.sphere import Ints, SphereTree
+from retrieval.stop import check_stop
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -132,6 +133,7 @@ def match(
     row, point, away, unit = row[order], point[order], away[order], unit[order]
     first = np.concatenate([[True], (unit[1:] != unit[:-1]) | (point[1:] != point[:-1])])
     row, point, away, unit = row[first], point[first], away[first], unit[first]
+    check_stop()
     chosen = _assign(np.unique(unit, return_inverse=True)[1], np.unique(point, return_inverse=True)[1], away)
     return Matching(row[chosen], point[chosen], away[chosen])
 

@@ -18,6 +18,7 @@ from retrieval.errors import GeometryError
 from retrieval.spatial.nulls import Shifts, superposed
 from retrieval.spatial.observed import Observed
 from retrieval.spatial.verdicts import rank_p, said_p
+from retrieval.stop import check_stop
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -117,6 +118,7 @@ def compare(
     superiority, medians = at.superiority(), (float(np.median(first)), float(np.median(second)))
     draws = np.empty((resamples, 2))
     for resample in range(resamples):
+        check_stop()
         weight_a = rng.multinomial(groups[0], np.full(groups[0], 1 / groups[0]))[label_a]
         weight_b = rng.multinomial(groups[1], np.full(groups[1], 1 / groups[1]))[label_b]
         draws[resample] = at.weighted(weight_a.astype(float), weight_b.astype(float))
@@ -198,6 +200,7 @@ def against_observed(
     place -= kept * (place.sum(axis=0) / kept.sum(axis=0))
     rng = np.random.default_rng(seed)
     rows_known = int(known.sum())
+    check_stop()
     joint, sums = superposed(number[1:].astype(np.int64), rows_known, rng, place[1:].sum(axis=1))
     statistic = np.append(place[0].sum(), sums) / np.sqrt(
         np.append(float(rows_known), np.maximum(joint, 1.0))
@@ -214,6 +217,7 @@ def against_observed(
     median_a, median_b = float(np.median(own[known])), float(np.median(ground))
     lower, upper = np.quantile(statistic, [alpha / 2, 1 - alpha / 2]) / np.sqrt(rows_known)
     some = np.flatnonzero(number > 0)
+    check_stop()
     middle = np.array([float(np.median(table[shift, kept[shift]])) for shift in some]) - median_b
     middle *= np.sqrt(number[some] / rows_known)
     low, high = np.quantile(middle, [alpha / 2, 1 - alpha / 2])
@@ -291,6 +295,7 @@ def _permuted(
     first = float(_studentised(observed, total, size)[0])
     beyond, block = 0, max(1, BLOCK // len(size))
     for start in range(0, resamples, block):
+        check_stop()
         shape = (min(block, resamples - start), len(size))
         chosen = np.argsort(rng.random(shape), axis=1) < groups[0]
         beyond += int((np.abs(_studentised(chosen, total, size)) >= abs(first) - 1e-9).sum())

@@ -27,6 +27,7 @@ from retrieval.spatial.sphere import (
     lonlat_of,
     vectors_of,
 )
+from retrieval.stop import check_stop
 
 
 def link_tiles(grid: Grid, tiles: ArrayLike) -> Ints:
@@ -124,6 +125,7 @@ def _linked(body: Body, points: Floats, labels: Ints, distance_km: float) -> Int
         for bit in range((count - 1).bit_length()):
             has = (labels >> bit & 1).astype(bool)
             sides = np.flatnonzero(active & has), np.flatnonzero(active & ~has)
+            check_stop()
             for asked, others in (sides, sides[::-1]):
                 _, near = SphereTree(body, points[others]).nearest(points[asked], distance_km)
                 links.append(np.stack([labels[asked[near >= 0]], labels[others[near[near >= 0]]]]))

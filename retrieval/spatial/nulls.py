@@ -9,6 +9,7 @@ never seen is left out, and the tests correct for how much that is.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,6 +27,7 @@ from retrieval.grid import Grid
 from retrieval.spatial.observed import Observed
 from retrieval.spatial.sphere import SLACK, SphereTree, check_distance, check_lonlat, lonlat_of, vectors_of
 from retrieval.spatial.strata import BAND_DEG, Strata, cell_classes, moved_within
+from retrieval.stop import check_stop
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -39,6 +41,7 @@ NULLS: tuple[Null, ...] = ("spin", "rotation", "clusters", "strata", "uniform", 
 BAND_LINKS = 10.0
 
 MOST_PAIRS = 20_000_000
+BLOCK = 500_000  # moved positions looked up in one go, then the stop is looked at
 MOST_JOINED = 40  # shifts; tests that would need more keep too little to tell anything
 CUBE = 0.06  # of the linking distance: the diagonal is a tenth of it
 
@@ -153,9 +156,10 @@ def make_shifts(
         moved = _rotated(body, points, count, rng, link_km)
     else:
         turns_deg = _turns(null, body, points, count, rng, link_km)
-        lon = to_east_180(points[:, 0] + turns_deg)
-        moved = np.stack([lon, np.broadcast_to(points[:, 1], lon.shape)], axis=-1)
-    return Shifts(moved, observed.holds(moved, rng), null, _WHY[null])
+        moved = np.broadcast_to(points, (count, *points.shape)).copy()
+        for block in _blocks(moved):
+            moved[block, :, 0] = to_east_180(points[:, 0] + turns_deg[block])
+    return Shifts(moved, _held(observed, moved, rng), null, _WHY[null])
 
 
 def superposed(number: Ints, wanted: int, rng: Generator, *sums: Floats) -> tuple[Floats, ...]:
@@ -232,11 +236,28 @@ def clusters_of(body: Body, lonlat: ArrayLike, link_km: float) -> Ints:
     return np.asarray(names[label])
 
 
+def _held(observed: Observed, moved: Floats, rng: Generator) -> Bools:
+    """Which moved rows fell on observed ground, (s, n)."""
+    held = np.empty(moved.shape[:2], dtype=bool)
+    for block in _blocks(moved):
+        held[block] = observed.holds(moved[block], rng)
+    return held
+
+
+def _blocks(moved: Floats) -> Iterator[slice]:
+    """Shifts (s, n, 2) in blocks; between them the stop is looked at."""
+    step = max(1, BLOCK // max(1, moved.shape[1]))
+    for start in range(0, len(moved), step):
+        check_stop()
+        yield slice(start, start + step)
+
+
 def _turns(null: Null, body: Body, points: Floats, count: int, rng: Generator, link_km: float) -> Floats:
     """Angles about the axis, degrees, (s, n)."""
     if null == "spin" and link_km <= 0:
         return np.broadcast_to(rng.uniform(0.0, 360.0, (count, 1)), (count, len(points)))
     group, centre = _centres(body, points, link_km)
+    check_stop()
     if null == "clusters":
         return rng.uniform(0.0, 360.0, (count, len(centre)))[:, group]
     from_south_km = np.radians(lonlat_of(centre)[:, 1] + 90.0) * body.radius_km
@@ -257,6 +278,7 @@ def _rotated(body: Body, points: Floats, count: int, rng: Generator, link_km: fl
     grid = Grid(body, min(BAND_LINKS * link_km, body.half_circumference_km / 4))
     moved = np.empty((count, len(points), 2))
     for shift in range(count):
+        check_stop()
         # The patches themselves are turned any way first, so that their borders fall anywhere.
         patch = grid.locate(lonlat_of(Rotation.random(rng=rng).apply(centre)))
         number = np.unique(patch, return_inverse=True)[1].reshape(-1)
@@ -286,7 +308,9 @@ def _restratified(
     classes = np.append(cell_classes(strata, observed), -1)
     moved = moved_within(points, group, observed, classes[:-1], count, rng)
     own = classes[observed.cell_at(points)]
-    kept = observed.holds(moved, rng) & (own >= 0) & (classes[observed.cell_at(moved)] == own)
+    kept = _held(observed, moved, rng) & (own >= 0)
+    for block in _blocks(moved):
+        kept[block] &= classes[observed.cell_at(moved[block])] == own
     return Shifts(moved, kept, "strata", _WHY["strata"].format(words=words or "classes of ground"))
 
 

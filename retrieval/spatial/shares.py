@@ -16,12 +16,13 @@ from retrieval.errors import GeometryError
 from retrieval.spatial.nulls import Shifts, clusters_of, superposed
 from retrieval.spatial.shapes import along, inside
 from retrieval.spatial.sphere import SLACK, check_lonlat, vectors_of
+from retrieval.stop import check_stop
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-BLOCK = 1_000_000  # positions looked up in one go
+BLOCK = 200_000  # positions looked up in one go, then the stop is looked at
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,12 @@ def make_curves(points: Floats, moved: Shifts, target: Target, radii_km: Floats,
     width = len(radii_km) + 1
     per_row = _counts(short, kept, np.arange(rows)[:, None], rows, width)
     per_shift = _counts(short, kept, np.arange(shifts + 1)[None, :], shifts + 1, width)
+    check_stop()
     # Share near of each row over all shifts that kept it, the observed one among them.
     chance = per_row / kept.sum(axis=1)[:, None]
     expected = kept[:, 1:].T.astype(np.float64) @ chance
     own_shifts = np.maximum(kept[:, 1:].sum(axis=1), 1)[:, None]
+    check_stop()
     number, near, expected = superposed(kept[:, 1:].sum(axis=0), rows, rng, per_shift[1:], expected)
     worth = _worth(number, near, expected, (per_row - (short[:, :1] < np.arange(1, width))) / own_shifts)
     number = np.append(float(rows), number)[:, None]
@@ -149,6 +152,7 @@ class _Bins:
         """Number of radii too short to reach B from each position (n, 2), (n,)."""
         out = np.empty(len(lonlat), dtype=np.int8)
         for start in range(0, len(lonlat), BLOCK):
+            check_stop()
             block = lonlat[start : start + BLOCK]
             chords = self.tree.query(vectors_of(block), distance_upper_bound=self.thresholds[-1] * 1.001)[0]
             short = np.searchsorted(self.thresholds, chords).astype(np.int8)

@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from retrieval.body import Body, chord, to_east_180, unit_vectors
 from retrieval.errors import GeometryError
+from retrieval.stop import check_stop
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -230,6 +231,7 @@ class SphereTree:
         vectors = vectors_of(points)
         block = max(1, BLOCK // (k + 1))
         for start in range(0, len(points) if len(self) else 0, block):
+            check_stop()
             part = slice(start, start + block)
             distance[part], row[part] = self._k_nearest(vectors[part], k)
         return distance, row
@@ -289,6 +291,7 @@ class SphereTree:
         # In blocks of about BLOCK pairs; a single point with more than that is a block of its own.
         block_of = (np.cumsum(counts[asked]) - counts[asked]) // BLOCK
         for rows in np.split(asked, np.flatnonzero(np.diff(block_of)) + 1):
+            check_stop()
             if not len(rows):
                 continue
             near = cKDTree(vectors[rows], balanced_tree=False, compact_nodes=False)

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from retrieval.body import to_east_180
 from retrieval.errors import GeometryError
 from retrieval.spatial.observed import Observed, within_cells
+from retrieval.stop import check_stop
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Strata = Callable[[Floats], NDArray[np.integer]]
 
 BAND_DEG = 5.0  # a group goes no farther north or south than this
-BLOCK = 1_000_000  # positions turned in one go
+BLOCK = 200_000  # positions turned in one go, then the stop is looked at
 
 
 def cell_classes(strata: Strata | None, observed: Observed) -> Ints:
@@ -123,6 +124,7 @@ def moved_within(
     ground = _Ground(observed, classes)
     per_block = max(1, BLOCK // len(points))
     for start in range(0, count, per_block):
+        check_stop()
         shifts = min(per_block, count - start)
         drawn = first + (rng.random((shifts, groups)) * size).astype(np.int64)
         anchor = member[np.minimum(drawn, len(member) - 1)]
