@@ -1,7 +1,7 @@
 """Where long work looks whether anybody still waits for it.
 
-Geometry and statistics know nothing of conversations, so the stop of the call in hand travels with the context
-of its thread. Work that takes long looks at it between pieces, of a tenth of a second or so.
+Geometry and statistics know nothing of conversations, so the stop of the call in hand travels with the
+context of its thread. Work that takes long looks at it between pieces, of a tenth of a second or so.
 """
 
 from __future__ import annotations
