@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 from numpy.typing import NDArray
 
+import cli
 from retrieval.grid import Grid
 from retrieval.index import TileIndex, build_index
 from retrieval.settings import Settings, real_data_folder
@@ -54,6 +59,34 @@ def tiny_index(
     out = tmp_path_factory.mktemp("indexes") / "tiny"
     grid = Grid(pattern_source.body, 60.0)
     return build_index(pattern_source, grid, pattern_encoder, out, background_prompts=BACKGROUND)
+
+
+@pytest.fixture(scope="session")
+def small_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of an index of Lowell in 60-km tiles with the real encoder, made by the command line.
+
+    Made once for all processes of a run, whichever comes first: read only.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "shared" / "indexes" / "small"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(shared / "small.lock"), pytest.MonkeyPatch.context() as patch:
+        if not (folder / "manifest.json").is_file():
+            patch.setenv("AREOGRAPHER_HOME", str(folder.parents[1]))
+            argv = ["index", "build", "lowell", "--out", str(folder), "--tile-km", "60", "--workers", "1"]
+            patch.setattr(sys, "argv", ["areographer", *argv])
+            assert cli.run() == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small_home(small_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home of its own whose index `small` is a copy of `small_index`."""
+    home = tmp_path_factory.mktemp("home")
+    shutil.copytree(small_index, home / "indexes" / "small")
+    return home
 
 
 @pytest.fixture(scope="session")

@@ -30,18 +30,6 @@ class Ran:
         return json.loads(self.out)
 
 
-@pytest.fixture(scope="module")
-def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose index `small` is Lowell in 60-km tiles, made by the command line with the real encoder."""
-    home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AREOGRAPHER_HOME", str(home))
-        argv = ["index", "build", "lowell", "--out", str(home / "indexes/small"), "--tile-km", "60"]
-        patch.setattr(sys, "argv", ["areographer", *argv, "--workers", "1"])
-        assert cli.run() == 0
-    return home
-
-
 @pytest.fixture
 def run(
     small_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -34,17 +34,11 @@ Script = Callable[[Any], Awaitable[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose index `small` is Lowell in 60-km tiles, made by the command line with the real encoder."""
-    home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AREOGRAPHER_HOME", str(home))
-        argv = ["index", "build", "lowell", "--out", str(home / "indexes/small"), "--tile-km", "60"]
-        patch.setattr(sys, "argv", ["areographer", *argv, "--workers", "1"])
-        assert cli.run() == 0
-    (home / "uploads").mkdir()
-    (home / "uploads/cones.csv").write_text("id,name,lon,lat\nC1,First,10,20\nC2,Second,30,-5\n")
-    return home
+def served_home(small_home: Path) -> Path:
+    """A home with an index and a catalogue."""
+    (small_home / "uploads").mkdir()
+    (small_home / "uploads/cones.csv").write_text("id,name,lon,lat\nC1,First,10,20\nC2,Second,30,-5\n")
+    return small_home
 
 
 def over_stdio(home: Path, script: Script, log: Path) -> dict[str, Any]:
@@ -67,9 +61,9 @@ def over_stdio(home: Path, script: Script, log: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def session(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def session(served_home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What one session over stdio answered."""
-    before = files_of(small_home)
+    before = files_of(served_home)
 
     async def script(client: Any) -> dict[str, Any]:
         async def call(name: str, **arguments: Any) -> Any:
@@ -91,8 +85,8 @@ def session(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
         }
 
     log = tmp_path_factory.mktemp("log") / "stderr"
-    answers = over_stdio(small_home, script, log)
-    return answers | {"new": files_of(small_home) - before, "log": log.read_text()}
+    answers = over_stdio(served_home, script, log)
+    return answers | {"new": files_of(served_home) - before, "log": log.read_text()}
 
 
 def files_of(folder: Path) -> set[str]:
@@ -166,19 +160,19 @@ def test_what_a_session_makes_lies_in_its_folders(session: dict[str, Any]) -> No
     assert "714 tiles of 60 km" in session["instructions"]
 
 
-def test_a_session_that_made_nothing_leaves_nothing(small_home: Path, tmp_path: Path) -> None:
+def test_a_session_that_made_nothing_leaves_nothing(served_home: Path, tmp_path: Path) -> None:
     async def script(client: Any) -> dict[str, Any]:
         return {"answer": await client.call_tool("summarise", {"layer": "L1"})}
 
-    before = set(small_home.rglob("mcp-*"))
-    assert over_stdio(small_home, script, tmp_path / "log")["answer"].is_error
-    assert set(small_home.rglob("mcp-*")) == before
+    before = set(served_home.rglob("mcp-*"))
+    assert over_stdio(served_home, script, tmp_path / "log")["answer"].is_error
+    assert set(served_home.rglob("mcp-*")) == before
 
 
-def test_a_wrong_index_ends_it_with_one_line(small_home: Path) -> None:
+def test_a_wrong_index_ends_it_with_one_line(served_home: Path) -> None:
     ran = subprocess.run(
         [sys.executable, str(Path(cli.__file__)), "mcp", "--index", "nowhere"],
-        env={**os.environ, "AREOGRAPHER_HOME": str(small_home)},
+        env={**os.environ, "AREOGRAPHER_HOME": str(served_home)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
