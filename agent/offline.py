@@ -32,7 +32,7 @@ from prompts import Term
 
 MODEL_NAME = "offline"
 REMEMBERED_QUESTIONS = 6
-_LIMITS_OF_PLACE = {"min_lat_deg", "max_lat_deg", "west_lon_deg", "east_lon_deg", "place"}
+_LIMITS_OF_PLACE = {"min_lat_deg", "max_lat_deg", "west_lon_deg", "east_lon_deg", "place", "centre_lon_deg"}
 _PIECE = re.compile(r"\S+\s*|\s+")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from agent.grammar.query import Declined, Region
-from agent.grammar.regions import Build, Built
+from agent.grammar.rules import Build, Built, Rule, compiled
 
 # What is written -> the quantity as the tools call it.
 QUANTITIES = {
@@ -146,7 +146,7 @@ def _column(match: re.Match[str]) -> Built:
 
 
 # Kind, pieces of the pattern, builder; the first that matches and builds something wins.
-_TABLE: tuple[tuple[str, tuple[str, ...], Build], ...] = (
+_TABLE: tuple[Rule, ...] = (
     (
         "region",
         (
@@ -195,7 +195,4 @@ _TABLE: tuple[tuple[str, tuple[str, ...], Build], ...] = (
     ),
 )
 
-CONDITIONS: tuple[tuple[str, re.Pattern[str], Build], ...] = tuple(
-    (kind, re.compile(rf"(?:{''.join(pieces)})(?![^\W_]|[-.]\w)", re.IGNORECASE), build)
-    for kind, pieces, build in _TABLE
-)
+CONDITIONS: tuple[tuple[str, re.Pattern[str], Build], ...] = compiled(_TABLE)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agent.grammar.conditions import opposite_condition
-from agent.grammar.query import Declined, Item, Operand, Region, Relation
+from agent.grammar.query import Item, Operand, Region, Relation
 
 Kind = Literal["near", "without", "overlap", "nearest", "downslope", "new"]
 Joint = Literal["", "and", "or"]
@@ -74,41 +73,3 @@ def finished(draft: RelationDraft) -> list[Relation]:
     if draft.inner_km:  # between 10 and 40 km of B: within 40, and not within 10
         made.append(Relation(kind="without", objects=objects, distance_km=draft.inner_km))
     return made
-
-
-def mirrored(region: Region) -> Region:
-    """A latitude band of one hemisphere, in both; any other limit as it is."""
-    low, high = region.min_lat_deg, region.max_lat_deg
-    if low is None or high is None or low * high < 0:
-        return region
-    low, high = sorted((abs(low), abs(high)))
-    words = f"between {low:g} and {high:g} degrees latitude in either hemisphere"
-    return region.model_copy(
-        update={"min_lat_deg": low, "max_lat_deg": high, "both_hemispheres": True, "words": words}
-    )
-
-
-def opposite(region: Region, text: str) -> Region:
-    """The other side of a limit with one bound.
-
-    Raises
-    ------
-    Declined
-        If the limit has no single other side.
-    """
-    given = {
-        name: value for name, value in region if value is not None and value is not False and value != ""
-    }
-    del given["words"]
-    if set(given) == {"where"} and (turned := opposite_condition(region.where)):
-        return Region(where=turned, words=f"not {region.words}")
-    swaps = {"min_lat_deg": "max_lat_deg", "max_lat_deg": "min_lat_deg"}
-    swaps |= {"min_elevation_m": "max_elevation_m", "max_elevation_m": "min_elevation_m"}
-    if len(given) != 1 or not set(given) <= set(swaps):
-        raise Declined(
-            "unsupported",
-            f"“not {text}” cannot be used as a limit in this version",
-            "a limit said the other way round, such as south of 30 degrees",
-        )
-    ((name, value),) = given.items()
-    return Region(**{swaps[name]: value}, words=f"not {region.words}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from agent.grammar.query import Item
@@ -60,18 +60,31 @@ _BELOW_MILLION = (
 )
 _NUMBER_WORDS = re.compile(rf"\b(?:{_BELOW_MILLION}|{_LAST_HUNDREDS}|{_LAST_SMALL})", re.IGNORECASE)
 
-_REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+
+def _nautical(match: re.Match[str]) -> str:
+    return f"{float(match[1]) * 1.852:g} km"
+
+
+_REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
         (r"\bhalf an? ", "0.5 "),
+        (rf"\b(within|than|of|about|most|least|to|under|over|every|for) (?:a|an) (?={_UNIT_WORD})", r"\1 1 "),
+        (rf"(?<!\d )\bhundred (?={_UNIT_WORD})", "100 "),
+        (r"(?:\+ ?/? ?-|±|\bplus(?: or |/)minus) ?(?=\d)", "± "),
         (r"(\d) point (\d)", r"\1.\2"),
         (r"\bminus (?=\d)", "-"),
         (r"(?<![\d.,])(\d+),(\d{1,2})(?![\d,])(?=\s*(?:km|kilo|mi|m\b|deg|°|%|percent|$))", r"\1.\2"),
-        (r"(\d)\s*(?:°|º)", r"\1 degrees "),
+        (r"(?<![\d.,])0,(\d+)(?![\d,])", r"0.\1"),
+        (r"\b(lat|long?)(?:itude|gitude)?\.? ?[=:] ?(?=[-+]?\d)|\b(lat|long?)\. ?(?=[-+]?\d)", r"\1\2 "),
+        (r"(\d) ?(?:st|nd|rd|th) (?=parallel|meridian)", r"\1 degrees "),
+        (r"(\d)\s*(?:\.\.+|…)\s*(?=[-+]?\d)", r"\1 to "),
+        (r"(\d)\s*(?:°|º)\s*", r"\1 degrees "),
         (r"(\d)\s*-?(?:degrees?|degs?)\b\.?", r"\1 degrees"),
         (r"(\d)\s*(?:%|per ?cent)", r"\1 percent"),
         (r"(\d)\s*-?(?:kilomet(?:er|re)s?|kms?)\b", r"\1 km"),
         (r"(\d)\s*-?(?:met(?:er|re)s?|m)\b", r"\1 m"),
+        (r"(\d+(?:\.\d+)?)\s*-?(?:nautical miles?|nmi|nm)\b", _nautical),
         (r"(\d)\s*-?(?:miles?|mi)\b", r"\1 mi"),
         (r"(\d)\s*-?(?:feet|foot|ft)\b", r"\1 ft"),
         (r"(\d)\s*-?tiles?\b", r"\1 tiles"),

@@ -9,52 +9,15 @@ from __future__ import annotations
 import re
 
 from agent.grammar.lexicon import words
+from agent.grammar.nearness import ABSENT, AWAY, DISTANCES, NEAR, NEARBY, WITHOUT
 from agent.grammar.regions import REGIONS
 from agent.grammar.wants import THESE, WANTS
 
-_ABOUT = (
-    r"(?:about |around |roughly |approximately |some |~ ?|≈ ?|a (?:distance|radius|range|buffer) of |a ){0,3}"
-)
-_DISTANCE = rf"{_ABOUT}(?P<d>[-+]?\d+(?:\.\d+)?)(?: (?P<u>km|mi|m|ft|tiles))?"
-_DISTANCE_WITH_UNIT = rf"{_ABOUT}(?P<d>[-+]?\d+(?:\.\d+)?) (?P<u>km|mi|m|ft|tiles)"
-_NOT_CLOSER = (
-    r"more than|farther than|further than|greater than|at least|over|beyond|outside(?: of)?|no closer than|"
-    r"no nearer than|not closer than|not nearer than|not within|never within|nowhere within"
-)
-_NOT_FARTHER = (
-    r"closer than|nearer than|less than|fewer than|no more than|not more than|no (?:farther|further) than|"
-    r"not (?:farther|further) than|at most|up to|under|at a distance of"
-)
 _SPOT = r"(?:tile|place|crater|basin|wall|spot|site|location|slope)s?"
-_AMONG = r"each other|one another|it|them|those|these"
 
 # Kind and pattern, tried in this order; the named groups d and u are a distance and its unit.
 PHRASES: tuple[tuple[str, ...], ...] = (
-    # Distances
-    ("downslope_km", rf"(?:within )?{_DISTANCE_WITH_UNIT} down ?(?:slope|hill) (?:of|from)\b"),
-    (
-        "few",
-        r"(?:the )?(?:top |first )?(?P<n>\d+)(?! (?:km|mi|m|ft|tiles|degrees|percent)\b)"
-        r"(?= (?:[a-z]+ ){0,5}?(?:nearest|closest)\b)",
-    ),
-    (
-        "without_km",
-        rf"(?:{_NOT_CLOSER}) {_DISTANCE_WITH_UNIT}(?: away)? (?:from|of|to|than)\b(?: (?:any|all)\b)?",
-    ),
-    (
-        "ring_km",
-        rf"between (?P<inner>\d+(?:\.\d+)?)(?: km)? (?:and|to) {_DISTANCE_WITH_UNIT}(?: away)? (?:from|of)\b",
-    ),
-    ("among_km", rf"within {_DISTANCE_WITH_UNIT} of (?:{_AMONG})\b"),
-    (
-        "near_km",
-        rf"(?:within|inside|in) {_DISTANCE_WITH_UNIT} "
-        r"(?:radius|buffer|range|distance|zone) (?:of|from|around)\b",
-    ),
-    ("near_km", rf"within {_DISTANCE} (?:of|from|to|around)\b"),
-    ("near_km", rf"(?:{_NOT_FARTHER}) {_DISTANCE_WITH_UNIT}(?: away)? (?:from|of|to|than)\b"),
-    ("near_km", rf"{_DISTANCE_WITH_UNIT}(?: away)? (?:from|of)\b"),
-    ("among_km", rf"(?:within|{_NOT_FARTHER}) {_DISTANCE_WITH_UNIT}(?: apart)?"),
+    *DISTANCES,
     (
         "size",
         r"(?:larger|bigger|wider|longer|smaller|deeper|taller|shorter|thicker) than "
@@ -93,11 +56,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"statistical\w*|significan\w*|coincidence|beats? chance|p[ -]?values?",
     ),
     ("avoid", r"avoid(?:s|ed|ing)?|repel(?:s|led)?|shun(?:s|ned)?"),
-    (
-        "away",
-        r"away from|far (?:away )?from|apart from|distant from|remote from",
-        r"(?:farther|further|more distant)(?: away)? from",
-    ),
+    AWAY,
     (
         "linked_to",
         r"(?:associated|correlated|linked|related|connected|tied|affiliated) (?:with|to)",
@@ -125,23 +84,10 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"in one (?:basin|crater|tile|place)|next to each other|overlapping each other",
         r"in the same latitude band|at the same (?:places?|time)|in chains",
     ),
-    (
-        "without",
-        r"without(?: any)?|outside(?: of)?|off|exclud(?:ing|es?)|except(?: for)?|other than|lacking",
-        r"lacks?|free of|absent|minus|rather than|instead of|where there (?:is|are) no|with no",
-        r"devoid of",
-    ),
+    ABSENT,
+    WITHOUT,
     ("how_far", r"distances? (?:from|of)(?= (?:each|every)\b)"),
-    (
-        "near",
-        r"within (?:n|x|some|a few|several|a couple of) (?:km|kilomet\w+|miles|tiles) (?:of|from)",
-        r"(?:very )?(?:near(?:er|est)?|close(?:r|st)?)(?: to| by)?|next to|beside|besides|adjacent to",
-        r"alongside|bordering|border(?:s|ed by)?|in the (?:vicinity|neighbou?rhood|surroundings) of",
-        r"surround(?:ing|ed by|s)?",
-        r"at the (?:edges?|margins?|foot|feet|base|mouths?|ends?|toes?|heads?) of",
-        r"on the (?:flanks?|edges?|margins?|slopes?) of|around|along|towards?|neighbou?r(?:ing|s)?",
-        r"abut(?:s|ting)?|distance (?:to|from)",
-    ),
+    NEAR,
     (
         "same",
         r"overlap(?:s|ping|ped)?|co ?locat\w+ with|inside|cut(?:s|ting)?(?: into| by| through)?",
@@ -151,7 +97,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"drap(?:es?|ing|ed by)|cover(?:s|ing|ed by)|buried by|contain(?:s|ing)?|bearing",
         r"that (?:have|has)|which (?:have|has)|having|feeding|fed by|bound(?:ed|ing) by?",
     ),
-    ("nearby", r"nearby|close by|in (?:the|their|its) (?:vicinity|neighbou?rhood|surroundings)"),
+    NEARBY,
     (
         "how_far",
         r"how (?:far|close|near)(?: apart| away)?(?: (?:are|is|do|does))?|distances? between",
@@ -261,7 +207,8 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     ("both", r"both"),
     ("either", r"either"),
     ("neither", r"neither"),
-    ("not", r"not|never|no longer|none of|no|nor|neither|nowhere|but not"),
+    ("nor", r"(?:and |or )?nor"),
+    ("not", r"not|never|no longer|none of|no|neither|nowhere|but not"),
     ("that", r"that|which|where|whose|who"),
     ("and", r"and(?: also| then)?|as well as|plus|also|then|&|\+"),
     ("or", r"(?:and )?or"),
@@ -310,7 +257,7 @@ RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     for kind, *patterns in PHRASES
 )
 # Of things that may be looked for as well ("rock steps"), so that they stay free.
-_THINGS = words("step steps terrain objects bodies hill spots longitudinal local individual distinct")
+_THINGS = words("ring step steps terrain objects bodies hill spots longitudinal local individual distinct")
 _WORDS_OF_RULES = frozenset(
     word
     for pattern in (*(rule.pattern for _, rule in RULES), *(rule.pattern for _, rule, _ in REGIONS))

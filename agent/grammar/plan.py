@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
+from agent.grammar.bounds import limited
 from agent.grammar.context import PlanContext
 from agent.grammar.notes import notes_on
 from agent.grammar.query import Declined, Item, Operand, Query, Region, Relation
@@ -17,7 +18,6 @@ from agent.grammar.steps import (
     DrawMap,
     EvaluateLayer,
     ExportLayer,
-    FilterLayer,
     FindPlace,
     LayerArg,
     LoadCatalogue,
@@ -245,51 +245,8 @@ class _Builder:
         return self.related(self.limited(self.item(operand.item), operand.regions), operand.relations)
 
     def limited(self, layer: LayerArg, regions: tuple[Region, ...]) -> LayerArg:
-        """A layer within limits: those that can be put into one call are."""
-        if not regions:
-            return layer
-        plain = _merged([region for region in regions if not region.both_hemispheres and not region.place])
-        bands = [region for region in regions if region.both_hemispheres]
-        conditions = tuple(dict.fromkeys(region.where for region in regions if region.where))
-        if conditions:
-            plain["where"] = conditions
-        if len(bands) > 1:
-            raise Declined("contradiction", "two latitude bands were given", "one latitude band")
-        around = [region for region in regions if region.place and not region.beyond]
-        if len(around) == 1 and not bands:
-            plain |= {"place": around[0].place, "within_km": around[0].within_km}
-            around = []
-        for region in regions:
-            if region.beyond:
-                place = self.add(FindPlace, place=region.place)
-                assert isinstance(place, Ref)
-                side = "min_lat_deg" if region.beyond == "north" else "max_lat_deg"
-                layer = self.add(FilterLayer, layer=layer, **{side: Ref(step=place.step, figure="lat_deg")})
-        if plain:
-            layer = self.add(FilterLayer, layer=layer, **plain)
-        if bands:
-            low, high = bands[0].min_lat_deg or 0.0, bands[0].max_lat_deg
-            top = None if high == 90 else high
-            north = self.add(FilterLayer, layer=layer, min_lat_deg=low, max_lat_deg=top)
-            south = self.add(
-                FilterLayer, layer=layer, min_lat_deg=None if top is None else -top, max_lat_deg=-low
-            )
-            layer = self.any_of([north, south])
-        for region in regions:
-            if region.facing:
-                layer = self.facing(layer, north=region.facing == "pole")
-        if around:
-            layer = self.any_of(
-                [self.add(FilterLayer, layer=layer, place=r.place, within_km=r.within_km) for r in around]
-            )
-        return layer
-
-    def facing(self, layer: LayerArg, *, north: bool) -> LayerArg:
-        """Slopes that face the pole: north in the northern hemisphere; or else the equator."""
-        up, down = (f"aspect_deg between {low} and {high}" for low, high in ((315, 45), (135, 225)))
-        here = self.add(FilterLayer, layer=layer, min_lat_deg=0.0, where=(up if north else down,))
-        there = self.add(FilterLayer, layer=layer, max_lat_deg=0.0, where=(down if north else up,))
-        return self.any_of([here, there])
+        """A layer within limits."""
+        return limited(self, layer, regions)
 
     def any_of(self, layers: list[LayerArg]) -> LayerArg:
         layers = list(dict.fromkeys(layers))
@@ -334,34 +291,3 @@ def is_shown_only(query: Query) -> bool:
     shown = bool(query.intents) and set(query.intents) <= {"map", "export"}
     plain = not query.relations and not query.regions and not any(group.regions for group in query.groups)
     return shown and plain and all(item.kind == "layer" for item in query.items)
-
-
-# Parts of a limit that are no bounds of one call.
-_APART = ("words", "both_hemispheres", "beyond", "place", "within_km", "where", "facing")
-
-
-def _merged(regions: list[Region]) -> dict[str, Any]:
-    """Arguments of one filter call that holds all limits."""
-    merged: dict[str, Any] = {}
-    for region in regions:
-        for name, value in region:
-            if value is None or name in _APART:
-                continue
-            old = merged.get(name)
-            if name.startswith("min_"):
-                merged[name] = value if old is None else max(old, value)
-            elif name.startswith("max_"):
-                merged[name] = value if old is None else min(old, value)
-            elif old is not None and old != value:
-                raise Declined("contradiction", "two longitude ranges were given", "one longitude range")
-            else:
-                merged[name] = value
-    for name, unit in (("lat_deg", "degrees latitude"), ("elevation_m", "m elevation")):
-        low, high = merged.get(f"min_{name}"), merged.get(f"max_{name}")
-        if low is not None and high is not None and low >= high:
-            raise Declined(
-                "contradiction",
-                f"nothing lies both above {low:g} and below {high:g} {unit}",
-                "a lower limit below the upper one",
-            )
-    return merged

@@ -90,8 +90,12 @@ class Region(Frozen):
         The latitude band counts in either hemisphere.
     place, within_km
         A named place, and how far from its centre; None for its own radius.
+    centre
+        A position instead of a place: longitude and latitude, degrees.
+    outside
+        All but what lies within ``within_km`` of the place or position.
     beyond
-        With ``place``: on its ``north`` or ``south`` side instead of around it.
+        With ``place``: on that side of it instead of around it.
     words
         How the question said it, for the answer.
     """
@@ -108,7 +112,9 @@ class Region(Frozen):
     facing: Literal["", "pole", "equator"] = ""
     place: str | None = None
     within_km: float | None = None
-    beyond: Literal["", "north", "south"] = ""
+    centre: tuple[float, float] | None = None
+    outside: bool = False
+    beyond: Literal["", "north", "south", "east", "west"] = ""
     words: str = ""
 
 

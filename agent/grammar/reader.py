@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.grammar.drafts import GroupDraft, OperandDraft, RelationDraft, finished, mirrored, opposite
-from agent.grammar.query import Declined, Group, Intent, Item, Query, Region, short_number
-from agent.grammar.relating import Relating
+from agent.grammar.bounds import combined, mirrored
+from agent.grammar.drafts import GroupDraft, OperandDraft, RelationDraft, finished
+from agent.grammar.placing import Placing
+from agent.grammar.query import Declined, Group, Intent, Item, Query
 from agent.grammar.state import EITHER, Distances, Reading
 from agent.grammar.tokens import Token
 
@@ -43,7 +44,7 @@ def read(
     return reader.finish()
 
 
-class _Reader(Relating):
+class _Reader(Placing):
     def take(self, token: Token) -> None:
         """Read one token."""
         if token.note:
@@ -81,6 +82,9 @@ class _Reader(Relating):
             self.not_known(f"“{self.reading.unparsed[0]}” is no landform that I know")
         if self.either_hemisphere:
             self.regions = [mirrored(region) for region in self.regions]
+        self.regions = combined(self.regions)
+        for group in self.groups:
+            group.regions = combined(group.regions)
         self.check_for_twins()
         self.reading.query = Query(
             groups=tuple(
@@ -128,6 +132,7 @@ class _Reader(Relating):
             within = self.reading.refers and self.result and relation.text.lower() in _WITHIN
             if self.groups or within or not relation.weak:
                 target.append(relation)
+                self.latest = relation
                 self.last_object = relation.objects[-1]
             else:
                 self.add_subject(item)
@@ -135,6 +140,7 @@ class _Reader(Relating):
             relation = self.negative(self.relations[-1] if self.relations else RelationDraft("overlap"))
             relation.objects, relation.every = [OperandDraft(item)], False
             self.relations.append(relation)
+            self.latest = relation
             self.last_object = relation.objects[-1]
         elif self.negated:
             raise Declined(
@@ -142,86 +148,16 @@ class _Reader(Relating):
                 f"the question says only what to leave out ({item.plural})",
                 "what to look for, and then what to leave out",
             )
-        elif self.relations and not self.new_sentence:
+        elif self.relations and not self.new_sentence and not self._begins_subject():
             self.add_object(item)
         elif not (self.new_sentence and item in [*self.subjects, *self.objects]):
             self.add_subject(item)
         self.negated = self.nested = False
         self.joint = ""
 
-    # Limits
-
-    def _on_region(self, token: Token) -> None:
-        region: Region = token.value
-        if self.negated:
-            region, self.negated = opposite(region, token.text), False
-        value = bool(region.where or region.facing)
-        operand = self.last_object if (self.previous == "item" or self.nested) and self.relations else None
-        if value and operand and (self.nested or operand.item.kind == "catalogue"):
-            operand.regions.append(region)
-            return
-        own = any(group.regions for group in self.groups)
-        if own and self.others and self.previous in ("item", "region"):  # "those north of 30 degrees"
-            self.others[-1].regions.append(region)
-            return
-        self.limit(region)
-        if value and not self.pending:  # "on north-facing walls of craters", "on pole-facing crater walls"
-            self.pending = RelationDraft("overlap", weak=True, text=token.text.split()[0])
-
-    def _on_all(self, token: Token) -> None:
-        self.either_hemisphere = True
-
-    def _on_side(self, token: Token) -> None:
-        self.side = token.value
-
-    def _on_side_it(self, token: Token) -> None:
-        self.reading.side_of_it = token.value
-
-    def _on_place(self, token: Token) -> None:
-        names: tuple[str, ...] = token.value
-        if len(names) > 1:
-            listed = ", ".join(names[:6])
-            raise Declined("unknown_place", f"{len(names)} places may be meant by “{token.text}”", listed)
-        name, relation = names[0], self.pending
-        self.pending = None
-        if self.map_of and self.previous == "map":
-            self.details["map_place"] = name
-            if not self.groups and not self.reading.refers:
-                self.limit(Region(place=name, words=f"in {name}"))
-            return
-        if relation and relation.kind == "nearest":
-            raise Declined(
-                "unsupported",
-                f"“{relation.text} {name}” cannot be asked of a place in this version",
-                "what lies within a distance of a place",
-            )
-        if self.negated or (relation and relation.kind == "without"):
-            raise Declined(
-                "unsupported",
-                f"leaving out the surroundings of {name} is not possible in this version",
-                "inside a place, or north or south of it",
-            )
-        given = relation and relation.kind == "near" and not relation.assumed
-        distance = relation.distance_km if relation and given else 0.0
-        if not relation and self.joint:
-            distance = self._distance_of_place_before()
-        if self.side:
-            region = Region(place=name, beyond="north" if self.side == "north" else "south")
-            region = region.model_copy(update={"words": f"{self.side} of {name}"})
-            self.side = ""
-        elif distance:
-            words = f"within {short_number(distance)} km of {name}"
-            region = Region(place=name, within_km=distance, words=words)
-        else:
-            region = Region(place=name, words=f"in {name}")
-            if relation and relation.kind == "near":
-                self.note(f"“{relation.text} {name}” was read as within its own radius")
-        self.limit(region)
-
-    def _distance_of_place_before(self) -> float:
-        # "within 100 km of Gale or Jezero": the distance of the place before.
-        limits = self.groups[-1].regions if self.groups else self.regions
-        return (limits[-1].within_km or 0.0) if limits else 0.0
+    def _begins_subject(self) -> bool:
+        # "Within 40 km of lava flows, are there any cones?"
+        return not self.groups and self.resumed
 
     # Small words
 
@@ -255,6 +191,13 @@ class _Reader(Relating):
     def _on_neither(self, token: Token) -> None:
         self.negated = True
 
+    def _on_nor(self, token: Token) -> None:
+        last = self.relations[-1] if self.relations else None
+        if last and last.kind == "without" and last.objects and not self.pending:
+            self.joint, self.nested = "or", False  # "near neither A nor B"
+        else:
+            self.negated = True
+
     def _on_that(self, token: Token) -> None:
         self.nested = self.last_object is not None and not self.joint
         if not self.groups:
@@ -285,8 +228,10 @@ class _Reader(Relating):
         self.pending = self.pending if self.pending and not self.pending.weak else None
 
     def _on_filler(self, token: Token) -> None:
-        if token.text.lower() in ("where", "which", "how", "what", "show", "find"):
+        word = token.text.lower()
+        if word in ("where", "which", "how", "what", "show", "find"):
             self.reading.asks_afresh = True
+        self.resumed |= bool(self.relations) and not self.groups and word in _BEGINNINGS
 
     def _on_word(self, token: Token) -> None:
         self.unknown.append(token.text)
@@ -312,6 +257,29 @@ class _Reader(Relating):
 
 
 _WITHIN = ("in", "on", "within", "with", "has", "have")  # "which of those are in craters?"
+# With these a question begins whose condition was put first.
+_BEGINNINGS = frozenset(
+    [
+        "are",
+        "is",
+        "there",
+        "do",
+        "does",
+        "can",
+        "which",
+        "what",
+        "where",
+        "how",
+        "show",
+        "find",
+        "list",
+        "give",
+        "tell",
+        "any",
+        "i",
+        "we",
+    ]
+)
 _EACH = {"orientation", "latitude", "count", "share", "density", "sample"}
 _INTENTS: dict[str, Intent] = {
     "count": "count",

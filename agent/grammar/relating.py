@@ -104,8 +104,20 @@ class Relating(Measures):
             self.joint = "and"
         elif self.measuring and token.text.lower() in ("from", "to") and (self.groups or self.reading.refers):
             self._on_near(token)
+        elif self._repeats(token):
+            pass  # "30 km from a graben or from a wrinkle ridge": the relation goes on
         elif not self.pending:
             self.pending = RelationDraft("overlap", weak=True, text=token.text)
+
+    def _repeats(self, token: Token) -> bool:
+        """Whether a small word only takes up the relation read last: "from A or from B"."""
+        last = self.relations[-1] if self.relations and not self.pending else None
+        if last is None or not last.objects or not self.joint:
+            return False
+        word = token.text.lower()
+        if last.kind == "overlap":  # "in craters or in canyons"; "and in" is one more condition
+            return self.joint == "or" and last.text.lower() == word
+        return word in ("from", "of", "to") and last.text.lower().split()[-1:] == [word]
 
     def _on_how_far(self, token: Token) -> None:
         self.measuring = True
@@ -166,15 +178,66 @@ class Relating(Measures):
             self.among_km = distance
             return
         limits = self.groups[-1].regions if self.groups else self.regions
-        if self.relations and self.relations[-1].objects:
-            last = self.relations[-1]
-            last.kind = "near" if last.kind == "overlap" else last.kind
-            last.distance_km, last.assumed = distance, False
-        elif limits and limits[-1].place and not limits[-1].within_km:
+        if self._is_behind_object():
+            for relation in self._waiting_for_distance():
+                relation.kind = "near" if relation.kind == "overlap" else relation.kind
+                relation.distance_km, relation.assumed, relation.touching = distance, False, False
+        elif limits and (limits[-1].place or limits[-1].centre) and not limits[-1].within_km:
             words = f"within {short_number(distance)} km of {limits[-1].place}"
             limits[-1] = limits[-1].model_copy(update={"within_km": distance, "words": words})
         else:
             self.among_km = distance
+
+    def _on_beyond_km(self, token: Token) -> None:
+        # "with a graben more than 60 km away"
+        distance, _ = token.value
+        self.check_distance(distance)
+        if not self._is_behind_object():
+            raise Declined(
+                "unsupported",
+                f"“{token.text}” cannot be used as a condition in this version",
+                "farther than a distance from another landform or a place",
+            )
+        for relation in self._waiting_for_distance():
+            turned = {"overlap": "without", "near": "without"}
+            relation.kind = turned.get(relation.kind, relation.kind)  # type: ignore[assignment]
+            relation.distance_km, relation.assumed, relation.touching = distance, False, False
+
+    def _is_behind_object(self) -> bool:
+        return self.latest is not None and bool(self.latest.objects) and self.relations != []
+
+    def _waiting_for_distance(self) -> list[RelationDraft]:
+        """Relations that a distance behind their objects belongs to: the last, and like ones before it."""
+        last = self.latest
+        assert last is not None
+        found = [last]
+        for relation in reversed(self.relations[:-1] if self.relations[-1] is last else []):
+            if relation.kind != last.kind or not (relation.assumed or relation.kind == "overlap"):
+                break
+            found.append(relation)
+        return found
+
+    def _on_absent(self, token: Token) -> None:
+        # "gullies where aprons are missing", "gullies with cones nearby but aprons absent"
+        last = self.latest
+        if last and last.objects and self.previous in ("item", "filler"):
+            turned = self.negative(last)
+            last.kind, last.distance_km, last.assumed, last.touching = (
+                turned.kind,
+                turned.distance_km,
+                turned.assumed,
+                turned.touching,
+            )
+        elif len(self.subjects) > 1:
+            item = self.groups[-1].items.pop()
+            self.groups = [group for group in self.groups if group.items]
+            touching = self.distances.touching_km
+            self.latest = RelationDraft("without", touching, assumed=True, touching=True, text=token.text)
+            self.latest.objects.append(OperandDraft(item))
+            self.relations.append(self.latest)
+            self.reading.notes = [note for note in self.reading.notes if note != EITHER]
+        else:
+            self.not_known(f"“{token.text}” does not say what is missing where")
 
     def _on_joint(self, token: Token) -> None:
         self.together = True

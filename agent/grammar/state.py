@@ -71,6 +71,10 @@ class State:
         A relation that waits for its object.
     last_object
         What "that" would refer to.
+    latest
+        The relation read last, wherever it belongs.
+    resumed
+        Behind a condition that stands before any subject something was read that begins the question proper.
     nested, negated, both, comparing
         A "that", a "not", a "both", a "compare" was read and waits for what it belongs to.
     separate, together
@@ -115,6 +119,8 @@ class State:
         self.export_format = ""
         self.pending: RelationDraft | None = None
         self.last_object: OperandDraft | None = None
+        self.latest: RelationDraft | None = None
+        self.resumed = False
         self.nested = self.negated = self.separate = self.together = self.both = False
         self.comparing = self.new_sentence = self.begun = False
         self.joint: Joint = ""

@@ -11,10 +11,16 @@ from agent.grammar.query import Frozen, Query
 
 
 class Ref(Frozen):
-    """What an earlier step gave: its layer, or one of its figures."""
+    """What an earlier step gave: its layer, or one of its figures and a number to add to it."""
 
     step: str
     figure: str = ""
+    plus: float = 0.0
+
+    @property
+    def given(self) -> Ref:
+        """What the step itself gave."""
+        return Ref(step=self.step, figure=self.figure)
 
 
 LayerArg = Ref | str
@@ -30,7 +36,7 @@ class StepBase(Frozen):
         """Steps that must have run before."""
         values = [value for _, value in self]
         values += [part for value in values if isinstance(value, tuple) for part in value]
-        return tuple(value for value in values if isinstance(value, Ref))
+        return tuple(value.given for value in values if isinstance(value, Ref))
 
     def arguments(self, found: Mapping[Ref, Any]) -> dict[str, Any]:
         """The tool's arguments with what earlier steps gave filled in."""
@@ -38,7 +44,9 @@ class StepBase(Frozen):
         def fill(value: Any) -> Any:
             if isinstance(value, tuple):
                 return [fill(part) for part in value]
-            return found[value] if isinstance(value, Ref) else value
+            if isinstance(value, Ref):
+                return found[value.given] + value.plus if value.plus else found[value]
+            return value
 
         given = {name: value for name, value in self if name not in ("name", "tool") and value is not None}
         return {name: fill(value) for name, value in given.items()}
@@ -83,14 +91,16 @@ class FilterLayer(StepBase):
     layer: LayerArg
     min_lat_deg: float | Ref | None = None
     max_lat_deg: float | Ref | None = None
-    west_lon_deg: float | None = None
-    east_lon_deg: float | None = None
+    west_lon_deg: float | Ref | None = None
+    east_lon_deg: float | Ref | None = None
     min_elevation_m: float | None = None
     max_elevation_m: float | None = None
     min_probability: float | None = None
     where: tuple[str, ...] | None = None
     place: str | None = None
     within_km: float | None = None
+    centre_lon_deg: float | None = None
+    centre_lat_deg: float | None = None
 
 
 class Near(StepBase):

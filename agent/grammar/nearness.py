@@ -1,0 +1,156 @@
+"""Phrases for how things lie to each other: distances, and words for near, far, without, in and on.
+
+A part of the table in `agent.grammar.phrases`. A distance stands before its thing ("within 40 km of graben")
+or behind it ("with graben within 40 km"); the named groups d and u are the distance and its unit.
+"""
+
+from __future__ import annotations
+
+_ABOUT = (
+    r"(?:about |around |roughly |approximately |circa |ca |some |~ ?|≈ ?|or so |a maximum of |a minimum of |"
+    r"an? (?:distance|radius|range|buffer|circle|perimeter) of |a ){0,3}"
+)
+_UNIT = r"(?: or so)?(?: (?P<u>km|mi|m|ft|tiles))"
+_NUMBER = r"(?P<d>[-+]?\d+(?:\.\d+)?)"
+_DISTANCE = rf"{_ABOUT}{_NUMBER}(?:{_UNIT})?"
+DISTANCE_WITH_UNIT = rf"{_ABOUT}{_NUMBER}{_UNIT}"
+
+_AT_DISTANCE = r"(?:at |up to |to |with(?:in)? )?(?:an? )?(?:distances? of |distances? )?"
+_CLOSER = (
+    rf"{_AT_DISTANCE}(?:within|inside|in|closer than|nearer than|less than|fewer than|under|below|"
+    r"up to|at most|(?:no|not) (?:more|farther|further|greater|over|longer) than|not (?:over|exceeding|"
+    r"beyond)|"
+    r"max(?:imum|imally)?|a maximum of|<=?)"
+)
+_FARTHER = (
+    rf"{_AT_DISTANCE}(?:more than|farther than|further than|greater than|at least|over|beyond|"
+    r"outside(?: of)?|(?:no|not) (?:closer|nearer|less) than|(?:not|never|nowhere) (?:with)?in|in excess of|"
+    r"upwards? of|min(?:imum|imally)?|a minimum of|>=?)"
+)
+_OFF = r"(?:,? (?:away|off|distant|distance|apart|removed))?"
+_OF = r"(?:from|of|to|than|around|round|about)"
+_ROUND = r"(?:radius|circle|buffer|range|distance|zone|belt|ring|perimeter|neighbou?rhood|vicinity)"
+_OR_LESS = r"(?:,? or (?:less|closer|nearer|fewer|under))"
+_OR_MORE = r"(?:,? (?:or|and) (?:more|farther|further|over|greater|beyond)|\+)"
+_AMONG = r"each other|one another|it|them|those|these"
+_KEEP = (
+    r"(?:keep(?:s|ing)?|stay(?:s|ing)?|remain(?:s|ing)?|are kept|stand(?:s|ing)?)(?: (?:at least|"
+    r"more than|over))?"
+)
+_EVERYWHERE = r"(?:around|round|round about|in (?:all|any|every|each) directions?|on all sides|either way)"
+_NO_SIZE = r"(?! (?:wide|across|long|deep|high|tall|thick|in (?:diameter|length|size|width|height|depth))\b)"
+# Where a distance behind a thing ends.
+_HERE = rf"(?: (?:away|apart|off|distant|{_EVERYWHERE}|of (?:{_AMONG})|from (?:{_AMONG})))?"
+
+_DISTANCES: tuple[tuple[str, ...], ...] = (
+    (
+        "downslope_km",
+        rf"(?:within )?{DISTANCE_WITH_UNIT} down ?(?:slope|hill|stream) (?:of|from)\b",
+        rf"(?:down ?(?:slope|hill|stream)) (?:of|from) and within {DISTANCE_WITH_UNIT} (?:of|from)\b",
+    ),
+    (
+        "few",
+        r"(?:the )?(?:top |first )?(?P<n>\d+)(?! (?:km|mi|m|ft|tiles|degrees|percent)\b)"
+        r"(?= (?:[a-z]+ ){0,5}?(?:nearest|closest)\b)",
+    ),
+    (
+        "without_km",
+        rf"(?:{_FARTHER}) {DISTANCE_WITH_UNIT}{_OFF} {_OF}\b(?: (?:any|all|every)\b)?",
+    ),
+    ("without_km", rf"{_KEEP} {DISTANCE_WITH_UNIT}(?: (?:away|clear|off|apart|distant))? (?:from|of)\b"),
+    ("without_km", rf"{DISTANCE_WITH_UNIT}{_OR_MORE}{_OFF} (?:from|of)\b"),
+    (
+        "ring_km",
+        rf"{_AT_DISTANCE}(?:between |from |of )?(?P<inner>\d+(?:\.\d+)?)(?: km)? (?:and|to) "
+        rf"{DISTANCE_WITH_UNIT}{_OFF} (?:from|of|to|around)\b",
+    ),
+    ("among_km", rf"(?:within|inside|{_CLOSER}) {DISTANCE_WITH_UNIT} (?:of|from|to) (?:{_AMONG})\b"),
+    (
+        "near_km",
+        rf"(?:within|inside|in) {DISTANCE_WITH_UNIT} {_ROUND} (?:of|from|around|about)\b",
+    ),
+    ("near_km", rf"within {_DISTANCE} (?:of|from|to|around|round|about)\b"),
+    (
+        "near_km",
+        rf"(?:{_CLOSER}) {DISTANCE_WITH_UNIT}{_OR_LESS}?{_OFF} {_OF}\b(?: (?:any|some|at least one)\b)?",
+    ),
+    ("near_km", rf"{DISTANCE_WITH_UNIT}{_OR_LESS}?{_OFF} (?:from|of|around|round)\b(?! (?:{_AMONG})\b)"),
+    (
+        "among_km",
+        rf"(?:for|over) {DISTANCE_WITH_UNIT}(?: {_EVERYWHERE})?(?! (?:from|of)\b)",
+        rf"(?:for|to) at least {DISTANCE_WITH_UNIT} {_EVERYWHERE}",
+        rf"(?:with)?in (?:the )?(?:surrounding|nearest|next|adjacent|closest) {DISTANCE_WITH_UNIT}",
+        rf"(?:with)?in (?:the |a )?{DISTANCE_WITH_UNIT} (?:{_ROUND}|around)(?: (?:of|from|"
+        rf"around) (?:{_AMONG}))?",
+        rf"(?:within|inside|{_CLOSER}) {DISTANCE_WITH_UNIT}{_NO_SIZE}{_OR_LESS}?{_HERE}",
+        rf"{DISTANCE_WITH_UNIT}{_OR_LESS}{_HERE}{_NO_SIZE}",
+        rf"{DISTANCE_WITH_UNIT} (?:away|apart|off|{_EVERYWHERE})",
+    ),
+    ("beyond_km", rf"(?:{_FARTHER}) {DISTANCE_WITH_UNIT}{_NO_SIZE}{_OFF}"),
+    ("beyond_km", rf"{DISTANCE_WITH_UNIT}{_OR_MORE}{_OFF}{_NO_SIZE}"),
+)
+
+# One pattern each, as a name of a group can stand in a pattern only once.
+DISTANCES = tuple((kind, pattern) for kind, *patterns in _DISTANCES for pattern in patterns)
+
+_VICINITY = r"vicinity|neighbou?rhood|surroundings?|surrounds|environs|proximity|area around"
+_EDGE = (
+    r"edges?|margins?|foot|feet|base|mouths?|ends?|toes?|heads?|borders?|fringes?|boundar(?:y|ies)|terminus"
+)
+_NOT_FAR = (
+    r"(?:not (?:very |too |so )?far|a (?:short|small) (?:distance|way)|within (?:reach|sight)|a stone throw)"
+)
+
+# Near without a distance, next to what is near.
+NEAR = (
+    "near",
+    r"within (?:n|x|some|a few|several|a couple of) (?:km|kilomet\w+|miles|tiles) (?:of|from)",
+    rf"(?:with)?in (?:the )?(?:close |immediate |direct |near )?(?:{_VICINITY}) (?:of|to)",
+    rf"(?:only )?(?:(?:with)?in |at )?{_NOT_FAR} (?:away )?(?:from|of|to)|not (?:far|distant) from",
+    r"(?:very |quite |fairly |rather |right |directly |immediately )?"
+    r"(?:near(?:er|est)?|close(?:r|st)?|adjacent|proximal|next|beside|besides|alongside)(?: (?:to|by|"
+    r"with)\b)?",
+    r"(?:flank|fring|skirt|hugg|touch|adjoin|encircl|ring|lin|edg|border|surround|abutt?|neighbou?r)"
+    r"(?:ing|ed by|ed with)",
+    r"border(?:s)?|surrounds?|flanked|fringes?|adjoins?|abuts?|neighbou?rs?|encircles?",
+    rf"at the (?:{_EDGE}) of|(?:along|on|around|by) the (?:{_EDGE}) of",
+    r"on the (?:flanks?|edges?|margins?|slopes?) of|around|along|towards?",
+    r"distance (?:to|from)|by the side of|side by side to",
+)
+
+AWAY = (
+    "away",
+    r"(?:well |very |far |a long way )?(?:away|apart|distant|remote|removed|detached|separate|"
+    r"separated) from",
+    r"(?:very |quite |too )?far (?:away |off )?from|clear of|at a distance from|nowhere near|isolated from",
+    r"(?:farther|further|more distant)(?: away)? from",
+)
+
+WITHOUT = (
+    "without",
+    r"without(?: (?:any|a single|a))?|outside(?: of)?|off|exclud(?:ing|es?)|except(?:ing|ed)?(?: for)?|"
+    r"other than",
+    r"lacking(?: in)?|lacks?|free (?:of|from)|minus|rather than|instead of|sans|barring|save for|w ?/ ?o",
+    r"where there (?:is|are) (?:no|not any)|with (?:no|none of|zero)|devoid of|bereft of|void of|bare of|"
+    r"empty of",
+    r"in (?:the )?absence of|absent(?= [a-z])|unaccompanied by|unassociated with|untouched by|not counting",
+    r"leaving (?:out|aside)|ignoring|apart from being|miss(?:ing|es?)(?= (?:any|an?|the)\b)|ha(?:ve|"
+    r"s) (?:no|zero)",
+    r"not a single|never (?:with|any)",
+)
+
+ABSENT = (
+    "absent",
+    r"(?:(?:is|are|were|completely|entirely|altogether|clearly) )*"
+    r"(?:absent|missing|lacking|wanting|not (?:present|there|found|seen|visible|to be (?:found|seen))|"
+    r"nowhere (?:near|to be (?:seen|found)|in sight)|(?:do|does) not (?:occur|exist|appear|lie|show up))"
+    r"(?=\s*(?:[?.!,;)]|$)|,? (?:and|but|or|within|for|in an?|closer|nearer|less|at least|up to)\b)",
+)
+
+NEARBY = (
+    "nearby",
+    r"nearby|close by|hard by|close at hand|at hand|next door|not far (?:away|off)|in close proximity|"
+    r"close together",
+    rf"in (?:the|their|its|close|immediate) (?:{_VICINITY})(?! of\b)|(?:all )?around (?:them|it)(?! (?:are|"
+    rf"is)\b)",
+)
