@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from agent.grammar.plan import is_shown_only
 from agent.grammar.progress import Outcome, Progress
@@ -341,7 +341,11 @@ class _Writer:
             operand = against[position - len(self.plan.results)]
             return describe_operand(operand) + "".join(f", {region.words}" for region in query.regions)
         if query.separate and query.relations:
-            one = {"relations": (query.relations[position],), "separate": False}
+            # Several subjects only stand apart in tests; each is then shown with each of the others.
+            subject, relation = divmod(position, len(query.relations))
+            one: dict[str, Any] = {"relations": (query.relations[relation],), "separate": False}
+            if "association" in query.intents and len(query.items) > 1:
+                one["groups"] = (query.groups[0].model_copy(update={"items": (query.items[subject],)}),)
             return describe(query.model_copy(update=one))
         if query.separate:
             item = query.items[position]

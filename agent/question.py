@@ -6,17 +6,19 @@ Python: the same question, glossary, places and context always give the same pla
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agent.grammar.context import PlanContext, in_context
 from agent.grammar.lexicon import Lexicon, lexicon, normalise
 from agent.grammar.phrases import GRAMMAR_WORDS
 from agent.grammar.plan import TOUCHING_TILES, build_plan
+from agent.grammar.processes import candidates_for
 from agent.grammar.query import Declined, Query, Refusal
 from agent.grammar.reader import read
 from agent.grammar.refusals import nothing_to_find, refusal_of
 from agent.grammar.state import Distances, Reading
 from agent.grammar.steps import Plan
+from agent.grammar.testing import as_test
 from agent.grammar.tokens import tokenise
 from prompts import Term
 from retrieval.errors import QuestionError
@@ -76,8 +78,9 @@ def parse(
     try:
         reading, query = _understand(text, words, context, body.lower(), tile_km)
         named = tuple(dict.fromkeys(i.plural for i in (*query.items, *query.objects) if i.kind == "words"))
-        if refused := refusal_of(text, named, example):
-            return refused
+        refused = refusal_of(text, named, example)
+        if refused and not (refused.kind == "cause" and reading.tested):
+            return _with_a_test(refused, query, words.by_key)
         if not (query.groups or query.regions):
             return nothing_to_find(text, example)
         return build_plan(question, query, reading.notes, reading.unparsed, words.by_key, context, tile_km)
@@ -88,12 +91,23 @@ def parse(
         return refusal.model_copy(update={"suggestion": suggestion})
 
 
+def _with_a_test(refused: Refusal, query: Query, glossary: Mapping[str, Term]) -> Refusal:
+    """A refusal to name a cause, with what positions can test of it as the question to ask instead."""
+    for item in query.items if refused.kind == "cause" else ():
+        sources = candidates_for(glossary[item.key], glossary) if item.key in glossary else []
+        if sources:
+            named = " or with ".join(source.plural for source in sources[:2])
+            return refused.model_copy(update={"suggestion": f"Are {item.plural} associated with {named}?"})
+    return refused
+
+
 def _understand(
     text: str, words: Lexicon, context: PlanContext, body: str, tile_km: float
 ) -> tuple[Reading, Query]:
     distances = Distances(max(NEAR_KM, NEAR_TILES * tile_km), TOUCHING_TILES * tile_km)
     earlier = context.item(context.result)
-    reading = read(tokenise(text, words, tile_km), distances, body, earlier, context.catalogue)
+    tokens = as_test(text, words, tile_km) or tokenise(text, words, tile_km)
+    reading = read(tokens, distances, body, earlier, context.catalogue)
     return reading, in_context(reading, context)
 
 

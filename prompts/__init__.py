@@ -53,6 +53,28 @@ class Term:
 
 
 @dataclass(frozen=True)
+class Process:
+    """A process that people name, and what positions can test for it.
+
+    Attributes
+    ----------
+    key
+        Stable name: ``mud``.
+    words
+        What people write for it; plural, case and hyphens do not matter.
+    landforms
+        Keys of terms that it leaves behind or needs; nearness to the first speaks for it.
+    source
+        Where the field's literature says so.
+    """
+
+    key: str
+    words: tuple[str, ...]
+    landforms: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True)
 class Prompts:
     """All shipped text.
 
@@ -68,6 +90,8 @@ class Prompts:
         Prompts that describe what a tile shows when it does not show what was asked.
     summary
         What a language model is told when it sums up the beginning of a long conversation.
+    processes
+        Processes that nearness to a landform speaks for, in the order of the file.
     """
 
     system: str
@@ -75,6 +99,7 @@ class Prompts:
     glossary: tuple[Term, ...]
     background: tuple[str, ...]
     summary: str
+    processes: tuple[Process, ...] = ()
 
     @property
     def descriptions(self) -> dict[str, str]:
@@ -94,6 +119,7 @@ def load_prompts() -> Prompts:
         glossary=tuple(_term(key, values) for key, values in _yaml("landforms.yaml").items()),
         background=tuple(_yaml("background.yaml")),
         summary=_text("summary.md").strip(),
+        processes=tuple(_process(key, values) for key, values in _yaml("processes.yaml").items()),
     )
 
 
@@ -107,6 +133,11 @@ def _term(key: str, values: dict[str, Any]) -> Term:
         size_km=(float(smallest), float(largest)),
         **values,
     )
+
+
+def _process(key: str, values: dict[str, Any]) -> Process:
+    words, landforms = tuple(values["words"]), tuple(values["landforms"])
+    return Process(key=key, words=words, landforms=landforms, source=values["source"])
 
 
 def _yaml(name: str) -> Any:

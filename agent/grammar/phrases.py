@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from agent.grammar.association import ASSOCIATION, SIGNS
 from agent.grammar.lexicon import words
 from agent.grammar.nearness import ABSENT, AWAY, DISTANCES, NEAR, NEARBY, WITHOUT
 from agent.grammar.regions import REGIONS
@@ -43,34 +44,8 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"(?:the|that|my|this) (?:catalogue|catalog|list)(?! (?:of\b|L\d|[\w.-]+\.\w{3,7}\b))",
     ),
     ("than_to", r"than (?:to|from|near|they are to|those near)\b"),
-    (
-        "chance",
-        r"(?:more (?:often|frequently|closely)|less often|better|closer|nearer)?,? ?than "
-        r"(?:would be |is |by |at |you would |one would )?(?:pure )?(?:chance|random\w*|expect\w*)"
-        r"(?: (?:points|placement|positions|by chance|at random))?"
-        r"(?: (?:alone )?(?:would )?(?:allows?|permits?|predicts?|have it|explains?))?",
-    ),
-    (
-        "chance",
-        r"(?:by|against|beyond) (?:pure )?(?:chance|random\w*|a null model|null models)|at random",
-        r"statistical\w*|significan\w*|coincidence|beats? chance|p[ -]?values?",
-    ),
-    ("avoid", r"avoid(?:s|ed|ing)?|repel(?:s|led)?|shun(?:s|ned)?"),
     AWAY,
-    (
-        "linked_to",
-        r"(?:associated|correlated|linked|related|connected|tied|affiliated) (?:with|to)",
-        r"correlates? with|track(?:s|ing)? (?=\w)",
-        r"cluster(?:s|ed|ing)? (?:around|near|with|along|about)|accompan(?:y|ies|ied by)",
-        r"follow(?:s|ed|ing)?|tend to (?:be|lie|occur) (?:near|close to|by)|prefer(?:s|red)?",
-        r"depend(?:s|ing)? on|leads? to|leading to|feeds?(?: into)?|drains? into|emanat\w+ from",
-        r"(?:start|begin|originate)s? (?:at|in|from)",
-    ),
-    (
-        "linked",
-        r"associated|correlated|correlate|linked|related|association|correlation|relationship",
-        r"relation",
-    ),
+    *ASSOCIATION,
     (
         "in_same",
         r"(?:together|along) with|co ?occur(?:s|ring|red)? with|coincid(?:es?|ing) with",
@@ -252,10 +227,16 @@ FILLER = words(
     """
 )
 
-RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (kind, re.compile(rf"(?:{'|'.join(patterns)})(?![^\W_]|[-.]\w)", re.IGNORECASE))
-    for kind, *patterns in PHRASES
-)
+
+def _compiled(table: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple(
+        (kind, re.compile(rf"(?:{'|'.join(patterns)})(?![^\W_]|[-.]\w)", re.IGNORECASE))
+        for kind, *patterns in table
+    )
+
+
+RULES = _compiled(PHRASES)
+SIGN_RULES = _compiled(SIGNS)
 # Of things that may be looked for as well ("rock steps"), so that they stay free.
 _THINGS = words("ring step steps terrain objects bodies hill spots longitudinal local individual distinct")
 _WORDS_OF_RULES = frozenset(

@@ -213,7 +213,8 @@ class _Builder:
 
     def subjects(self, query: Query) -> list[LayerArg]:
         """One layer for the whole subject, or one for each thing to be compared."""
-        apart = query.separate and not query.relations
+        tested = "association" in query.intents and query.relations
+        apart = query.separate and (tested or not query.relations)
         refs = [[self.item(item) for item in group.items] for group in query.groups]
         found: list[LayerArg] = []
         for group, layers in zip(query.groups, refs, strict=True):

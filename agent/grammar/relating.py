@@ -9,6 +9,7 @@ from agent.grammar.drafts import GroupDraft, OperandDraft, RelationDraft
 from agent.grammar.measures import Measures
 from agent.grammar.query import Declined, Item, short_number
 from agent.grammar.state import EITHER
+from agent.grammar.testing import Trial
 from agent.grammar.tokens import Token
 
 
@@ -163,6 +164,22 @@ class Relating(Measures):
             self.expect(RelationDraft("near", self.distances.near_km, assumed=True), token)
 
     _on_avoid = _on_linked_to
+
+    def _on_trial(self, token: Token) -> None:
+        """Each subject is tested against each candidate, and shown with each on its own."""
+        trial: Trial = token.value
+        self.want("association")
+        self.separate = self.reading.tested = True
+        if trial.farther:
+            self.details["side"] = "farther"
+        if trial.distance_km:
+            self.check_distance(trial.distance_km)
+        for item in trial.candidates:
+            assumed = not trial.distance_km and trial.kind != "overlap"
+            distance = trial.distance_km or (self.distances.near_km if assumed else 0.0)
+            self.relations.append(RelationDraft(trial.kind, distance, assumed))
+            self.relations[-1].objects = [OperandDraft(item)]
+        self.reading.notes = [note for note in self.reading.notes if note != EITHER]
 
     def _on_than_to(self, token: Token) -> None:
         if self.relations:

@@ -11,9 +11,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from agent.grammar.association import SIGN_WORDS
 from agent.grammar.conditions import CONDITIONS, quantity_named
-from agent.grammar.lexicon import FILE, PICTURES, PROTECTED, TILE, WORD, Lexicon
-from agent.grammar.phrases import FILLER, RULES, WRONG_TO_USE
+from agent.grammar.lexicon import FILE, HEADS, PICTURES, PROTECTED, TILE, WORD, Lexicon, stem
+from agent.grammar.phrases import FILLER, RULES, SIGN_RULES, WRONG_TO_USE
+from agent.grammar.processes import process_named, process_words
 from agent.grammar.query import Item
 from agent.grammar.regions import REGIONS
 
@@ -70,21 +72,25 @@ _BEFORE_PLACE = {
     "not",
 }
 
+_LEFT_BEHIND = {"sediment", "deposit", "sand", "dust"}
 
-def tokenise(text: str, lexicon: Lexicon, tile_km: float) -> list[Token]:
+
+def tokenise(text: str, lexicon: Lexicon, tile_km: float, *, signs: bool = False) -> list[Token]:
     """Split normalised text into tokens.
 
     Parameters
     ----------
     tile_km
         Width of a tile, for distances given in tiles.
+    signs
+        Read the words of `agent.grammar.association.SIGNS` and processes too.
     """
     text, tokens = _corrected(text, lexicon)
     position = 0
     while position < len(text):
         if text[position] in " \t":
             position += 1
-        elif found := _read(text, position, tokens, lexicon, tile_km):
+        elif found := _read(text, position, tokens, lexicon, tile_km, signs):
             token, length = found
             tokens.append(token)
             position += max(1, length)
@@ -117,17 +123,20 @@ def _corrected(text: str, lexicon: Lexicon) -> tuple[str, list[Token]]:
 
 def _is_ordinary(word: str, lexicon: Lexicon) -> bool:
     phrase = any(pattern.fullmatch(word) for _, pattern in RULES) or _BODY.fullmatch(word)
-    return bool(phrase) or lexicon.is_known(word)
+    sign = word.lower() in SIGN_WORDS or process_words().fullmatch(word)
+    return bool(phrase or sign) or lexicon.is_known(word)
 
 
 def _read(
-    text: str, position: int, before: list[Token], lexicon: Lexicon, tile_km: float
+    text: str, position: int, before: list[Token], lexicon: Lexicon, tile_km: float, signs: bool
 ) -> tuple[Token, int] | None:
     # The first rule that fits at the position: a token and how many characters it takes.
     for reader in (_read_name, _read_full_place, _read_landform, _read_region):
         if found := reader(text, position, before, lexicon):
             return found
-    for kind, pattern in RULES:
+    if signs and (found := _read_process(text, position)):
+        return found
+    for kind, pattern in (*SIGN_RULES, *RULES) if signs else RULES:
         match = pattern.match(text, position)
         if match and match[0].strip():
             return _phrase_token(kind, match, tile_km), match.end() - position
@@ -250,6 +259,16 @@ def _cuts_landform(text: str, match: re.Match[str], lexicon: Lexicon) -> bool:
         if found and words[found[0] - 1][1] > match.end():
             return True
     return False
+
+
+def _read_process(text: str, position: int) -> tuple[Token, int] | None:
+    match = process_words().match(text, position)
+    after = WORD.match(text, match.end() + 1) if match else None
+    # "volcanic ridges" is a thing to look for; "flood sediments" is what a flood leaves.
+    if not match or (after and stem(after[0]) in HEADS - _LEFT_BEHIND):
+        return None
+    process = process_named(match[0])
+    return (Token("process", match[0], process), len(match[0])) if process else None
 
 
 def _read_place(text: str, position: int, before: list[Token], lexicon: Lexicon) -> tuple[Token, int] | None:

@@ -35,6 +35,19 @@ _GROUND = (
     r"(?:rest|ground|surface|planet|elsewhere|average|mean|surroundings|everywhere|other (?:ground|places))\b"
     r"(?: (?:of|else|observed|around|elsewhere|the|planet|surface|ground|index|elevation|level))*"
 )
+_BEYOND = (
+    r"(?:beyond|(?:(?:more|closer|nearer)(?: often)? )?than|besides|other than|apart from|"
+    r"(?:or )?(?:not )?(?:just|only|merely)(?: because of| due to)?)(?: what| by| because of)?"
+)
+_A = r"(?:an? |the |their |its |any |mere(?:ly)? )*"
+_SHARED = r"shared|same|common|similar|equal"
+_BOTH = r"(?:(?:they|both|all|the two|these|it|just|only|merely|simply|do|may|might) )*"
+_DOES = (
+    r"(?: (?:would|can|could|does|do|might|may|will))?(?: (?:explains?|makes?|allows?|predicts?|"
+    r"gives?|implies|"
+    r"imply|suggests?|produces?|accounts? for))(?: (?:them|it|for|that|this))?(?: (?:go|lie|do|occur)"
+    r"(?: together)?)?"
+)
 
 WANTS: tuple[tuple[str, ...], ...] = (
     # Comparisons
@@ -77,9 +90,28 @@ WANTS: tuple[tuple[str, ...], ...] = (
     # Tests against chance
     (
         "strata",
-        r"(?:(?:allow|account|controll?|correct|adjust|stratif)\w* (?:for|by)|given|independent(?:ly)? of) "
-        rf"{_THE}(?:differences? in |effects? of )?"
+        r"(?:(?:allow|account|controll?|correct|adjust|stratif|normali[sz])\w* (?:for|by)|given|"
+        r"independent(?:ly)? of|(?:removing|subtracting|factoring out|taking (?:out|into account|away))|"
+        rf"(?:at|for|within) (?:fixed|constant|a given|identical)) {_THE}(?:differences? in |effects? of )?"
         rf"(?P<q>{ANY_QUANTITY}|geolog\w+(?: units?)?|units?)",
+    ),
+    # "more than a shared latitude would make them"
+    ("strata", rf"{_BEYOND} (?:{_A}(?:{_SHARED}) )(?P<q>{ANY_QUANTITY})(?: bands?)?{_DOES}?"),
+    # "beyond what elevation alone explains"
+    ("strata", rf"{_BEYOND} {_A}(?P<q>{ANY_QUANTITY})(?: alone| by itself)?{_DOES}"),
+    # "even when both just follow the elevation"
+    (
+        "strata",
+        rf"(?:even )?(?:if|when|though|although|because) {_BOTH}(?:follow|track|depend on|prefer|share|like) "
+        rf"{_A}(?:{_SHARED} )?(?P<q>{ANY_QUANTITY})",
+    ),
+    # "once latitude is taken out"
+    (
+        "strata",
+        rf"(?:once|when|with|after) {_A}(?:effects? of |influence of )?(?P<q>{ANY_QUANTITY}) (?:(?:is|"
+        rf"are|was|"
+        r"were|has been|have been|being) )?(?:taken (?:out|away|into account)|removed|accounted for|"
+        r"controlled(?: for)?|held (?:constant|fixed|equal)|factored (?:out|in)|fixed|subtracted|considered)",
     ),
     (
         "null",
