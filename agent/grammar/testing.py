@@ -23,7 +23,7 @@ from prompts import Process
 _LINKS = {"linked_to", "avoid"}
 _ASSOCIATION = _LINKS | {"linked", "chance", "test"}
 _MAKING = {"cause", "makes"}
-_NEAR = {"near", "near_km", "away", "without_km", "among_km"}
+_NEAR = {"near", "near_km", "away", "without_km", "beyond_km", "among_km"}
 _PARTING = _LINKS | _NEAR | {"cause", "compare", "in_same", "same"}  # between subjects and candidates
 _JOINTS = {"and", "or", "comma", "break", "compare", "not", "neither", "either", "both"}
 _LIMITS = {"region", "place", "side", "side_it", "all", "strata", "null", "same_by"}
@@ -360,7 +360,7 @@ def _distance(question: _Question, tile_km: float) -> float | None:
     """The distance that is given anywhere, 0 without one; None for several that differ."""
     found = set()
     for at, token in enumerate(question.tokens):
-        if token.kind in ("near_km", "without_km", "among_km") and question.after(at).kind != "place":
+        if token.kind in ("near_km", "without_km", "beyond_km", "among_km") and question.after(at).kind != "place":
             found.add(token.value[0])
         elif token.kind == "number" and (match := _DISTANCE.fullmatch(token.text)):
             found.add(float(match[1]) * (_KM | {"tiles": tile_km})[match[2]])
