@@ -205,9 +205,7 @@ class ValidHistory(AgentMiddleware[MemoryState, Any, Any]):
     def wrap_model_call(self, request: ModelRequest[Any], handler: ModelHandler) -> ModelResponse[Any]:
         """Repair for this call only, what is stored stays as it happened; give the new calls proper ids."""
         response = handler(request.override(messages=repair(request.messages)))
-        response.result = [
-            with_call_ids(item) if isinstance(item, AIMessage) else item for item in response.result
-        ]
+        response.result = [tidied(item) if isinstance(item, AIMessage) else item for item in response.result]
         return response
 
     @hook_config(can_jump_to=["model"])
@@ -240,8 +238,12 @@ def repair(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
     return repaired + list(pending.values())
 
 
-def with_call_ids(message: AIMessage) -> AIMessage:
-    """Give calls without an id, or with one that another has, an id of their own: some servers send such."""
+def tidied(message: AIMessage) -> AIMessage:
+    """Tool calls as the loop wants them: each with an id of its own, arguments that are null left out.
+
+    Some servers send calls without an id, or several with one; under strict schemas a model must write null
+    for what it leaves out.
+    """
     seen: set[str] = set()
 
     def named(call: Any) -> Any:
@@ -251,7 +253,10 @@ def with_call_ids(message: AIMessage) -> AIMessage:
         seen.add(call_id)
         return {**call, "id": call_id}
 
-    calls = [named(call) for call in message.tool_calls]
+    calls = [
+        {**named(call), "args": {name: value for name, value in call["args"].items() if value is not None}}
+        for call in message.tool_calls
+    ]
     malformed = [named(call) for call in message.invalid_tool_calls]
     return message.model_copy(update={"tool_calls": calls, "invalid_tool_calls": malformed})
 

@@ -81,6 +81,7 @@ def make_model(name: str, settings: Settings, planner: Callable[[], BaseChatMode
         use_responses_api=False if url != PROVIDER_URL else None,
         # Not every other server knows the option; without it tokens are estimated.
         stream_usage=url == PROVIDER_URL,
+        strict_tools=_strict_tools(settings, url),
         streaming=True,
     )
 
@@ -198,6 +199,17 @@ _EXPLANATIONS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
         "{label} did not answer in time. Try again, or use the model offline.",
     ),
 )
+
+
+def _strict_tools(settings: Settings, url: str) -> bool:
+    wanted = {"always": True, "never": False, "auto": url == PROVIDER_URL}
+    if settings.strict_tools not in wanted:
+        raise SettingsError(
+            f"strict_tools is {settings.strict_tools[:40]!r}",
+            allowed=", ".join(wanted),
+            next_step="correct it",
+        )
+    return wanted[settings.strict_tools]
 
 
 def _no_model_named(settings: Settings) -> SettingsError:

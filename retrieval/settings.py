@@ -28,6 +28,9 @@ class Settings:
         Default chat model: ``offline`` or ``openai:NAME``.
     openai_base_url
         Address of an OpenAI-compatible server; empty for the provider's own.
+    strict_tools
+        Whether a language model's server is asked for calls that fit their schema: ``always``, ``never``, or
+        ``auto`` for the provider's own server only.
     encoder
         Default encoder for new indexes.
     lowell_seed
@@ -46,6 +49,7 @@ class Settings:
     model: str = "offline"
     openai_base_url: str = ""
     openai_api_key: str = ""
+    strict_tools: str = "auto"
     encoder: str = "areo-mini"
     lowell_seed: int = 0
     max_question_chars: int = 4000

@@ -12,7 +12,7 @@ from agent.conversations import ConversationStore, claimed, delete_conversation
 from agent.events import Answered, Event, StepFinished
 from agent.loop import Conversation
 from agent.models import make_model
-from retrieval.errors import QuestionError
+from retrieval.errors import QuestionError, SettingsError
 from retrieval.settings import Settings
 from tests.openai_server import (
     Babble,
@@ -193,6 +193,46 @@ def test_a_wrong_call_runs_nothing_and_those_beside_it_run(talk: Ask) -> None:
     # In the order named: L2 is not there yet when it is to be drawn.
     assert [bool(step.error) for step in conversation.turns[0].steps] == [False, True, False]
     assert conversation.workspace.layers.ids() == ["L1", "L2"]
+
+
+def test_strict_calls_require_every_argument_and_nulls_are_left_out(talk: Ask) -> None:
+    given = {"text": "cones", "limit": None, "min_probability": None}
+    with openai_server(Call([("seek", given)]), Say("Done [L1].")) as server:
+        conversation = talk(server, strict_tools="always")
+        assert ask(conversation).status == "answered"
+    assert conversation.turns[0].steps[0].arguments == {"text": "cones"}
+    tools = {tool["function"]["name"]: tool["function"] for tool in server.requests[0]["tools"]}
+    for tool in tools.values():
+        parameters = tool["parameters"]
+        assert tool["strict"] is True
+        assert parameters["additionalProperties"] is False
+        assert parameters["required"] == list(parameters["properties"])
+        assert "default" not in str(parameters)
+    properties = tools["seek"]["parameters"]["properties"]
+    assert {"type": "null"} not in properties["text"].get("anyOf", ())
+    assert properties["limit"]["anyOf"].count({"type": "null"}) == 1
+    assert properties["min_probability"]["anyOf"].count({"type": "null"}) == 1
+
+
+def test_a_server_that_refuses_strict_schemas_is_asked_without(talk: Ask) -> None:
+    refusal = Fail(400, "Invalid schema for function 'seek': strict is not supported")
+    with openai_server(refusal, SEEK, Say("Done [L1].")) as server:
+        assert ask(talk(server, strict_tools="always")).status == "answered"
+    assert ["strict" in request["tools"][0]["function"] for request in server.requests] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_strict_schemas_are_asked_of_the_providers_own_server_only(talk: Ask, home: Settings) -> None:
+    with openai_server(Say("Hello.")) as server:
+        ask(talk(server))
+        assert "strict" not in server.requests[0]["tools"][0]["function"]
+        with pytest.raises(SettingsError, match="always, never, auto"):
+            talk(server, strict_tools="sometimes")
+    own = make_model("openai:m", replace(home, openai_api_key="k"), lambda: ScriptedChat(responses=[]))
+    assert own.strict_tools  # type: ignore[attr-defined]
 
 
 def test_the_key_is_nowhere_on_disk(talk: Ask, home: Settings, caplog: pytest.LogCaptureFixture) -> None:
