@@ -1,6 +1,7 @@
-"""Sentences of the offline planner that quote a tool: tests, comparisons, counts, values, directions.
+"""Sentences of the offline planner that quote a tool: counts, values, distances, and how a layer was kept.
 
-A tool's summary is said as it stands, every sentence with the layers that it rests on behind it.
+A tool's summary is said as it stands, every sentence with the layers that it rests on behind it. What tests
+against chance said is sorted into evidence for and against by `agent.prose_weighing`.
 """
 
 from __future__ import annotations
@@ -9,70 +10,51 @@ import re
 from collections.abc import Mapping
 
 from agent.grammar.progress import EMPTY, Outcome, Progress
-from agent.grammar.steps import (
-    Associate,
-    Compare,
-    Density,
-    EvaluateLayer,
-    Nearest,
-    Orientation,
-    Plan,
-    Ref,
-    SampleContext,
-    StepBase,
-)
+from agent.grammar.steps import EvaluateLayer, Nearest, Plan, Ref, SampleContext, StepBase
 
 _SENTENCE_END = re.compile(r"\.(?=\s+[A-Z\d“]|$)")
 _OWN_ID = re.compile(r"^L\d+: ")
+# What is known without saying of values that were looked up: as many rows as before, from the index itself.
+_KNOWN = re.compile(r"^L\d+ has the [\d,]+ \w+ of (L\d+)$|^Sources: [\w, ]+ from L\d+'s own column$")
 
 
-def tested(plan: Plan, progress: Progress, names: Mapping[str, str]) -> list[str]:
-    """What the tests against chance and the comparisons said; where one could not be made, that.
+def measured(plan: Plan, progress: Progress, names: Mapping[str, str]) -> list[str]:
+    """What was looked up at each thing, measured to the nearest, or judged by a catalogue.
 
     Parameters
     ----------
     names
         What is in a layer, in the plural, by the layer's id.
     """
-    said = []
-    for step in plan.steps:
-        if not isinstance(step, Associate | Compare | EvaluateLayer):
-            continue
-        layers = layers_of(step, progress)
-        summary = _summary(progress, step.name)
-        if summary:
-            worded = _named(summary, names) if isinstance(step, Associate) else introduced(summary, names)
-            said.append(cited(worded, ", ".join(layers)))
-        elif step.name not in progress.failed and EMPTY in layers:
-            done = "tested against chance" if isinstance(step, Associate) else "compared"
-            said.append(f"Nothing could be {done}, as one of the two was not found.")
-    return said
-
-
-def measured(plan: Plan, progress: Progress, names: Mapping[str, str]) -> list[str]:
-    """What was counted by classes, looked up at each thing, or measured to the nearest."""
     used = {ref.step for step in plan.steps for ref in step.refs()}
     used |= {result.step for result in plan.results if isinstance(result, Ref)}
     said = []
     for step in plan.steps:
-        wanted = isinstance(step, Density | SampleContext) or (
+        wanted = isinstance(step, EvaluateLayer | SampleContext) or (
             isinstance(step, Nearest) and step.name not in used
         )
-        if wanted and _summary(progress, step.name):
-            said.append(quoted(step, progress, names))
+        if wanted and summary_of(step, progress):
+            looked_up = isinstance(step, SampleContext) and _values(step, progress, names)
+            said.append(looked_up or quoted(step, progress, names))
     return said
 
 
-def directions(plan: Plan, progress: Progress, names: Mapping[str, str]) -> list[str]:
-    """What the tests for a common direction said."""
-    steps = [step for step in plan.steps if isinstance(step, Orientation)]
-    return [quoted(step, progress, names) for step in steps if _summary(progress, step.name)]
+def _values(step: SampleContext, progress: Progress, names: Mapping[str, str]) -> str:
+    """Values at a layer: ``Elevation of deltas: median 1,755 m``; empty if the tool told them otherwise."""
+    told = sentences_of(summary_of(step, progress))
+    kept = [sentence for sentence in told if not _KNOWN.match(sentence)]
+    given = progress.layer(step.layer)
+    if len(kept) == len(told) or not kept:
+        return ""
+    first = re.sub(r"^([A-Z][\w ]*): ", rf"\1 of {names.get(given, given)}: ", kept[0])
+    made = str(progress.found.get(Ref(step=step.name), given))
+    return cited(". ".join([first, *kept[1:]]), made)
 
 
 def quoted(step: StepBase, progress: Progress, names: Mapping[str, str]) -> str:
     """A step's summary, with the layer that it made, or else those that it used."""
     made = progress.found.get(Ref(step=step.name), EMPTY)
-    summary = _OWN_ID.sub("", _summary(progress, step.name))
+    summary = _OWN_ID.sub("", summary_of(step, progress))
     if not summary:
         return ""
     layers = [str(made)] if made else layers_of(step, progress)
@@ -83,6 +65,11 @@ def cited(summary: str, layers: str) -> str:
     """A tool's sentences with the layers that they rest on behind each."""
     ended = summary if summary.endswith((".", "?", "!")) else f"{summary}."
     return _SENTENCE_END.sub(f" [{layers}].", ended)
+
+
+def sentences_of(summary: str) -> list[str]:
+    """The sentences of a tool's summary, without their full stops."""
+    return [part.strip() for part in _SENTENCE_END.split(summary) if part.strip()]
 
 
 def layers_of(step: StepBase, progress: Progress) -> list[str]:
@@ -98,16 +85,6 @@ def introduced(summary: str, names: Mapping[str, str]) -> str:
     return summary
 
 
-def _named(summary: str, names: Mapping[str, str]) -> str:
-    """The verdict in the words of the question: “pitted cones lie”, not “L1 lies”."""
-    verdict, chance, rest = summary.partition(" than chance allows")
-    if not chance:
-        return summary
-    for layer, name in names.items():
-        verdict = re.sub(rf"\b{layer}\b", name, re.sub(rf"\b{layer} lies\b", f"{name} lie", verdict))
-    verdict = verdict.replace("nor farther from it", "nor farther from them")
-    return f"{verdict[:1].upper()}{verdict[1:]}{chance}{rest}"
-
-
-def _summary(progress: Progress, step: str) -> str:
-    return progress.outcomes.get(step, Outcome()).summary
+def summary_of(step: StepBase, progress: Progress) -> str:
+    """What a step's tool said; empty if it has not run or failed."""
+    return progress.outcomes.get(step.name, Outcome()).summary
