@@ -325,9 +325,11 @@ def _places(index: TileIndex, settings: Settings, file: Path | None) -> Any:
 
 
 def _follow(conversation: Conversation, question: str, *, quiet: bool) -> Answered:
-    from agent.events import Answered, StepFinished
+    from agent.events import Answered, Planned, StepFinished
 
     for event in conversation.ask(question):
+        if isinstance(event, Planned) and not quiet:
+            console.print(f"Plan: {event.text}", highlight=False, markup=False, soft_wrap=True)
         if isinstance(event, StepFinished) and not quiet and event.tool != "decline":
             arguments = ", ".join(f"{name}={value!r}" for name, value in event.arguments.items())
             # Never markup: arguments and summaries may hold text from a catalogue or a file name.

@@ -38,6 +38,13 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Planned:
+    """What the model says it will do, before its first call; it states intentions, not results."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class StepStarted:
     """The model asked for a tool; the tool has not run yet."""
 
@@ -132,7 +139,7 @@ class Answered:
     seconds: float
 
 
-Event = StepStarted | StepFinished | AnswerText | Answered
+Event = Planned | StepStarted | StepFinished | AnswerText | Answered
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,8 @@ class Turn:
         The model's name as given: ``offline`` or ``openai:NAME``.
     started
         ISO 8601, UTC.
+    plan
+        What the model said before its first call; empty if it said nothing.
     """
 
     question: str
@@ -156,6 +165,7 @@ class Turn:
     model: str = ""
     started: str = ""
     seconds: float = 0.0
+    plan: str = ""
 
     def to_json(self) -> dict[str, Json]:
         """Plain values, ready for `json.dumps`."""
@@ -186,6 +196,7 @@ class Turn:
             model=values["model"],
             started=values["started"],
             seconds=values["seconds"],
+            plan=values.get("plan", ""),
         )
 
 

@@ -26,6 +26,7 @@ from agent.grammar.progress import Outcome, follow
 from agent.grammar.query import Query, Refusal
 from agent.grammar.steps import Plan
 from agent.prose import compose
+from agent.prose_plan import plan_sentence
 from agent.prose_words import is_backed, numbers_in
 from agent.question import parse
 from prompts import Term
@@ -124,11 +125,14 @@ class OfflinePlanner(BaseChatModel):
             return _declining(understood, question, turn, outcomes, tools)
         progress = follow(understood, outcomes, context, tools)
         if progress.ready:
+            # The plan is said before its first call, so that it can be read while it runs.
+            said = "" if outcomes else plan_sentence(understood, {term.key: term for term in self.glossary})
             return _message(
+                said,
                 calls=[
                     (step.tool, step.arguments(progress.found), f"{turn}-{step.name}")
                     for step in progress.ready
-                ]
+                ],
             )
         answer = compose(understood, progress, self.body, self.glossary)
         return _message(answer.text, suggestions=answer.suggestions)

@@ -107,7 +107,8 @@ class _Writer:
         nothing = ["Nothing that was measured."] if tests.pro or tests.contra else []
         alike = self.found.mistaken()
         doubt = [f"Some of these detections may be {alike}."] if alike else []
-        unsure = [] if tests.sure else self.found.reach(threshold=True)
+        stricter = any("stricter" in sentence for _, said in tests.parts() for sentence in said)
+        unsure = [] if stricter else self.found.reach(threshold=True)
         parts = (
             ("Measured", tests.seen),
             ("For", tests.pro or nothing),

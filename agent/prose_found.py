@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -32,9 +31,7 @@ MOST_OF_INDEX = 0.5  # a search that keeps more than this share has hardly chose
 # Where more of the body than this was observed, what was not seen hardly bears on what was.
 MOST_OBSERVED_PERCENT = 90.0
 
-# Longer names, and those with relations of their own, make a sentence hard to read.
-LONGEST_NAME = 60
-_A_SENTENCE = re.compile(r"\b(?:within|farther than)\b")
+LONGEST_NAME = 60  # a longer one makes a sentence hard to read
 
 StepKind = TypeVar("StepKind", bound=StepBase)
 
@@ -258,7 +255,7 @@ class Found:
         return {
             layer: name
             for layer, name in (given | made).items()
-            if layer and name != layer and len(name) <= LONGEST_NAME and not _A_SENTENCE.search(name)
+            if layer and name != layer and len(name) <= LONGEST_NAME
         }
 
     def plain_names(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from agent.grammar.query import Query, listed
@@ -25,6 +26,8 @@ from agent.grammar.steps import (
 )
 from prompts import Term
 
+# Titles of layers with a relation of their own make a sentence hard to read.
+_RELATED_ALREADY = re.compile(r"\b(?:within|farther than|near|and|or)\b")
 _RELATED = ((Near, "near"), (Without, "away from"), (Overlap, "in or beside"), (Downslope, "downslope of"))
 
 
@@ -51,15 +54,22 @@ class Names:
     def of(self, layer: LayerArg) -> str:
         """What a layer holds, in the plural; its id where that is not known."""
         if isinstance(layer, str):
-            return self._given.get(layer, layer)
-        return self._of_step(self._steps[layer.step])
+            name = self._given.get(layer, layer)
+            return layer if _RELATED_ALREADY.search(name) else name
+        return self.of_step(self._steps[layer.step])
 
     def plain(self, layer: LayerArg) -> str:
         """What was searched for, where a layer is a whole search; empty for others."""
         step = self._steps.get(layer.step) if isinstance(layer, Ref) else None
-        return self._of_step(step) if isinstance(step, SearchWords) else ""
+        return self.of_step(step) if isinstance(step, SearchWords) else ""
 
-    def _of_step(self, step: StepBase) -> str:
+    def given(self, step: StepBase, argument: str) -> str:
+        """What a layer holds that a step is given."""
+        layer = getattr(step, argument, "")
+        return self.of(layer) if layer else ""
+
+    def of_step(self, step: StepBase) -> str:
+        """What the layer holds that a step makes."""
         if isinstance(step, SearchWords):
             return self._words.get(step.text, step.text)
         if isinstance(step, SearchExample):
@@ -68,7 +78,7 @@ class Names:
             return f"entries of {step.file}"
         if isinstance(step, Union):
             return listed(list(dict.fromkeys(self.of(layer) for layer in step.layers)), "or")
-        own = self.of(getattr(step, "layer", ""))
+        own = self.given(step, "layer")
         if isinstance(step, FilterLayer):
             return own + "".join(f" {words}" for words in self._limits if words not in own)
         if isinstance(step, MergeFeatures | SampleContext):
@@ -77,7 +87,7 @@ class Names:
             return f"{own} that the catalogue does not list"
         for kind, words in _RELATED:
             if isinstance(step, kind):
-                return f"{own} {words} {self.of(getattr(step, 'other', ''))}"
+                return f"{own} {words} {self.given(step, 'other')}"
         return own
 
 

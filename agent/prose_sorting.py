@@ -98,10 +98,7 @@ def sort_association(summary: str, figures: Mapping[str, float], question: str) 
             else:
                 (told.pro if as_asked else told.contra).append(share)
             if as_asked and verdict in ("none", "alone"):
-                often = (
-                    "Chance does as much often enough" if verdict == "none" else "So many tests find as much"
-                )
-                told.contra.append(f"{often}: {p_value}")
+                told.contra.append(f"{_OFTEN[verdict]}: {p_value}")
             else:
                 told.sure.insert(0, p_value)
         elif null := _NULL.match(sentence):

@@ -20,7 +20,7 @@ from agent.prose_sorting import (
     sort_density,
     verdict_of,
 )
-from agent.prose_tests import layers_of, summary_of
+from agent.prose_tests import layers_of, sentences_of, summary_of
 
 Test = Associate | Compare | Density | Orientation
 Names = Mapping[str, str]
@@ -65,6 +65,12 @@ def weighed(plan: Plan, progress: Progress, names: Names) -> Weighed | None:
 
 
 def _sorted(step: Test, progress: Progress, question: str) -> Weighed:
+    """The sentences of a test where they belong; all of them as the finding if none is known to be it."""
+    one = _by_kind(step, progress, question)
+    return one if one.found else Weighed(found=sentences_of(summary_of(step, progress)))
+
+
+def _by_kind(step: Test, progress: Progress, question: str) -> Weighed:
     outcome = progress.outcomes[step.name]
     if isinstance(step, Associate):
         return sort_association(outcome.summary, outcome.figures, question)

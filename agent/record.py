@@ -9,11 +9,12 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
 
-from agent.events import AnswerText, Event, Evidence, Status, Step, StepFinished, StepStarted, Turn
+from agent.events import AnswerText, Event, Evidence, Planned, Status, Step, StepFinished, StepStarted, Turn
 from agent.validation import GIVEN_UP
 
 # Longer than any answer, and than the arguments of any call: a model that writes more is not going to end.
 MAX_REPLY_CHARS = 60_000
+MAX_PLAN_CHARS = 600
 
 
 class ReplyTooLong(Exception):
@@ -29,6 +30,8 @@ class Record:
         Finished calls, in the order they ended.
     text, status, suggestions
         The answer, how the question ended, and what the model says may be asked next.
+    plan
+        What the model said before its first call.
     failures
         Why tools failed that failed twice and never worked after, by name.
 
@@ -41,7 +44,7 @@ class Record:
     def __init__(self, question: str, prefix: str) -> None:
         self.question = question
         self.steps: list[Step] = []
-        self.text = ""
+        self.text = self.plan = ""
         self.status: Status = "failed"
         self.suggestions: tuple[str, ...] = ()
         self.failures: dict[str, str] = {}
@@ -119,6 +122,7 @@ class Record:
             model,
             self._started,
             round(seconds, 3),
+            self.plan,
         )
 
     def _take_reply(self, message: AIMessage) -> Iterator[Event]:
@@ -127,6 +131,9 @@ class Record:
         self._remark = _ENDS.get(message.response_metadata.get("finish_reason", ""), "")
         # The offline planner knows which questions it can answer next.
         self.suggestions = tuple(map(str, message.additional_kwargs.get("suggestions", ())))
+        if message.tool_calls and message.text.strip() and not self._begun:
+            self.plan = " ".join(message.text.split())[:MAX_PLAN_CHARS]
+            yield Planned(self.plan)
         for call in message.tool_calls:
             yield self._start(str(call["id"]), call["name"], call["args"])
         for bad in message.invalid_tool_calls:

@@ -67,6 +67,8 @@ def messages(progress: Progress, number: int, base: str, latest: bool) -> list[M
         Whether it is the last question: its steps stay open and its follow-ups can be clicked.
     """
     made = [_question(progress.question, base)]
+    if progress.plan:
+        made.append({"role": "assistant", "content": f"**Plan:** {plain(progress.plan)}"})
     if progress.steps or progress.answered is None:
         made.extend(_steps(progress, number, latest))
     if progress.text:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agent.events import Answered, AnswerText, Event, Evidence, Step, StepFinished, StepStarted, Turn
+from agent.events import Answered, AnswerText, Event, Evidence, Planned, Step, StepFinished, StepStarted, Turn
 from retrieval.errors import InputError, QuestionError
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Progress:
         The last event, once there is one.
     stopping
         The user pressed stop and the work has not ended yet.
+    plan
+        What the model said before its first step.
     """
 
     question: str
@@ -53,12 +55,13 @@ class Progress:
     text: str = ""
     answered: Answered | None = None
     stopping: bool = False
+    plan: str = ""
 
     @classmethod
     def of(cls, turn: Turn) -> Progress:
         """A finished turn, as it looked at its end."""
         answered = Answered(turn.answer, turn.status, turn.evidence, turn.suggestions, turn.seconds)
-        return cls(turn.question, list(turn.steps), turn.answer, answered)
+        return cls(turn.question, list(turn.steps), turn.answer, answered, plan=turn.plan)
 
     @property
     def layer_ids(self) -> tuple[str, ...]:
@@ -78,6 +81,8 @@ class Progress:
                 self.steps[ids.index(event.step_id)] = event.step
             else:
                 self.steps.append(event.step)
+        elif isinstance(event, Planned):
+            self.plan, self.text = event.text, ""
         elif isinstance(event, AnswerText):
             self.text = event.text if event.restart else self.text + event.text
         else:
