@@ -6,21 +6,29 @@ Python: the same question, glossary, places and context always give the same pla
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 
 from agent.grammar.context import PlanContext, in_context
-from agent.grammar.lexicon import Lexicon, lexicon, normalise
+from agent.grammar.lexicon import lexicon, normalise
 from agent.grammar.phrases import GRAMMAR_WORDS
 from agent.grammar.plan import TOUCHING_TILES, build_plan
-from agent.grammar.processes import candidates_for
 from agent.grammar.query import Declined, Query, Refusal
 from agent.grammar.reader import read
-from agent.grammar.refusals import nothing_to_find, refusal_of
+from agent.grammar.refusals import (
+    Known,
+    answerable,
+    check_language,
+    check_numbers,
+    check_understood,
+    nothing_to_find,
+)
 from agent.grammar.state import Distances, Reading
 from agent.grammar.steps import Plan
 from agent.grammar.testing import as_test
-from agent.grammar.tokens import tokenise
+from agent.grammar.tokens import Token, tokenise
 from prompts import Term
+from retrieval.body import BODIES
 from retrieval.errors import QuestionError
 
 NEAR_KM = 40.0
@@ -76,39 +84,37 @@ def parse(
     example = _example(glossary)
     text = normalise(question)
     try:
-        reading, query = _understand(text, words, context, body.lower(), tile_km)
-        named = tuple(dict.fromkeys(i.plural for i in (*query.items, *query.objects) if i.kind == "words"))
-        refused = refusal_of(text, named, example)
-        if refused and not (refused.kind == "cause" and reading.tested):
-            return _with_a_test(refused, query, words.by_key)
+        check_numbers(text)
+        plain, test = tokenise(text, words, tile_km), as_test(text, words, tile_km)
+        earlier = context.query.items if context.query else ()
+        known = Known(earlier, example, words.by_key, tile_km)
+        asked = answerable(plain, known, tested=test is not None)
+        tokens = asked.tokens if test is None else test
+        reading, query = _understand(tokens, context, body.lower(), tile_km)
+        check_language(text, bool(query.groups))
         if not (query.groups or query.regions):
             return nothing_to_find(text, example)
-        return build_plan(question, query, reading.notes, reading.unparsed, words.by_key, context, tile_km)
+        check_understood(tokens, query, reading.unparsed)
+        notes = [*asked.notes, *reading.notes]
+        return build_plan(question, query, notes, reading.unparsed, words.by_key, context, tile_km)
     except Declined as declined:
-        # A wording that no data can answer is the better reason than a part that was not understood.
-        refusal = refusal_of(text, (), example) or declined.refusal
+        refusal = declined.refusal
         suggestion = refusal.suggestion or f"Where are {example[0]} near {example[1]}?"
         return refusal.model_copy(update={"suggestion": suggestion})
 
 
-def _with_a_test(refused: Refusal, query: Query, glossary: Mapping[str, Term]) -> Refusal:
-    """A refusal to name a cause, with what positions can test of it as the question to ask instead."""
-    for item in query.items if refused.kind == "cause" else ():
-        sources = candidates_for(glossary[item.key], glossary) if item.key in glossary else []
-        if sources:
-            named = " or with ".join(source.plural for source in sources[:2])
-            return refused.model_copy(update={"suggestion": f"Are {item.plural} associated with {named}?"})
-    return refused
-
-
 def _understand(
-    text: str, words: Lexicon, context: PlanContext, body: str, tile_km: float
+    tokens: Sequence[Token], context: PlanContext, body: str, tile_km: float
 ) -> tuple[Reading, Query]:
-    distances = Distances(max(NEAR_KM, NEAR_TILES * tile_km), TOUCHING_TILES * tile_km)
+    distances = Distances(max(NEAR_KM, NEAR_TILES * tile_km), TOUCHING_TILES * tile_km, _most_km(body))
     earlier = context.item(context.result)
-    tokens = as_test(text, words, tile_km) or tokenise(text, words, tile_km)
-    reading = read(tokens, distances, body, earlier, context.catalogue)
+    reading = read(list(tokens), distances, body, earlier, context.catalogue)
     return reading, in_context(reading, context)
+
+
+def _most_km(body: str) -> float:
+    """The largest distance on a body, half way round; that of Earth where the body is not known."""
+    return math.pi * BODIES.get(body, BODIES["earth"]).radius_km
 
 
 def _example(glossary: Sequence[Term]) -> tuple[str, str]:

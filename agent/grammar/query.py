@@ -129,6 +129,8 @@ class Group(Frozen):
 Reason = Literal[
     "empty", "off_topic", "help", "other_body", "age", "cause", "measurement", "life", "unknown_words",
     "unknown_place", "bad_value", "contradiction", "no_context", "no_example", "unsupported", "secret",
+    "ability", "absent", "person", "future", "climate", "change", "composition", "subsurface", "resolution",
+    "language",
 ]  # fmt: skip
 
 

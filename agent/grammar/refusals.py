@@ -1,10 +1,24 @@
-"""Questions that images and positions cannot answer, recognised by their wording."""
+"""Questions, and parts of questions, that images and positions cannot answer.
+
+What is asked for is recognised by the tables of `agent.grammar.untold`, clause by clause. A question of which
+a part can be answered is answered in that part, and the answer says of the other why it cannot be told.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from agent.grammar.query import Reason, Refusal
+from agent.grammar.clauses import FORM, Clause, clauses, masked
+from agent.grammar.lexicon import words
+from agent.grammar.processes import candidates_for
+from agent.grammar.query import Declined, Item, Query, Refusal, listed
+from agent.grammar.tokens import Token
+from agent.grammar.topics import IDIOMS, THEIR, Topic
+from agent.grammar.topics_apart import APART
+from agent.grammar.topics_ground import GROUND
+from prompts import Term
 
 _CAN = (
     "where landforms are, near, without or beside others, within limits, how many, how dense, at what "
@@ -12,102 +26,228 @@ _CAN = (
 )
 _EXAMPLE = "Where are {a} near {b}?"
 
-_FORM = r"(?:form|formed|made|created|originate|originated|come about|emplaced|arise)"
+TOPICS = (*APART, *GROUND)
+_RULES = tuple((topic, re.compile(rf"(?<!\w)(?:{'|'.join(topic.patterns)})(?!\w)")) for topic in TOPICS)
+_MATTER = re.compile(r"there|made|consist|(?:kind|type|sort)s? of|rich|contain|composition|content|how much")
+_TESTED = ("cause", "composition", "subsurface")  # of these a test tells something
+PIXELS_OF_TILE = 100  # about, across; what is smaller than one of them is not in the pictures
+_ALWAYS_TOO_SMALL_M = 10.0  # "larger than 5 m": meant are things of that size
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) (m|ft|km)\b")
 
-# Reason, alternatives of the pattern, what is said. The first that is found anywhere in the question counts.
-_TABLE: tuple[tuple[Reason, tuple[str, ...], str], ...] = (
-    (
-        "secret",
-        (
-            r"api key|password|system prompt|your (?:prompt|instructions)",
-            r"environment variables?|shell command",
-        ),
-        "I only answer questions about the surface that the index shows",
-    ),
-    (
-        "off_topic",
-        (
-            r"\bjokes?\b|poems?\b|haiku|\bsong\b|lyrics|recipes?\b|weather|javascript|\bpython\b|source code",
-            r"write (?:me )?(?:a |some )?(?:code|essay|email|letter|story)|translate|stock (?:price|market)",
-            r"football|president|prime minister|capital of|bitcoin|homework|movie|horoscope",
-            r"what time is it|who (?:won|wrote|invented)",
-        ),
-        "this is not a question about the surface of a planet",
-    ),
-    (
-        "life",
-        (
-            r"\baliens?\b|extraterrestrial|\blife on\b|signs? of life|bacteria|microbes|civili[sz]ations?",
-            r"is there (?:any )?life",
-        ),
-        "pictures from orbit at this scale cannot tell anything about life",
-    ),
-    (
-        "age",
-        (
-            r"\bhow (?:old|young|long ago|recent(?:ly)?)\b|(?:what|which) (?:is the )?ages?\b",
-            r"\bages? (?:of|do|does)\b|\bwhen (?:did|was|were|do|does)\b|(?:older|younger) than",
-            r"(?:billion|million|thousand)s? (?:of )?years|crater (?:counts?|counting|dating|retention)",
-            r"\bdate (?:the|these|those|this)\b|absolute age|\boldest\b|\byoungest\b",
-        ),
-        "the index holds pictures and positions but no ages",
-    ),
-    (
-        "cause",
-        (
-            r"\bwhy\b|\borigins? of\b|explain (?:why|how|the)|(?:which|what) process(?:es)?|\bcaused by\b",
-            r"what (?:could |may |might )?(?:caused?|causes|made|makes|formed|forms|creates?d?|explains)\b",
-            r"what (?:could |may |might )?(?:produces?d?|triggers?|triggered)\b|\bmechanisms?\b",
-            rf"\bhow (?:did|do|does|were|was|are|is)\b[^.?!]*\b{_FORM}\b",
-        ),
-        "where landforms are does not tell how they formed, so I cannot name a cause",
-    ),
-    (
-        "measurement",
-        (
-            r"\bhow (?:deep|tall|high|big|wide|long|thick|fast|hot|cold|warm|heavy)\b",
-            r"\bhow steep\b(?! (?:is|are) the (?:ground|terrain|surface)\b)",
-            r"\bhow large\b(?! an area)|\b(?:depths?|heights?|thickness|diameters?|sizes?|volumes?) of\b",
-            r"\b(?:temperatures?|mass|speeds?|lengths?|widths?|slope angles?) of\b",
-            r"(?:which|what) (?:side|way|wall|slope)s?\b[^.?!]*\bfac(?:e|es|ing)\b",
-            r"(?:average|mean|typical|largest|smallest|median) (?:size|diameter|depth|height|length|width)",
-        ),
-        "sizes, depths and temperatures of landforms are not measured by the tools of this version",
-    ),
-    (
-        "measurement",
-        (r"\bpredict\b|\bforecast\b|will (?:there|it|they) (?:be|ever)|in the future|next year",),
-        "the index is one set of pictures and says nothing about the future",
-    ),
+# What politeness and reported speech put before a question.
+_LEAD = re.compile(
+    r"(?:(?:and|but|so|then|also|please|hey|hi|hello|well|ok|okay|now|if|whether|because|as|kindly|just|"
+    r"(?:can|could|would|will) (?:you|u|we|one|i)(?: please)?(?! (?:live|breathe|survive))|"
+    r"do you (?:happen to )?(?:know|think)|(?:can you |could you |please )?(?:tell|show|give) (?:me|us)|"
+    r"i (?:would |d |just |really )*(?:want|like|need|wish|love)(?: you)? to(?: know| learn| see| hear)?|"
+    r"id like to(?: know)?|"
+    r"i (?:just )?(?:want|need) you to|i wonder(?:ed)?|i am (?:interested in|wondering)|let me know|find out|"
+    r"my question is|question|say|check)(?:\s*[,:]\s*|\s+)){1,6}"
 )
-_RULES = tuple(
-    (kind, re.compile("|".join(patterns), re.IGNORECASE), reason) for kind, patterns, reason in _TABLE
+# "How ADJECTIVE" and "what is the NOUN of" that other parts of the grammar know, or that say where.
+_ASKABLE = words(
+    """
+    whereabouts coordinates coordinate position positions overview inventory statistics census list
+    tally total spread arrangement pattern patterns geography occurrence occurrences prevalence
+    abundance amount quantity range setting context neighbours neighbors sum existence presence extent
+    coverage footprint centre center nature definition meaning difference purpose name names population
+    frequency ratio lat lon lats lons latitude longitude bounds border borders outline area majority
+    minority rest closest role importance link tie connection spacing scatter concentration
+    """
 )
+_HOW = re.compile(
+    r"(?<!\w)how ~(?!(?:high|low|large|big|great|steep|often|certain|sure|confident|reliable|common|rare|"
+    r"wide|similar|different|likely|evenly|close|dense|come|to|and|about|far|much|many|the|else|exactly)(?!\w))(\w+)"
+)
+_WHAT_OF = re.compile(
+    r"^(?:what|which) (?:is|are|was|were) (?:the )?((?:~\w+ ){1,3})(?:field )?"
+    r"(?:of|at|over|in|on|under|below|above|around|near|for|across|from|beneath) (?:the )?[◊@]"
+)
+_TERSE_OF = re.compile(r"^(?:the )?((?:~\w+ ){2,3})(?:of|at|over) (?:the )?[◊@]")
+_WIDTH_OF_PLACE = re.compile(
+    r"^how (?:big|large|wide|broad) (?:is|are) @|(?:diameter|size|width|radius|extent) of @"
+)
+_PREDICATE = re.compile(r"^(?:is|are|was|were) (?:the |these |those |any |all )*◊\w* ~\w+(?: ~\w+)?$")
+_YES_NO = re.compile(r"^(?:do|does|did|is|are|was|were|has|have|had|can|could|will|would|might|may)\b")
+
 _HELP = re.compile(
-    r"^\W*(?:help|hello|hi|hey|good (?:morning|evening|day)|thanks?(?: you)?|who are you|"
-    r"what can (?:you|i) (?:do|ask)|how does this work|what is this|test)\b",
+    r"^\W*(?:help|hello|hi|hey|good (?:morning|evening|day)|thanks?(?: you)?|who are you|what are you|"
+    r"are you (?:a |an )?(?:robot|bot|human|person|ai|llm|chatgpt|gpt|language model)|who made you|"
+    r"what can (?:you|i) (?:do|ask)|how does this work|how do (?:you|i) work|what is this|test)\b",
     re.IGNORECASE,
 )
+# Small words of other languages that English does not have.
+_FOREIGN = words(
+    "wo sind die der das den dem ein eine einen wie viele gibt es nicht und ist zeige zeig mir liegen "
+    "welche où ou sont les des une combien sur quels quelles avec est montre moi dans près dónde donde "
+    "están estan los las una cuántos cuantos hay cerca muestra qué que del dove sono gli quanti vicino "
+    "mostra che della waar zijn het hoeveel een van onde estão quantos perto mostre são gdzie są jest hvor "
+    "er"
+)
+_AMBIGUOUS_WORDS = words("die den dem des est que van er es sur ou is")  # names and words of English too
+_PLAIN_WORD = re.compile(r"[^\W\d_]+")
 
 
-def refusal_of(text: str, landforms: tuple[str, ...], example: tuple[str, str]) -> Refusal | None:
-    """The refusal of a question by its wording, or None.
+@dataclass(frozen=True)
+class Answerable:
+    """What is left of a question.
+
+    Attributes
+    ----------
+    tokens
+        Without the clauses that ask for what cannot be told.
+    notes
+        What the answer must say of those.
+    """
+
+    tokens: tuple[Token, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a refusal may speak of.
+
+    Attributes
+    ----------
+    earlier
+        What the question before asked for.
+    example
+        Two landforms for an example where the question has none.
+    glossary
+        The landforms.
+    tile_km
+        Width of a tile: what is much smaller cannot be seen.
+    """
+
+    earlier: tuple[Item, ...]
+    example: tuple[str, str]
+    glossary: Mapping[str, Term]
+    tile_km: float
+
+
+def answerable(tokens: Sequence[Token], known: Known, *, tested: bool = False) -> Answerable:
+    """The part of a question that can be answered.
 
     Parameters
     ----------
-    text
-        The normalised question.
-    landforms
-        Plural names of the landforms in it.
-    example
-        Two landforms for an example where the question has none.
+    tokens
+        The question.
+    tested
+        Whether it sets landforms against each other, which tells something of causes.
+
+    Raises
+    ------
+    Declined
+        If nothing in it can be answered.
     """
-    for kind, pattern, reason in _RULES:
-        if pattern.search(text):
-            return Refusal(
-                kind=kind, reason=reason, allowed=_CAN, suggestion=_suggest(kind, landforms, example)
+    parts = clauses(tokens)
+    weak = not _names_anything(tokens)
+    about_layer = any(token.kind == "item" and token.value.kind == "layer" for token in tokens)
+    judged = [(part, _topic_of(part, weak=weak) or _too_small(part, known.tile_km)) for part in parts]
+    if about_layer or tested:  # "I do not understand L3, how was it made?"
+        judged = [(part, None if _is_tested(part, topic) else topic) for part, topic in judged]
+    untold = [(part, topic) for part, topic in judged if topic]
+    if not untold:
+        return Answerable(tuple(tokens))
+    asked = [part for part, topic in judged if not topic and part.asks and _is_about_something(part)]
+    if not asked:
+        first, topic = untold[0]
+        items = (
+            first.items or [token.value for token in tokens if token.kind == "item"] or list(known.earlier)
+        )
+        raise Declined(topic.kind, topic.reason, *_instead(topic, items, known))
+    kept = [token for token in tokens if token.kind == "note"]
+    if _points_back(asked):  # "how old are the deltas, and where are they?"
+        kept += [token for part, _ in untold for token in part.tokens if token.kind == "item"]
+    for part, topic in judged:
+        if not topic:
+            kept += [*part.tokens, *([Token("break", part.ends)] if part.ends else [])]
+    notes = [f"“{part.text}” was left out: {topic.reason}" for part, topic in untold]
+    return Answerable(tuple(kept), tuple(notes))
+
+
+def check_understood(tokens: Sequence[Token], query: Query, unparsed: Sequence[str]) -> None:
+    """Refuse a question whose very subject was not understood.
+
+    Raises
+    ------
+    Declined
+        If what is said of a landform, or asked about two of them, is in words that mean nothing here.
+    """
+    plain = not (query.relations or query.regions or query.intents or query.details.by)
+    if not plain or not unparsed or any(group.regions for group in query.groups):
+        return
+    for part in clauses(tokens):
+        said = _opened(masked(part, mark=True))
+        lost = [token.text for token in part.tokens if token.kind == "word"]
+        two = len({item.text for item in part.items}) > 1 and _YES_NO.match(said)
+        if lost and not set(lost) & _ASKABLE and (two or _PREDICATE.match(said)):
+            raise Declined(
+                "unknown_words",
+                f"I do not understand “{' '.join(lost)}”, and the question turns on it",
+                _CAN,
             )
-    return None
+
+
+def check_language(text: str, known: bool) -> None:
+    """Refuse a question in another language than English.
+
+    Parameters
+    ----------
+    known
+        Whether it holds a landform.
+
+    Raises
+    ------
+    Declined
+        If most letters are not Latin ones, or small words of another language stand in it.
+    """
+    said = _PLAIN_WORD.findall(text.lower())
+    letters = [letter for word in said for letter in word]
+    foreign = [word for word in said if word in _FOREIGN]
+    sure = [word for word in foreign if word not in _AMBIGUOUS_WORDS]
+    others = sum(ord(letter) > 0x24F for letter in letters) * 2 > len(letters) > 0
+    if others or (len(foreign) > 1 and sure and (not known or 2 * len(foreign) >= len(said) - 2)):
+        raise Declined("language", "I understand questions in English only", _CAN)
+
+
+def check_numbers(text: str) -> None:
+    """Refuse latitudes, longitudes and percentages that there are not, wherever they stand.
+
+    Raises
+    ------
+    Declined
+        If there is one.
+    """
+    for pattern, most, name, allowed in _NUMBERS:
+        for match in pattern.finditer(text):
+            if abs(float(match[1])) > most:
+                raise Declined("bad_value", f"{match[0].strip()} is no {name}", allowed)
+
+
+_N = r"(-?\d+(?:\.\d+)?)"
+_LATITUDES = "latitudes from -90 to 90 degrees, or 0 to 90 degrees north or south"
+_NUMBERS = tuple(
+    (re.compile(pattern, re.IGNORECASE), most, name, allowed)
+    for pattern, most, name, allowed in (
+        (rf"(?<![\w.]){_N}(?: degrees)? (?:north|south)(?:ern)?\b", 90.0, "latitude", _LATITUDES),
+        (rf"\blat(?:itudes?)?(?: of| is| at| =|:)? {_N}(?! (?:km|m)\b)", 90.0, "latitude", _LATITUDES),
+        (
+            rf"(?<![\w.]){_N}(?: degrees)? (?:east|west)(?:ern)?\b",
+            360.0,
+            "longitude",
+            "-360 to 360 degrees east",
+        ),
+        (
+            rf"\blon(?:gitudes?)?(?: of| is| at| =|:)? {_N}(?! (?:km|m)\b)",
+            360.0,
+            "longitude",
+            "-360 to 360 degrees east",
+        ),
+        (rf"(?<![\w.]){_N} percent", 100.0, "part of a whole", "0 to 100 percent"),
+    )
+)
 
 
 def nothing_to_find(text: str, example: tuple[str, str]) -> Refusal:
@@ -124,9 +264,102 @@ def nothing_to_find(text: str, example: tuple[str, str]) -> Refusal:
     )
 
 
-def _suggest(kind: Reason, landforms: tuple[str, ...], example: tuple[str, str]) -> str:
+def _topic_of(clause: Clause, *, weak: bool) -> Topic | None:
+    """What a clause asks for that cannot be told, or None."""
+    text = _opened(IDIOMS.sub(" ", masked(clause)))
+    for topic, pattern in _RULES:
+        if topic.weak and not weak:
+            continue
+        if pattern.search(text) and not _can_be_told(topic, clause, text):
+            return topic
+    return _property_of(_opened(masked(clause, mark=True)))
+
+
+def _opened(text: str) -> str:
+    """The clause without politeness before it."""
+    return _LEAD.sub("", " ".join(text.split()), count=1) if _LEAD.match(text) else " ".join(text.split())
+
+
+def _can_be_told(topic: Topic, clause: Clause, text: str) -> bool:
+    """Whether it can be told after all, because of what it is asked of."""
+    if topic.kind in ("cause", "composition"):  # a hypothesis that can be tested: one landform against others
+        several = len({item.text for item in clause.items}) > 1
+        chosen = f" or {FORM}" in text or f" or the {FORM}" in text
+        return several and (chosen or (topic.kind == "cause" and bool(_YES_NO.match(text))))
+    # How wide a named place is stands in the gazetteer.
+    return topic.kind == "measurement" and not clause.items and bool(_WIDTH_OF_PLACE.search(text))
+
+
+def _is_tested(clause: Clause, topic: Topic | None) -> bool:
+    """Whether a test of one landform against others tells something of what is asked."""
+    asks_matter = topic is not None and topic.kind == "composition" and _MATTER.search(masked(clause))
+    return topic is not None and topic.kind in _TESTED and not asks_matter
+
+
+def _property_of(text: str) -> Topic | None:
+    """A property that no part of the grammar knows: "how radioactive", "what is the magnetic field of"."""
+    for pattern in (_HOW, _WHAT_OF, _TERSE_OF):
+        match = pattern.search(text)
+        name = match[1].replace("~", "").strip() if match else ""
+        if name and not set(name.split()) & _ASKABLE:
+            said = f"how {name}" if pattern is _HOW else name
+            return Topic(
+                "measurement",
+                f"“{said}” is nothing that the tools of this version measure",
+                THEIR,
+                (),
+            )
+    return None
+
+
+def _too_small(clause: Clause, tile_km: float) -> Topic | None:
+    """The resolution, where a size is given that is finer than a pixel: "boulders of 3 m"."""
+    if re.search(r"elevation|altitude|datum|above|below", masked(clause)):
+        return None
+    for token in clause.tokens:
+        size = _SIZE.search(token.text) if token.kind in ("size", "number") else None
+        if size:
+            metres = float(size[1]) * {"m": 1.0, "ft": 0.3048, "km": 1000.0}[size[2]]
+            at_least = re.match(
+                r"(?:larger|bigger|wider|longer|deeper|taller|more|at least|over)", token.text, re.IGNORECASE
+            )
+            if metres < (_ALWAYS_TOO_SMALL_M if at_least else 1000 * tile_km / PIXELS_OF_TILE):
+                return next(topic for topic in TOPICS if topic.kind == "resolution")
+    return None
+
+
+def _names_anything(tokens: Sequence[Token]) -> bool:
+    return any(token.kind in ("item", "place") for token in tokens)
+
+
+def _is_about_something(clause: Clause) -> bool:
+    return any(token.kind in ("item", "place", "this", "region") for token in clause.tokens)
+
+
+def _points_back(parts: Sequence[Clause]) -> bool:
+    """Whether "they" or "those" stands before any landform, if one is named at all."""
+    kinds = [token.kind for part in parts for token in part.tokens if token.kind in ("item", "this")]
+    return not kinds or kinds[0] == "this"
+
+
+def _plurals(items: Sequence[Item]) -> list[str]:
+    named = [item.plural for item in items if item.kind == "words" and item.key]
+    return list(dict.fromkeys(named))[:2]
+
+
+def _instead(topic: Topic, items: Sequence[Item], known: Known) -> tuple[str, str]:
+    """What is known instead, and one question that can be asked."""
+    landforms = _plurals(items)
+    said = topic.known.format(them=listed(landforms) or "landforms")
+    for item in items if topic.kind == "cause" else ():
+        sources = (
+            candidates_for(known.glossary[item.key], known.glossary) if item.key in known.glossary else []
+        )
+        if sources:
+            named = " or with ".join(source.plural for source in sources[:2])
+            return said, f"Are {item.plural} associated with {named}?"
     if len(landforms) > 1:
-        return _EXAMPLE.format(a=landforms[0], b=landforms[1])
+        return said, topic.suggest.format(a=landforms[0], b=landforms[1])
     if landforms:
-        return f"Where are {landforms[0]}?"
-    return _EXAMPLE.format(a=example[0], b=example[1])
+        return said, topic.suggest_one.format(a=landforms[0])
+    return said, _EXAMPLE.format(a=known.example[0], b=known.example[1])

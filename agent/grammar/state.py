@@ -15,10 +15,19 @@ _BEFORE_PLACES = ("in", "at", "near", "around", "inside", "within", "of", "close
 
 @dataclass(frozen=True)
 class Distances:
-    """What relations without a distance mean, km: "near", and the same tile or one that touches it."""
+    """Distances of a body and its tiles, km.
+
+    Attributes
+    ----------
+    near_km, touching_km
+        What relations without a distance mean: "near", and the same tile or one that touches it.
+    most_km
+        Half way round the body: nothing lies farther apart.
+    """
 
     near_km: float
     touching_km: float
+    most_km: float
 
 
 @dataclass
@@ -260,5 +269,11 @@ class State:
 
     def check_distance(self, distance: float) -> None:
         """Refuse a distance that is none."""
-        if not 0 < distance < 1e6:
+        if not distance > 0:
             raise Declined("bad_value", f"{distance:g} km is no distance to search within", "more than 0 km")
+        if distance > self.distances.most_km:
+            raise Declined(
+                "bad_value",
+                f"no two places on this body lie {distance:,.0f} km apart, so that limits nothing",
+                "a smaller distance",
+            )

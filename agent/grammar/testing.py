@@ -360,7 +360,10 @@ def _distance(question: _Question, tile_km: float) -> float | None:
     """The distance that is given anywhere, 0 without one; None for several that differ."""
     found = set()
     for at, token in enumerate(question.tokens):
-        if token.kind in ("near_km", "without_km", "beyond_km", "among_km") and question.after(at).kind != "place":
+        if (
+            token.kind in ("near_km", "without_km", "beyond_km", "among_km")
+            and question.after(at).kind != "place"
+        ):
             found.add(token.value[0])
         elif token.kind == "number" and (match := _DISTANCE.fullmatch(token.text)):
             found.add(float(match[1]) * (_KM | {"tiles": tile_km})[match[2]])
