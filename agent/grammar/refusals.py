@@ -52,7 +52,8 @@ _ASKABLE = words(
     abundance amount quantity range setting context neighbours neighbors sum existence presence extent
     coverage footprint centre center nature definition meaning difference purpose name names population
     frequency ratio lat lon lats lons latitude longitude bounds border borders outline area majority
-    minority rest closest role importance link tie connection spacing scatter concentration
+    minority rest closest role importance link tie connection spacing scatter concentration numerous plentiful
+    abundant frequent common rare outnumber
     """
 )
 _HOW = re.compile(
