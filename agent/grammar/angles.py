@@ -291,6 +291,8 @@ def _absolute(match: re.Match[str]) -> Built:
 def _than(match: re.Match[str]) -> Built:
     """More or less than an angle: north or south of it, or a magnitude, by the words."""
     edge, way = _edge(match), match["way"]
+    if match["equator"] and re.fullmatch(r"above|over|below|under", way, re.IGNORECASE):
+        return beyond("north" if way.lower() in ("above", "over") else "south", 0.0), ""
     noun = (match["noun_before"] or "").lower()
     noun_axis: Axis = "" if not noun else "lon" if noun.startswith("lo") else "lat"
     if edge.hemisphere == "line" or len({edge.axis, noun_axis} - {""}) > 1 or not (noun or edge.sure):

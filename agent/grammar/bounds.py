@@ -11,7 +11,18 @@ from agent.grammar.steps import FilterLayer, FindPlace, LayerArg, Ref, StepBase,
 # A layer less some of its own rows: all that is not at the place of one of them.
 SAME_PLACE_KM = 0.1
 # Parts of a limit that are no bounds of one call.
-_APART = ("words", "both_hemispheres", "beyond", "place", "within_km", "centre", "outside", "where", "facing")
+_APART = (
+    "words",
+    "both_hemispheres",
+    "beyond",
+    "place",
+    "within_km",
+    "centre",
+    "outside",
+    "where",
+    "facing",
+    "either",
+)
 
 
 class Steps(Protocol):
@@ -38,7 +49,7 @@ def mirrored(region: Region) -> Region:
 
 def combined(regions: list[Region]) -> list[Region]:
     """Limits without repetition; a band of both hemispheres and one hemisphere make the band of that one."""
-    distinct = list(dict.fromkeys(regions))
+    distinct = _opened(list(dict.fromkeys(regions)))
     bands = [region for region in distinct if region.both_hemispheres]
     halves = [region for region in distinct if _given(region) in ({"min_lat_deg": 0.0}, {"max_lat_deg": 0.0})]
     if len(bands) != 1 or len(halves) != 1:
@@ -56,6 +67,37 @@ def combined(regions: list[Region]) -> list[Region]:
     )
     one = one.model_copy(update={"words": words})
     return [one if region is band else region for region in distinct if region is not half]
+
+
+def either(one: Region, other: Region) -> Region:
+    """Limits of which one is enough."""
+    ends = {**_given(one), **_given(other)}
+    low, high = ends.get("min_lat_deg"), ends.get("max_lat_deg")
+    if (
+        len(_given(one)) == len(_given(other)) == 1
+        and set(ends) == {"min_lat_deg", "max_lat_deg"}
+        and low == -high
+    ):
+        words = f"poleward of {low:g} degrees in either hemisphere"
+        return Region(min_lat_deg=low, max_lat_deg=90.0, both_hemispheres=True, words=words)
+    parts = (*(one.either or (one,)), other)
+    return Region(either=parts, words=" or ".join(part.words for part in parts))
+
+
+def _opened(regions: list[Region]) -> list[Region]:
+    # "North of 45 N and south of 45 S" cannot both hold: either is meant.
+    north = [region for region in regions if (_only(region, "min_lat_deg") or -1.0) > 0]
+    south = [region for region in regions if (_only(region, "max_lat_deg") or 1.0) < 0]
+    if len(north) != 1 or len(south) != 1:
+        return regions
+    rest = [region for region in regions if region not in (*north, *south)]
+    return [*rest, either(north[0], south[0])]
+
+
+def _only(region: Region, name: str) -> float | None:
+    """The value of a limit that has no other bound."""
+    given = _given(region)
+    return given[name] if set(given) == {name} else None
 
 
 def opposite(region: Region, text: str) -> Region:
@@ -122,6 +164,9 @@ def limited(plan: Steps, layer: LayerArg, regions: tuple[Region, ...]) -> LayerA
             layer = _facing(plan, layer, north=region.facing == "pole")
     if around:
         layer = plan.any_of([plan.add(FilterLayer, layer=layer, **_around(region)) for region in around])
+    for region in regions:
+        if region.either:
+            layer = plan.any_of([limited(plan, layer, (part,)) for part in region.either])
     for region in placed:
         if region.outside:
             inside = plan.add(FilterLayer, layer=layer, **_around(region))
@@ -133,7 +178,7 @@ def _given(region: Region) -> dict[str, Any]:
     return {
         name: value
         for name, value in region
-        if name != "words" and value is not None and value is not False and value != ""
+        if name != "words" and value is not None and value is not False and value not in ("", ())
     }
 
 

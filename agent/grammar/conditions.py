@@ -27,8 +27,13 @@ ANY_QUANTITY = "|".join(QUANTITIES.values())
 _NAMED = re.compile(rf"\b(?:{ANY_QUANTITY})\b", re.IGNORECASE)
 _N = r"[-+]?\d+(?:\.\d+)?"
 _AT = r"(?:with |on |at |of |where |whose |having |in |and )?(?:an? |the |their |its |local )?"
-_MORE = r"above|over|higher than|more than|greater than|larger than|steeper than|at least|exceed(?:s|ing)|>=?"
-_LESS = r"below|under|lower than|less than|smaller than|gentler than|flatter than|at most|<=?"
+_MORE = r"above|over|higher than|more than|greater than|larger than|steeper than|at least|exceed(?:s|ing)|"
+_MORE += (
+    r"(?:no|not) (?:less|lower|smaller|gentler|flatter) than|not below|in excess of|upwards? of|beyond|>=?"
+)
+_LESS = r"below|under|lower than|less than|smaller than|gentler than|flatter than|at most|up to|"
+_LESS += r"(?:no|not) (?:more|higher|larger|greater|steeper) than|not above|not exceeding|<=?"
+_UP, _DOWN = r"more|over|above|higher|steeper|greater|up", r"less|under|below|lower|gentler|flatter|down"
 _WAY = rf"(?: (?:angles?|values?))?(?: (?:is|are|of))? ?(?P<way>{_MORE}|{_LESS}) ?(?P<a>{_N})"
 _RANGE = (
     rf"(?: (?:angles?|values?))?(?: (?:is|are|of))?(?: (?:between|from|of))? ?(?P<a>{_N})(?: degrees)? "
@@ -63,7 +68,7 @@ def opposite_condition(where: str) -> str:
 
 def _sign(way: str) -> str:
     strict = {">": ">", "<": "<"}
-    return strict.get(way, ">=" if re.fullmatch(_MORE, way, re.IGNORECASE) else "<=")
+    return strict.get(way, ">=" if re.fullmatch(rf"{_MORE}|{_UP}", way, re.IGNORECASE) else "<=")
 
 
 def _more(way: str) -> str:
@@ -154,6 +159,19 @@ _TABLE: tuple[Rule, ...] = (
             rf"(?:\"(?P<text>[^\"\n]{{1,100}})\"|(?P<a>{_N}))",
         ),
         _column,
+    ),
+    (
+        "region",
+        (
+            rf"{_AT}(?:slopes?|steepness)(?: angles?)?(?: of| is)? (?P<a>{_N})(?: degrees)?",
+            rf",? (?:or|and) (?P<way>{_UP}|{_DOWN})\b",
+        ),
+        _slope,
+    ),
+    (
+        "region",
+        (rf"{_AT}(?P<name>{_VALUES})(?: of| is)? (?P<a>{_N}),? (?:or|and) (?P<way>{_UP}|{_DOWN})",),
+        _value,
     ),
     ("region", (rf"{_AT}(?:slopes?|ground|terrain|steepness){_RANGE} degrees(?: of slope)?",), _slopes),
     ("region", (rf"{_AT}(?:slopes?|steepness){_WAY}(?: degrees)?(?: of slope)?",), _slope),

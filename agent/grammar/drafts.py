@@ -31,7 +31,8 @@ class RelationDraft:
     """A relation that may still lack its objects.
 
     ``weak`` ones come from small words ("in", "with") that may mean nothing; ``chained`` ones stand right
-    behind an object of another; ``inner_km`` is the near edge of a ring; ``text`` is what the question said.
+    behind an object of another; ``inner_km`` is the near edge of a ring; ``text`` is what the question said;
+    ``alternative`` ones stand behind an "or"; ``told`` is how many objects it gives a distance to.
     """
 
     kind: Kind
@@ -44,6 +45,8 @@ class RelationDraft:
     chained: bool = False
     text: str = ""
     every: bool = False
+    told: int = 0
+    alternative: bool = False
     objects: list[OperandDraft] = field(default_factory=list)
 
 

@@ -85,7 +85,8 @@ def _onward(match: re.Match[str]) -> Built:
     if re.match(r" (?:below|under|beneath)", sign):
         note = "" if match["plain"] else f"“{match[0].strip()}” was read as at least so far below it"
         return (_bounds(None, -abs(value)) if up or match["lower"] else _bounds(-abs(value), 0.0)), note
-    if match["plain"] and not (sign or re.search(rf"\b(?:{_NAME})\b", match[0], re.IGNORECASE)):
+    length = bool(re.search(r"\b(?:more|less|greater)$", match["plain"], re.IGNORECASE))
+    if length and not (sign or re.search(rf"\b(?:{_NAME})\b", match[0], re.IGNORECASE)):
         return None  # "500 m or more" may be any length
     note = "" if match["plain"] else f"“{match[0].strip()}” was read as at least so far above it"
     return (_bounds(value, None) if up else _bounds(None, value)), note

@@ -74,6 +74,7 @@ _REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
         (r"(?:\+ ?/? ?-|±|\bplus(?: or |/)minus) ?(?=\d)", "± "),
         (r"(\d) point (\d)", r"\1.\2"),
         (r"\bminus (?=\d)", "-"),
+        (r"\b(and|to|or|than) plus (?=\d)", r"\1 "),
         (r"(?<![\d.,])(\d+),(\d{1,2})(?![\d,])(?=\s*(?:km|kilo|mi|m\b|deg|°|%|percent|$))", r"\1.\2"),
         (r"(?<![\d.,])0,(\d+)(?![\d,])", r"0.\1"),
         (r"\b(lat|long?)(?:itude|gitude)?\.? ?[=:] ?(?=[-+]?\d)|\b(lat|long?)\. ?(?=[-+]?\d)", r"\1\2 "),
@@ -166,7 +167,10 @@ class Lexicon:
         self._phrases: dict[tuple[str, ...], Term] = {}
         for term in glossary:
             for name in (term.key, term.term, term.plural, *term.synonyms):
-                self._phrases.setdefault(_stems(name), term)
+                stems = _stems(name)
+                self._phrases.setdefault(stems, term)
+                if len(stems) > 2:  # "crater with fluidized ejecta" for "fluidized-ejecta crater"
+                    self._phrases.setdefault((stems[-1], "with", *stems[:-1]), term)
         self._longest = max((len(phrase) for phrase in self._phrases), default=0)
         self._landform_words = {word for phrase in self._phrases for word in phrase}
         written = {word for name in self._names() for word in WORD.findall(normalise(name).lower())}

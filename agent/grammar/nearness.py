@@ -51,7 +51,7 @@ _DISTANCES: tuple[tuple[str, ...], ...] = (
     (
         "few",
         r"(?:the )?(?:top |first )?(?P<n>\d+)(?! (?:km|mi|m|ft|tiles|degrees|percent)\b)"
-        r"(?= (?:[a-z]+ ){0,5}?(?:nearest|closest)\b)",
+        r"(?= (?:[a-z]+ ){0,5}?(?:nearest|closest|(?:smallest|shortest|least) distances?)\b)",
     ),
     (
         "without_km",
@@ -67,13 +67,14 @@ _DISTANCES: tuple[tuple[str, ...], ...] = (
     ("among_km", rf"(?:within|inside|{_CLOSER}) {DISTANCE_WITH_UNIT} (?:of|from|to) (?:{_AMONG})\b"),
     (
         "near_km",
-        rf"(?:within|inside|in) {DISTANCE_WITH_UNIT} {_ROUND} (?:of|from|around|about)\b",
+        rf"(?:(?:within|inside|in|at) )?(?:the )?{DISTANCE_WITH_UNIT} {_ROUND} (?:of|from|around|about)\b",
     ),
     ("near_km", rf"within {_DISTANCE} (?:of|from|to|around|round|about)\b"),
     (
         "near_km",
         rf"(?:{_CLOSER}) {DISTANCE_WITH_UNIT}{_OR_LESS}?{_OFF} {_OF}\b(?: (?:any|some|at least one)\b)?",
     ),
+    ("near_km", rf"{DISTANCE_WITH_UNIT}{_OR_LESS}{_OFF} {_OF}\b"),
     ("near_km", rf"{DISTANCE_WITH_UNIT}{_OR_LESS}?{_OFF} (?:from|of|around|round)\b(?! (?:{_AMONG})\b)"),
     (
         "among_km",
@@ -114,8 +115,9 @@ NEAR = (
     r"(?:ing|ed by|ed with)",
     r"border(?:s)?|surrounds?|flanked|fringes?|adjoins?|abuts?|neighbou?rs?|encircles?",
     rf"at the (?:{_EDGE}) of|(?:along|on|around|by) the (?:{_EDGE}) of",
-    r"on the (?:flanks?|edges?|margins?|slopes?) of|around|along|towards?",
-    r"distance (?:to|from)|by the side of|side by side to",
+    r"on the (?:flanks?|edges?|margins?|slopes?) of|around(?! here\b)(?=:? \S)|along|towards?",
+    r"(?:nearest|closest|smallest|shortest|least) distances? (?:to|from|of)",
+    r"by the side of|side by side to",
 )
 
 AWAY = (
@@ -137,6 +139,14 @@ WITHOUT = (
     r"leaving (?:out|aside)|ignoring|apart from being|miss(?:ing|es?)(?= (?:any|an?|the)\b)|ha(?:ve|"
     r"s) (?:no|zero)",
     r"not a single|never (?:with|any)",
+)
+
+HOW_FAR = (
+    "how_far",
+    r"(?:(?:what|which|how large|how big) (?:is|are) )?(?:the |their |its )?"
+    r"(?:(?:mean|median|average|typical|usual|minimum|shortest|smallest|individual|exact) )?"
+    r"distances?(?: (?:between|from|of|separating)| it is from)?(?! (?:of )?(?:\d|at\b))",
+    r"how (?:far|close|near|distant)(?: apart| away| off)?(?: (?:are|is|do|does|lie))?",
 )
 
 ABSENT = (

@@ -10,7 +10,8 @@ import re
 
 from agent.grammar.association import ASSOCIATION, SIGNS
 from agent.grammar.lexicon import words
-from agent.grammar.nearness import ABSENT, AWAY, DISTANCES, NEAR, NEARBY, WITHOUT
+from agent.grammar.likeness import LIKE
+from agent.grammar.nearness import ABSENT, AWAY, DISTANCES, HOW_FAR, NEAR, NEARBY, WITHOUT
 from agent.grammar.regions import REGIONS
 from agent.grammar.wants import THESE, WANTS
 
@@ -18,6 +19,7 @@ _SPOT = r"(?:tile|place|crater|basin|wall|spot|site|location|slope)s?"
 
 # Kind and pattern, tried in this order; the named groups d and u are a distance and its unit.
 PHRASES: tuple[tuple[str, ...], ...] = (
+    LIKE[0],
     *DISTANCES,
     (
         "size",
@@ -33,10 +35,12 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     *WANTS,
     # Relations without a distance
     ("downslope", r"down ?(?:slope|hill|stream) (?:of|from)"),
+    ("downslope", r"(?:below|beneath|down from|at the bottom of)(?= (?:an? |the |any |some )?[a-z\"])"),
     ("upslope", r"up ?(?:slope|hill|stream) (?:of|from)"),
     (
         "new",
-        r"(?:new|unknown) to|not (?:yet )?(?:listed|catalogued|cataloged|included|recorded) (?:in|by)",
+        r"(?:new|unknown) to|(?:not|nobody (?:has )?|no one (?:has )?|never) ?(?:yet |been |so far )?"
+        r"(?:listed|catalogued|cataloged|included|recorded|mapped|contained|mentioned)(?: yet)? (?:in|by)",
         r"missing (?:from|in)|unlisted in|absent from|uncatalogued in",
     ),
     (
@@ -45,6 +49,12 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     ),
     ("than_to", r"than (?:to|from|near|they are to|those near)\b"),
     AWAY,
+    (
+        "filler",
+        r"together (?:in|on|as|into) (?:one|a|a single|the same) (?:list|layer|map|table|file|set|answer)",
+        r"(?:out ?crops?|exposures?|fields?|patch(?:es)?|groups?|clusters?|swarms?|stretch(?:es)?|expanses?|"
+        r"occurrences?|signs?|traces?|remnants?|remains|networks?|systems?|sets?|sorts?) of(?= )",
+    ),
     *ASSOCIATION,
     (
         "in_same",
@@ -61,8 +71,8 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     ),
     ABSENT,
     WITHOUT,
-    ("how_far", r"distances? (?:from|of)(?= (?:each|every)\b)"),
     NEAR,
+    HOW_FAR,
     (
         "same",
         r"overlap(?:s|ping|ped)?|co ?locat\w+ with|inside|cut(?:s|ting)?(?: into| by| through)?",
@@ -73,10 +83,6 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"that (?:have|has)|which (?:have|has)|having|feeding|fed by|bound(?:ed|ing) by?",
     ),
     NEARBY,
-    (
-        "how_far",
-        r"how (?:far|close|near)(?: apart| away)?(?: (?:are|is|do|does))?|distances? between",
-    ),
     ("weak", r"within|in|on|with|at|of|from|by|into|onto|through|across|for|over|to"),
     ("weak", r"ha(?:ve|s|d)|shows|showing|hosts?|hosting|bears?|carry|carries|carrying"),
     # What is wanted
@@ -118,17 +124,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"compar(?:e|ed|ing|ison)(?: of| between)?|versus|vs\.?|against",
         r"differ(?:ent|ence|s)?(?: between| from)?",
     ),
-    (
-        "like_this",
-        r"(?:(?:look(?:s|ing)?|similar|more|something|anything|tiles?|places?) )*"
-        r"(?:to|like) (?:this|that|these|those|it)(?: (?:one|tile|picture|image|photo|place))?",
-        r"more of (?:this|these)",
-    ),
-    (
-        "like",
-        r"(?:some ?things?|tiles?|places?|more|others?|anything|stuff)? ?(?:looks?|looking)? ?"
-        r"(?:similar(?: to)?|resembl(?:es?|ing)|(?:just )?like)\b",
-    ),
+    *LIKE[1:],
     (
         "about",
         r"what (?:is|are|does)(?: an?)?\b(?=(?: \w+){1,4}\W*$)|define|definition of",
@@ -223,7 +219,8 @@ FILLER = words(
     flanks margin margins edge edges patch patches interested interesting research study studying mean means
     over under case happen happens happening appear appears appearing form forms formed forming total
     overall number numbers score scores slopes downhill face faces match matches matched agree agrees
-    median average typical color colour
+    median average typical color colour usual usually else sit sits sitting stand stands standing
+    whereabouts coordinates coordinate position lat lon long here hereabouts appearance looks
     """
 )
 

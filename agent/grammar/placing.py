@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agent.grammar.bounds import opposite
+from agent.grammar.angles import beyond
+from agent.grammar.bounds import either, opposite
 from agent.grammar.drafts import RelationDraft
 from agent.grammar.query import Declined, Item, Region, short_number
 from agent.grammar.relating import Relating
@@ -20,6 +21,10 @@ class Placing(Relating):
         region: Region = token.value
         if self.negated:
             region, self.negated = opposite(region, token.text), False
+        limits = self.groups[-1].regions if self.groups and self.groups[-1].regions else self.regions
+        if self.previous == "or" and limits:  # "north of 45 N or south of 45 S"
+            limits[-1] = either(limits[-1], region)
+            return
         value = bool(region.where or region.facing)
         operand = self.last_object if (self.previous == "item" or self.nested) and self.relations else None
         if value and operand and (self.nested or operand.item.kind == "catalogue"):
@@ -49,7 +54,16 @@ class Placing(Relating):
         self.side = token.value
 
     def _on_side_it(self, token: Token) -> None:
-        self.reading.side_of_it = token.value
+        limits = self.groups[-1].regions if self.groups and self.groups[-1].regions else self.regions
+        edges = (
+            [edge for edge in (limits[-1].min_lat_deg, limits[-1].max_lat_deg) if edge is not None]
+            if limits
+            else []
+        )
+        if len(edges) == 1:  # "below the equator, that is, south of it"
+            self.limit(beyond(token.value, edges[0]))
+        else:
+            self.reading.side_of_it = token.value
 
     def _on_place(self, token: Token) -> None:
         names: tuple[str, ...] = token.value

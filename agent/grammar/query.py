@@ -96,6 +96,8 @@ class Region(Frozen):
         All but what lies within ``within_km`` of the place or position.
     beyond
         With ``place``: on that side of it instead of around it.
+    either
+        Instead of all else: limits of which one is enough.
     words
         How the question said it, for the answer.
     """
@@ -115,6 +117,7 @@ class Region(Frozen):
     centre: tuple[float, float] | None = None
     outside: bool = False
     beyond: Literal["", "north", "south", "east", "west"] = ""
+    either: tuple[Region, ...] = ()
     words: str = ""
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from agent.grammar.bounds import combined, mirrored
 from agent.grammar.drafts import GroupDraft, OperandDraft, RelationDraft, finished
+from agent.grammar.lexicon import words
 from agent.grammar.placing import Placing
 from agent.grammar.query import Declined, Group, Intent, Item, Query
 from agent.grammar.state import EITHER, Distances, Reading
@@ -127,10 +128,12 @@ class _Reader(Placing):
                 return
             if self.negated:
                 relation = self.negative(relation)
+            if self.takes_alternative(relation, item):
+                return
             relation.objects.append(OperandDraft(item))
             target = self.target(relation, item)
             within = self.reading.refers and self.result and relation.text.lower() in _WITHIN
-            if self.groups or within or not relation.weak:
+            if self.groups or within or not (relation.weak or self._is_on_spots(relation)):
                 target.append(relation)
                 self.latest = relation
                 self.last_object = relation.objects[-1]
@@ -148,12 +151,19 @@ class _Reader(Placing):
                 f"the question says only what to leave out ({item.plural})",
                 "what to look for, and then what to leave out",
             )
+        elif self.previous == "like" and item.kind == "example" and self.groups and not self.joint:
+            self.latest = RelationDraft("overlap", text="like", objects=[OperandDraft(item)])
+            self.relations.append(self.latest)  # "dunes like those in this tile"
         elif self.relations and not self.new_sentence and not self._begins_subject():
             self.add_object(item)
         elif not (self.new_sentence and item in [*self.subjects, *self.objects]):
             self.add_subject(item)
         self.negated = self.nested = False
         self.joint = ""
+
+    def _is_on_spots(self, relation: RelationDraft) -> bool:
+        # "places having both polygons and craters": nothing but where these are
+        return self.spots and relation.kind == "overlap" and not self.reading.refers
 
     def _begins_subject(self) -> bool:
         # "Within 40 km of lava flows, are there any cones?"
@@ -176,7 +186,15 @@ class _Reader(Placing):
     def _on_this(self, token: Token) -> None:
         if self.is_other_of_before():
             return
-        if self.pending and not self.pending.weak and self.result and self.groups:
+        if (
+            self.pending
+            and not self.pending.weak
+            and 0 < self.settled < len(self.subjects)
+            and not self.relations
+        ):
+            relation, self.pending = self.pending, None
+            self._demote(relation)  # "I map dunes. Which craters are near them?"
+        elif self.pending and not self.pending.weak and self.result and self.groups:
             self.on_item(self.result)
         elif not self.groups:
             self.reading.refers = True
@@ -216,6 +234,7 @@ class _Reader(Placing):
 
     def _on_break(self, token: Token) -> None:
         self.close_relation()
+        self.settled = len(self.subjects)
         self.new_sentence, self.nested, self.negated, self.joint = True, False, False, ""
 
     def _on_body(self, token: Token) -> None:
@@ -229,8 +248,9 @@ class _Reader(Placing):
 
     def _on_filler(self, token: Token) -> None:
         word = token.text.lower()
-        if word in ("where", "which", "how", "what", "show", "find"):
+        if word in _ASKING:
             self.reading.asks_afresh = True
+        self.spots |= word.rstrip("s") in ("place", "tile", "area", "site", "spot", "location", "region")
         self.resumed |= bool(self.relations) and not self.groups and word in _BEGINNINGS
 
     def _on_word(self, token: Token) -> None:
@@ -257,29 +277,9 @@ class _Reader(Placing):
 
 
 _WITHIN = ("in", "on", "within", "with", "has", "have")  # "which of those are in craters?"
+_ASKING = words("where which how what show find whereabouts coordinates coordinate position location lat lon")
 # With these a question begins whose condition was put first.
-_BEGINNINGS = frozenset(
-    [
-        "are",
-        "is",
-        "there",
-        "do",
-        "does",
-        "can",
-        "which",
-        "what",
-        "where",
-        "how",
-        "show",
-        "find",
-        "list",
-        "give",
-        "tell",
-        "any",
-        "i",
-        "we",
-    ]
-)
+_BEGINNINGS = words("are is there do does can which what where how show find list give tell any i we")
 _EACH = {"orientation", "latitude", "count", "share", "density", "sample"}
 _INTENTS: dict[str, Intent] = {
     "count": "count",

@@ -5,6 +5,8 @@ One handler for each kind of token, as in `agent.grammar.reader`, which reads th
 
 from __future__ import annotations
 
+import re
+
 from agent.grammar.drafts import GroupDraft, OperandDraft, RelationDraft
 from agent.grammar.measures import Measures
 from agent.grammar.query import Declined, Item, short_number
@@ -32,6 +34,25 @@ class Relating(Measures):
             return self.last_object.relations
         return self.last_object.relations if self.nested and self.last_object else self.relations
 
+    def takes_alternative(self, relation: RelationDraft, item: Item) -> bool:
+        """Whether a relation behind an "or" only names one more object of the last: "near A or near B"."""
+        last = self.relations[-1] if self.relations else None
+        if not relation.alternative or last is None or not last.objects or self.nested:
+            return False
+        if (last.kind, last.distance_km, last.inner_km) != (
+            relation.kind,
+            relation.distance_km,
+            relation.inner_km,
+        ):
+            raise Declined(
+                "unsupported",
+                f"“{last.text} … or {relation.text} …” cannot be asked in one question in this version",
+                "one of the two conditions at a time",
+            )
+        last.objects.append(OperandDraft(item))
+        last.every, self.last_object, self.joint, self.negated = False, last.objects[-1], "", False
+        return True
+
     def check_for_twins(self) -> None:
         """Refuse what is related to itself."""
         subjects = {item.text for item in self.subjects}
@@ -45,7 +66,7 @@ class Relating(Measures):
 
     def relate_subjects(self) -> None:
         """Make the second of two subjects an object: "A and B within 30 km of each other"."""
-        first, *others = self.subjects
+        first, *others = reversed(self.subjects) if self.fronted else self.subjects
         if others:
             distance = self.among_km or self.distances.near_km
             self.relations.append(RelationDraft("near", distance, not self.among_km, every=True))
@@ -89,6 +110,14 @@ class Relating(Measures):
         self.expect(RelationDraft("without", self.distances.near_km, assumed=True), token)
 
     def _on_without(self, token: Token) -> None:
+        last = self.subjects[-1] if self.previous == "item" and len(self.subjects) > 1 else None
+        if last and last.kind == "catalogue" and not self.relations:  # "craters that craters.csv lacks"
+            self.groups[-1].items.remove(last)
+            self.groups = [group for group in self.groups if group.items]
+            self.latest = RelationDraft("new", self.distances.touching_km, assumed=True, text=token.text)
+            self.latest.objects = [OperandDraft(last)]
+            self.relations.append(self.latest)
+            return
         self.expect(RelationDraft("without", self.distances.touching_km, assumed=True, touching=True), token)
 
     def _on_same(self, token: Token) -> None:
@@ -103,6 +132,13 @@ class Relating(Measures):
             self.few = None
         elif self.comparing:
             self.joint = "and"
+        elif (
+            self.measuring
+            and token.text.lower() in ("from", "to")
+            and not (self.groups or self.reading.refers)
+        ):
+            # "how far from channels are the cones", "how far is the nearest channel from each cone"
+            self.fronted, self.resumed = not self.relations, bool(self.relations)
         elif self.measuring and token.text.lower() in ("from", "to") and (self.groups or self.reading.refers):
             self._on_near(token)
         elif self._repeats(token):
@@ -132,7 +168,7 @@ class Relating(Measures):
 
     def _on_downslope(self, token: Token) -> None:
         self.expect(RelationDraft("downslope", self.distances.near_km, assumed=True), token)
-        if "stream" in token.text.lower():
+        if not re.search(r"slope|hill", token.text, re.IGNORECASE):
             self.note(f"“{token.text}” was read as downslope")
 
     def _on_upslope(self, token: Token) -> None:
@@ -195,10 +231,15 @@ class Relating(Measures):
             self.among_km = distance
             return
         limits = self.groups[-1].regions if self.groups else self.regions
-        if self._is_behind_object():
+        if self._speaks_of_before(token):
+            relation = RelationDraft("near", distance, text=token.text)
+            self._demote(relation)
+        elif self._is_behind_object():
+            self._part_from_told()
             for relation in self._waiting_for_distance():
                 relation.kind = "near" if relation.kind == "overlap" else relation.kind
                 relation.distance_km, relation.assumed, relation.touching = distance, False, False
+                relation.told = len(relation.objects)
         elif limits and (limits[-1].place or limits[-1].centre) and not limits[-1].within_km:
             words = f"within {short_number(distance)} km of {limits[-1].place}"
             limits[-1] = limits[-1].model_copy(update={"within_km": distance, "words": words})
@@ -219,6 +260,29 @@ class Relating(Measures):
             turned = {"overlap": "without", "near": "without"}
             relation.kind = turned.get(relation.kind, relation.kind)  # type: ignore[assignment]
             relation.distance_km, relation.assumed, relation.touching = distance, False, False
+
+    def _speaks_of_before(self, token: Token) -> bool:
+        """Whether "within 60 km of them" means what a sentence before named."""
+        again = token.text.lower().split()[-1] in ("them", "those", "these", "it")
+        return again and 0 < self.settled < len(self.subjects) and not self.relations
+
+    def _demote(self, relation: RelationDraft) -> None:
+        """Make the subjects of sentences before the object of a relation."""
+        items = self.subjects
+        self.groups = [GroupDraft(items[self.settled :], list(self.groups[-1].regions))]
+        relation.objects = [OperandDraft(item) for item in items[: self.settled]]
+        self.relations.append(relation)
+        self.latest, self.settled = relation, 0
+        self.reading.notes = [note for note in self.reading.notes if note != EITHER]
+
+    def _part_from_told(self) -> None:
+        # "A within 30 km and B within 60 km": B becomes a relation of its own.
+        last = self.latest
+        if last and last.told and len(last.objects) > last.told and last in self.relations:
+            part = RelationDraft(last.kind, last.distance_km, text=last.text)
+            part.objects, last.objects = last.objects[last.told :], last.objects[: last.told]
+            self.relations.append(part)
+            self.latest = part
 
     def _is_behind_object(self) -> bool:
         return self.latest is not None and bool(self.latest.objects) and self.relations != []

@@ -87,6 +87,12 @@ class State:
         The relation read last, wherever it belongs.
     resumed
         Behind a condition that stands before any subject something was read that begins the question proper.
+    fronted
+        Of "how far", what distances are measured to stood first.
+    spots
+        Places or tiles were asked for, with what is on them to come.
+    settled
+        How many of the subjects stand in sentences before.
     nested, negated, both, comparing
         A "that", a "not", a "both", a "compare" was read and waits for what it belongs to.
     separate, together
@@ -132,7 +138,8 @@ class State:
         self.pending: RelationDraft | None = None
         self.last_object: OperandDraft | None = None
         self.latest: RelationDraft | None = None
-        self.resumed = False
+        self.resumed = self.fronted = self.spots = False
+        self.settled = 0
         self.nested = self.negated = self.separate = self.together = self.both = False
         self.comparing = self.new_sentence = self.begun = False
         self.joint: Joint = ""
@@ -194,6 +201,7 @@ class State:
         if self.negated:
             relation, self.negated = self.negative(relation), False
             relation.text = token.text
+        relation.alternative = self.previous == "or"
         chain = self.previous == "item" and self.relations and self.relations[-1].kind == "near"
         relation.chained = bool(chain) and relation.kind == "near" and not self.joint
         self.pending = relation

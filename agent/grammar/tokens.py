@@ -154,6 +154,8 @@ def _read_landform(
     if not found:
         return None
     length, item = found
+    if words[0][0].lower() == "overlapping" and before and before[-1].kind == "item":
+        return None  # "polygons overlapping craters" says how they lie
     end = words[length - 1][1]
     # "Valles Marineris" is a name that the gazetteer lacks, not valleys.
     named = bool(before) and before[-1].kind != "break" and text[position].isupper()
@@ -303,9 +305,10 @@ def _read_free_phrase(
     text: str, position: int, before: list[Token], lexicon: Lexicon
 ) -> tuple[Token, int] | None:
     words = _words_at(text, position)
-    found = lexicon.free_phrase([word for word, _ in words])
-    if not found:
-        return None
+    plain = [word for word, _ in words]
+    found = lexicon.free_phrase(plain)
+    if not found or any(lexicon.landform(plain[start:]) for start in range(1, found[0])):
+        return None  # "left dark streaks on slopes" ends in a landform of the glossary
     length, item = found
     end = words[length - 1][1]
     note = f"“{item.text}” is not in the glossary, so these words were searched for as they are"
