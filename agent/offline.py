@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -21,7 +21,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from agent.grammar.context import KnownLayer, PlanContext, remembered
+from agent.grammar.context import KnownLayer, PlanContext, Turn, remembered
 from agent.grammar.progress import Outcome, follow
 from agent.grammar.query import Query, Refusal
 from agent.grammar.steps import Plan
@@ -246,14 +246,10 @@ def _after(
         if not isinstance(message, ToolMessage) or message.status == "error":
             continue
         tool, arguments = calls.get(message.tool_call_id, ("", {}))
-        for brief in read_outcome(message).layers:
+        outcome = read_outcome(message)
+        for brief in outcome.layers:
             last = str(brief["id"])
-            layers[last] = KnownLayer(
-                id=last,
-                title=str(brief.get("title", last)),
-                kind=str(brief.get("kind", "")),
-                count=brief.get("count"),
-            )
+            layers[last] = _known(brief, tool, arguments, outcome)
             if tool == "union":
                 parents[last] = [str(layer) for layer in arguments.get("layers") or ()]
             elif tool == "filter_layer" and _LIMITS_OF_PLACE & set(arguments):
@@ -265,11 +261,24 @@ def _after(
     result = (described or last or shown) if answered_by is None else answered_by
     if not layers.keys() & {result} and answered_by != "":  # nothing was answered: the old result stands
         return context.model_copy(update={"layers": tuple(layers.values())})
-    return PlanContext(
-        layers=tuple(layers.values()),
-        result=result,
-        base=_base(result, parents),
-        query=query or context.query,
+    query, base = query or context.query, _base(result, parents)
+    turns = (*context.turns, Turn(query=query, result=result, base=base)) if query else context.turns
+    return PlanContext(layers=tuple(layers.values()), result=result, base=base, query=query, turns=turns)
+
+
+def _known(brief: Mapping[str, Any], tool: str, arguments: Mapping[str, Any], outcome: Outcome) -> KnownLayer:
+    """A layer that a tool made, and how."""
+    given = [arguments.get(name) for name in ("layer", "other", "catalogue")]
+    named = [str(one) for one in (*given, *(arguments.get("layers") or ())) if one]
+    return KnownLayer(
+        id=str(brief["id"]),
+        title=str(brief.get("title", brief["id"])),
+        kind=str(brief.get("kind", "")),
+        count=brief.get("count"),
+        tool=tool,
+        parents=tuple(named),
+        said=outcome.summary,
+        threshold=outcome.figures.get("threshold"),
     )
 
 

@@ -20,9 +20,9 @@ from agent.prose_found import MOST_OBSERVED_PERCENT, Found, ref
 from agent.prose_names import Names
 from agent.prose_next import MOST_SUGGESTIONS, after_finding, after_tests
 from agent.prose_sorting import Weighed
-from agent.prose_tests import measured
+from agent.prose_tests import cited, measured
 from agent.prose_weighing import weighed
-from agent.prose_words import is_backed, numbers_in
+from agent.prose_words import is_backed, number, numbers_in
 from prompts import Term
 
 # Parts of an error that tell a caller what to do.
@@ -69,7 +69,7 @@ class _Writer:
     def text(self) -> str:
         """Finding first; then what it rests on, what speaks against it, and how the question was read."""
         lead, last = self.failures()
-        begun = [*self.definition(), *self.places(), *lead]
+        begun = [*self.plan.told, *self.definition(), *self.places(), *lead]
         ended = [*self.files(), *last]
         if is_shown_only(self.query) or not self.plan.results:
             return _paragraph([*begun, *ended, *self.reading()])
@@ -152,11 +152,15 @@ class _Writer:
             if names:
                 layers = listed([f"[{self.progress.layer(layer)}]" for layer in step.layers])
                 form = _FORMATS.get(step.format, step.format)
-                said.append(
-                    f"{layers} {'is' if len(step.layers) == 1 else 'are'} in {listed(names)} ({form})."
-                )
+                rows = self.found.outcome(step).figures.get("rows")
+                verb = "is" if len(step.layers) == 1 else "are"
+                if rows is not None and rows != 1 and len(step.layers) == 1:
+                    layers, verb = f"All {number(rows)} rows of {layers}", "are"
+                said.append(f"{layers} {verb} in {listed(names)} ({form}).")
         if is_shown_only(self.query):
-            said += [self.found.outcome(step).summary for step in self.found.steps(DrawMap)]
+            for step in self.found.steps(DrawMap):
+                drawn = ", ".join(self.progress.layer(layer) for layer in step.layers)
+                said.append(cited(self.found.outcome(step).summary, drawn))
         return said
 
     def failures(self) -> tuple[list[str], list[str]]:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 from agent.grammar.context import PlanContext, in_context
+from agent.grammar.conversation import situated
 from agent.grammar.lexicon import lexicon, normalise
 from agent.grammar.phrases import GRAMMAR_WORDS
 from agent.grammar.plan import TOUCHING_TILES, build_plan
@@ -84,13 +85,18 @@ def parse(
     example = _example(glossary)
     text = normalise(question)
     try:
+        distances = Distances(max(NEAR_KM, NEAR_TILES * tile_km), TOUCHING_TILES * tile_km, _most_km(body))
+        situation = situated(text, words, context, distances, body.lower(), tile_km)
+        text, context = situation.text, situation.context
+        if told := situation.reading:
+            return build_plan(question, told.query, told.notes, [], words.by_key, context, tile_km)
         check_numbers(text)
         plain, test = tokenise(text, words, tile_km), as_test(text, words, tile_km)
         earlier = context.query.items if context.query else ()
         known = Known(earlier, example, words.by_key, tile_km)
         asked = answerable(plain, known, tested=test is not None)
         tokens = asked.tokens if test is None else test
-        reading, query = _understand(tokens, context, body.lower(), tile_km)
+        reading, query = _understand(tokens, context, body.lower(), distances)
         check_language(text, bool(query.groups))
         if not (query.groups or query.regions):
             return nothing_to_find(text, example)
@@ -104,9 +110,8 @@ def parse(
 
 
 def _understand(
-    tokens: Sequence[Token], context: PlanContext, body: str, tile_km: float
+    tokens: Sequence[Token], context: PlanContext, body: str, distances: Distances
 ) -> tuple[Reading, Query]:
-    distances = Distances(max(NEAR_KM, NEAR_TILES * tile_km), TOUCHING_TILES * tile_km, _most_km(body))
     earlier = context.item(context.result)
     reading = read(list(tokens), distances, body, earlier, context.catalogue)
     return reading, in_context(reading, context)

@@ -7,12 +7,32 @@ from agent.grammar.state import Reading
 
 
 class KnownLayer(Frozen):
-    """A layer that exists in the conversation; ``kind`` is that of `tools.layers`, empty if not known."""
+    """A layer that exists in the conversation.
+
+    Attributes
+    ----------
+    kind
+        That of `tools.layers`, empty if not known.
+    tool, parents, said, threshold
+        Which tool made it from which layers, what the tool said, and from which probability on it keeps hits.
+    """
 
     id: str
     title: str
     kind: str = ""
     count: int | None = None
+    tool: str = ""
+    parents: tuple[str, ...] = ()
+    said: str = ""
+    threshold: float | None = None
+
+
+class Turn(Frozen):
+    """A question that was answered, with the layer that answered it and that before limits of place."""
+
+    query: Query
+    result: str = ""
+    base: str = ""
 
 
 class PlanContext(Frozen):
@@ -28,12 +48,26 @@ class PlanContext(Frozen):
         That layer before limits of place were put on it: "and south of the equator?" starts there again.
     query
         What the last question asked.
+    turns
+        The questions that were answered, the last one included, oldest first.
     """
 
     layers: tuple[KnownLayer, ...] = ()
     result: str = ""
     base: str = ""
     query: Query | None = None
+    turns: tuple[Turn, ...] = ()
+
+    def at(self, place: int) -> PlanContext:
+        """The context as it was after an earlier turn, with all layers that there are now."""
+        turn = self.turns[place]
+        return self.model_copy(update={"result": turn.result, "base": turn.base, "query": turn.query})
+
+    @property
+    def last_two(self) -> tuple[str, str] | None:
+        """The layers that answered the last two questions; None if there are no two."""
+        results = list(dict.fromkeys(turn.result for turn in self.turns if turn.result))
+        return (results[-2], results[-1]) if len(results) > 1 and results[-1] == self.result else None
 
     def item(self, layer_id: str) -> Item | None:
         """The layer as something to ask about."""

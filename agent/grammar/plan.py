@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.grammar.bounds import limited
 from agent.grammar.context import PlanContext
+from agent.grammar.explaining import explained
 from agent.grammar.notes import notes_on
 from agent.grammar.query import Declined, Item, Operand, Query, Region, Relation
 from agent.grammar.steps import (
@@ -80,7 +81,14 @@ def build_plan(
         results=tuple(results),
         notes=tuple(dict.fromkeys(notes)),
         unparsed=tuple(dict.fromkeys(unparsed)),
+        told=_told(query, context),
     )
+
+
+def _told(query: Query, context: PlanContext) -> tuple[str, ...]:
+    """How the layers came to be that are asked about."""
+    layers = [item.text for item in query.items if item.kind == "layer"] if "about" in query.intents else []
+    return tuple(dict.fromkeys(sentence for layer in layers for sentence in explained(layer, context)))
 
 
 class _Builder:

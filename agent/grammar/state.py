@@ -56,6 +56,8 @@ class Reading:
         ``north`` or ``south`` of a limit named before.
     tested
         Things are set against each other by nearness, so that a word of cause is no bar.
+    follows
+        Every word of it was read as a change of the question before.
     """
 
     query: Query = field(default_factory=Query)
@@ -70,6 +72,7 @@ class Reading:
     like_this: bool = False
     side_of_it: str = ""
     tested: bool = False
+    follows: bool = False
 
 
 class State:

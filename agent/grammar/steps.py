@@ -275,6 +275,8 @@ class Plan(Frozen):
         Readings and limits that the answer must state.
     unparsed
         Words that were not understood.
+    told
+        Sentences that the conversation so far answers, such as how a layer was made.
     """
 
     question: str
@@ -283,3 +285,4 @@ class Plan(Frozen):
     results: tuple[LayerArg, ...] = ()
     notes: tuple[str, ...] = ()
     unparsed: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()

@@ -85,7 +85,7 @@ def tokenise(text: str, lexicon: Lexicon, tile_km: float, *, signs: bool = False
     signs
         Read the words of `agent.grammar.association.SIGNS` and processes too.
     """
-    text, tokens = _corrected(text, lexicon)
+    text, tokens = corrected(text, lexicon)
     position = 0
     while position < len(text):
         if text[position] in " \t":
@@ -102,8 +102,18 @@ def tokenise(text: str, lexicon: Lexicon, tile_km: float, *, signs: bool = False
     return tokens
 
 
-def _corrected(text: str, lexicon: Lexicon) -> tuple[str, list[Token]]:
-    # Misspelled landforms put right, each with a remark; only so many, as every look-up costs time.
+def slot_at(text: str, position: int, before: list[Token], lexicon: Lexicon) -> tuple[Token, int] | None:
+    """A thing, a place or a limit at a position, and how many characters it takes; no other words."""
+    readers = (_read_name, _read_full_place, _read_landform, _read_region, _read_place, _read_free_phrase)
+    for reader in readers:
+        found = reader(text, position, before, lexicon)
+        if found and found[0].kind in ("item", "place", "region"):
+            return found
+    return None
+
+
+def corrected(text: str, lexicon: Lexicon) -> tuple[str, list[Token]]:
+    """Misspelled landforms put right, each with a remark; only so many, as every look-up costs time."""
     notes: list[Token] = []
     looked_up = 0
 

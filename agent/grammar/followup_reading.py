@@ -1,0 +1,242 @@
+"""A follow-up question -> the edits that it asks for, or nothing if it must be read as a question of its own.
+
+Every word must belong to what was recognised; a row with one word that no table knows is left to the reader
+of whole questions, which says what it did not understand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.grammar import followup_phrases as say
+from agent.grammar import followup_words as of
+from agent.grammar.drafts import opposite
+from agent.grammar.edits import AddRelation, Ask, DropLimits, DropThing, Edit, Negate, Replace, SetLimit, Swap
+from agent.grammar.followup import opposite_relation
+from agent.grammar.followup_numbers import MARK, Numbers
+from agent.grammar.lexicon import Lexicon
+from agent.grammar.limits import kind_of, probability
+from agent.grammar.query import Details, Item, Region, Relation
+
+SURE_PROBABILITY = 0.9  # what "the sure ones" means; the answer states it
+_ARTICLES = ("the", "a", "an")
+# The two sides of a row that may stand between sentences, or between changes.
+_PARTS = re.compile(r"\||\b(?:and|but)\b(?! (?:the )?(?:rest|others?)\b)")
+_QUESTION = re.compile(r"(?:and )?(?:are|is|how|am|why|do)\b")
+
+
+@dataclass(kw_only=True)
+class Clauses(Numbers):
+    """Reads the clauses of a follow-up.
+
+    Attributes
+    ----------
+    lexicon
+        Of the glossary, for what is of one kind.
+    relations_in
+        Reads a clause as a whole question: its relations, nothing if there is anything else in it.
+    """
+
+    lexicon: Lexicon
+    relations_in: Callable[[str], tuple[Relation, ...]]
+
+    def edits(self, row: str) -> list[Edit]:
+        """The edits of a row: as one clause, or else clause by clause; none if any part is no edit."""
+        if whole := self.clause(row.replace("|", " ")):
+            return whole
+        found: list[Edit] = []
+        parts = _PARTS.split(row)
+        for part in parts if len(parts) > 1 else ():
+            if not set(part.split()) - of.FRAME:
+                continue
+            edits = self.clause(part)
+            if not edits:
+                return []
+            found += [edit for edit in edits if edit not in found]
+        return found
+
+    def clause(self, row: str) -> list[Edit]:
+        """The edits of one clause: of the first reader that recognises all of it."""
+        row = " ".join(word for word in row.split() if word not in _ARTICLES)
+        readers = (self.swapped, self.tested, self.raised, self.negated, self.surest, self.dropped)
+        for reader in (*readers, self.removed, self.replaced, self.scaled, self.slots):
+            if found := reader(row):
+                return found
+        return []
+
+    def swapped(self, row: str) -> list[Edit]:
+        """“Swap them”, “the other way round”."""
+        row = re.sub(r"^(?:(?:and|now|but|what about|do|or|what|is) )*", "", self.without_known(row))
+        row = re.sub(r" (?:then|now|again|instead|too)$", "", row)
+        return [Swap()] if say.SWAP.fullmatch(row) else []
+
+    def tested(self, row: str) -> list[Edit]:
+        """“Is that more than chance?”"""
+        row = self.without_known(row)
+        named = set(row.split()) & of.CHANCE and self.only(row, of.CHANCE | of.OF_CHANCE)
+        asked = named or say.ANYWHERE_ALIKE.fullmatch(row)
+        return [Ask(("association",), Details())] if asked and self.before.relations else []
+
+    def raised(self, row: str) -> list[Edit]:
+        """“How high up are they?”: the ground's elevation, not their own height."""
+        row = self.without_known(row)
+        datum = [m for m in MARK.findall(row) if m[0] == "R" and self.limit(m).min_elevation_m == 0]
+        asked = say.HOW_HIGH.fullmatch(row.replace(f" {datum[0]}", "") if datum else row)
+        return [Ask(("sample",), Details(by=("elevation",)))] if asked else []
+
+    def negated(self, row: str) -> list[Edit]:
+        """“The rest”, “which of them are not?”"""
+        bare = self.without_known(row)
+        rest = say.REST.search(bare)
+        others = rest and not set(say.REST.sub("", bare, count=1).split()) - of.OF_REST
+        if others or (say.NOT_THOSE.fullmatch(bare) and set(bare.split()) - {"not", "no", "and", "but"}):
+            return [Negate(self.touching_km)]
+        # "And without graben?" after "near graben"
+        asked, last = say.WITHOUT.fullmatch(row), self.before.relations[-1:]
+        objects = self.marks_of(tuple(o.item for r in last for o in r.objects if r.kind != "without"))
+        return [Negate(self.touching_km)] if asked and asked["thing"] in objects else []
+
+    def surest(self, row: str) -> list[Edit]:
+        """“Only the ones you are sure of”, “leave out the doubtful ones”."""
+        row = self.without_known(row)
+        said = [word for word in row.split() if word in of.SURE | of.UNSURE]
+        known = said and self.only(row, of.SURE | of.UNSURE | of.OF_SURE)
+        if not known or _QUESTION.match(row):  # "are you sure?"
+            return []
+        if set(said) & of.UNSURE and not re.search(rf"\b{say.REMOVE}\b", row):
+            return []
+        self.notes.append(f"“{' '.join(said)}” was taken as a high probability; a number can be given too")
+        return [SetLimit(probability(SURE_PROBABILITY))]
+
+    # Conditions left out, and things left out
+
+    def dropped(self, row: str) -> list[Edit]:
+        """“Never mind the latitude”, “anywhere on the planet”."""
+        rest = say.ANYWHERE.sub("", row, count=1)
+        if rest != row and self.only(rest, of.OF_LIMITS):
+            return [DropLimits(("where",))]
+        verb = say.DROP.search(row)
+        if not verb:
+            return []
+        rest = row[: verb.start()] + row[verb.end() :]
+        kinds = [kind for kind, pattern in say.NAMES_OF_LIMITS if pattern.search(rest)]
+        for _, pattern in say.NAMES_OF_LIMITS:
+            rest = pattern.sub("", rest)
+        marks = MARK.findall(rest)
+        things = any(mark[0] == "T" for mark in marks)
+        if not (kinds or marks) or not self.only(MARK.sub("", rest), of.OF_LIMITS):
+            return []
+        if things and not say.DROP_THINGS.match(verb[0]):
+            return []
+        return self.dropped_marks(marks, [kind for kind in kinds if kind != "all" or len(kinds) == 1])
+
+    def dropped_marks(self, marks: list[str], kinds: list[str]) -> list[Edit]:
+        """What is dropped: kinds of limits, things, or limits as they were said."""
+        things = [self.thing(mark) for mark in marks if mark[0] == "T"]
+        limits = [self.limit(mark) for mark in marks if mark[0] in "RP"]
+        kinds = [*kinds, *map(kind_of, limits), *("distance" for mark in marks if mark[0] == "N")]
+        known = set(things) <= {*self.before.items, *self.before.objects}
+        if not known or not all(self.has(limit) for limit in limits) or any(m[0] == "L" for m in marks):
+            return []
+        edits: list[Edit] = [DropThing(item) for item in things]
+        if edits and set(kinds) <= {"all", "distance"}:
+            return edits
+        return [*edits, DropLimits(tuple(dict.fromkeys(kinds)))]
+
+    def has(self, region: Region) -> bool:
+        """Whether the question before has a limit of the same kind."""
+        return any(kind_of(one) == kind_of(region) for one in self.before.regions)
+
+    def removed(self, row: str) -> list[Edit]:
+        """“Drop everything under 0.9”, “take away those that have a lava flow within 60 km”."""
+        match = re.match(rf"(?:(?:and|now|but|then|so|also|just|i|we) )*{say.REMOVE}\b ?(.*)", row)
+        if not match:
+            return []
+        rest = re.sub(r" (?:out|away|off)$", "", match[1])
+        if low := say.BELOW.fullmatch(rest):
+            return self.surer(self.number(low["n"]))
+        if limit := re.fullmatch(rf"(?:{say.THOSE} )+(R\d)", rest):
+            region = self.limit(limit[1])
+            return [SetLimit(opposite(region, region.words), adds=True)]
+        if re.match(rf"{say.THOSE} ", rest) and "T" in rest:
+            relations = self.relations_in(self.made.text(rest))
+            if len(relations) == 1:
+                return [AddRelation(opposite_relation(relations[0], self.touching_km))]
+        return []
+
+    # Things, places and limits in the places of others
+
+    def replaced(self, row: str) -> list[Edit]:
+        """“With wrinkle ridges instead of graben”."""
+        known = self.before.items + self.before.objects
+        for pattern in say.REPLACED:
+            match = pattern.search(row)
+            if not match or not self.only(row[: match.start()] + row[match.end() :], set()):
+                continue
+            new, old = self.thing(match["new"]), self.thing(match["old"]) if match["old"] else None
+            if old and old not in known and new in known:
+                new, old = old, new
+            if old and old in known and new not in known:
+                return [Replace((new,), old)]
+            if not old and new not in known:
+                return [Replace((new,), role=self.role("", new))]
+        return []
+
+    def slots(self, row: str) -> list[Edit]:
+        """A row of things, places, limits and numbers in the places of those before."""
+        if related := self.related(row) or self.close_to(row):
+            return related
+        marks = MARK.findall(row)
+        kinds = {mark[0] for mark in marks}
+        if not marks or "L" in kinds or not self.only(MARK.sub("", row), of.OF_NUMBERS):
+            return []
+        again = bool(say.AS_BEFORE.search(row))
+        if kinds <= {"R", "P"} and not (again or say.CHANGES.search(row)):
+            return []  # conditions on what was found
+        things = [self.thing(mark) for mark in marks if mark[0] == "T"]
+        new = tuple(item for item in things if item not in self.before.items + self.before.objects)
+        known = [item for item in things if item not in new]
+        edits = self.instead(row, new, again=again) if new else []
+        if (new and (known or not edits)) or (known and "N" not in kinds):
+            return []
+        adds = bool(say.ADDS.search(row)) and not new
+        edits += [SetLimit(self.limit(mark), adds) for mark in marks if mark[0] in "RP"]
+        if "N" in kinds:
+            numbers = self.numbers(row, marks, known)
+            return [*edits, *numbers] if numbers else []
+        return edits
+
+    def instead(self, row: str, new: tuple[Item, ...], *, again: bool) -> list[Edit]:
+        """New things, in the role that the word before them gives."""
+        found = re.search(rf"\b({say.BEFORE_OBJECT}|for|with) T\d", row)
+        preposition = found[1] if found else ""
+        listed = len(new) == 1 or re.search(r"T\d (?:and|or) T\d", row)
+        opens = say.OPENERS.search(row) and (again or not say.AFRESH.search(row))
+        whole = re.search(r"\bN\d (?:away )?(?:of|from|to|around|than) T\d", row)  # says one thing more
+        if not listed or whole or not (opens or preposition):
+            return []
+        return [Replace(new, role=self.role(preposition, new[0], same=again))]
+
+    def role(self, preposition: str, item: Item, *, same: bool = False) -> Literal["subject", "object"]:
+        """Whether a thing stands for the subject or for the object of the question before."""
+        relations, against = self.before.relations, self.before.details.against
+        if not (relations or against):
+            return "subject"
+        if preposition not in ("", "for", "with"):
+            return "object"
+        other = relations[-1].objects[0].item if relations else against[0].item
+        mine, subjects, others = (self.agents(one) for one in (item, self.before.items[0], other))
+        if same and mine & others and not mine & subjects:
+            said = f"{item.plural.capitalize()} were put in the place of {other.plural}"
+            self.notes.append(f"{said}, as landforms of one kind; name both to be sure")
+            return "object"
+        return "subject"
+
+    def agents(self, item: Item) -> set[str]:
+        """What the glossary says a landform was made by."""
+        term = self.lexicon.by_key.get(item.key)
+        text = f"{term.description} {term.process}".lower() if term else ""
+        return {pattern for pattern in say.AGENTS if re.search(pattern, text)}

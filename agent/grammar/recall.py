@@ -1,0 +1,112 @@
+"""What a follow-up reaches back to: an answer before the last, the last two, a thing by half of its name."""
+
+from __future__ import annotations
+
+import re
+
+from agent.grammar import followup_phrases as say
+from agent.grammar.context import PlanContext
+from agent.grammar.lexicon import Lexicon, stem
+from agent.grammar.query import Item
+
+_NAMED = re.compile(r"\b(those|these|that|this|the) ([a-z]{4,})\b", re.IGNORECASE)
+_LEADING = re.compile(r"^(?:(?:and|now|then|so|ok|okay|but|please|lets)\b[ ,]*)*", re.IGNORECASE)
+_AGAIN = re.compile(
+    r"\b(?:the|those|these) (?P<name>[^,.:;?!]{3,40}?) (?:again|once more)\b[ ,:]*", re.IGNORECASE
+)
+
+
+def named_in_full(text: str, lexicon: Lexicon, context: PlanContext) -> str:
+    """“Those ridges” with the whole name of the ridges that were asked for."""
+    known = [item for turn in context.turns for item in (*turn.query.items, *turn.query.objects)]
+    heads = {stem(item.plural.split()[-1]): item for item in known if " " in item.plural and item.key}
+    plain = {stem(item.plural) for item in known}
+
+    def full(match: re.Match[str]) -> str:
+        item = heads.get(stem(match[2]))
+        words = re.findall(r"[^\W\d_]+", text[match.start(2) : match.start(2) + 60])
+        named = lexicon.landform(words)
+        if named and named[1] in known:  # "those gullies": the name says it all
+            return f"the {match[2]}"
+        if not item or stem(match[2]) in plain or _full_before(text, match, lexicon):
+            return match[0]
+        own = lexicon.landform([match[2]])
+        return match[0] if own and match[1].lower() == "the" else f"the {item.plural}"
+
+    return _NAMED.sub(full, text)
+
+
+def _full_before(text: str, match: re.Match[str], lexicon: Lexicon) -> bool:
+    # "the valley networks" names more than a valley.
+    words = re.findall(r"[^\W\d_]+", text[match.start(2) : match.start(2) + 60])
+    found = lexicon.landform(words)
+    return bool(found and found[0] > 1)
+
+
+def gone_back(text: str, lexicon: Lexicon, context: PlanContext) -> tuple[str, PlanContext] | None:
+    """What is left of a question that goes back to an earlier answer, and the context of that; else None."""
+    if len(context.turns) < 2:
+        return None
+    for pattern, place in ((say.FIRST, 0), (say.EARLIER, -2)):
+        match = pattern.search(text.lower())
+        if match:
+            return _those(text, match), context.at(place)
+    start = _LEADING.match(text)
+    begin = start.end() if start else 0
+    back = re.compile(say.BACK.pattern, re.IGNORECASE).match(text, begin)
+    if back and not re.match(
+        r"(?:go|going|come|get|switch|about|regarding)\b(?!.*\bback\b)", back[0], re.IGNORECASE
+    ):
+        words = re.findall(r"[^\W\d_]+", text[back.end() : back.end() + 60])
+        found = lexicon.landform(words)
+        place = _turn_of(found[1], context) if found else None
+        if found and place is not None:
+            name = re.compile(r"\W+".join(words[: found[0]])).match(text, back.end())
+            assert name
+            return _rest(text[name.end() :]), context.at(place)
+    return None
+
+
+def _rest(text: str) -> str:
+    rest = re.sub(r"^[\s,:;.?!]+(?:and\b)?\s*", "", text)
+    rest = re.sub(r"^(?:again|once more|please)\b[\s,:;.?!]*", "", rest, flags=re.IGNORECASE)
+    return rest if re.search(r"\w", rest) else ""
+
+
+def _those(text: str, match: re.Match[str]) -> str:
+    before, after = text[: match.start()], text[match.end() :]
+    if not re.search(
+        r"\w",
+        re.sub(
+            r"(?i)\b(?:and|what about|how about|back to|show|again|now|please|go|lets)\b", "", before + after
+        ),
+    ):
+        return ""
+    return f"{before}of those{after}".strip()
+
+
+def _turn_of(item: Item, context: PlanContext) -> int | None:
+    """The last turn whose subject a thing was; None if it was never asked for, or just now."""
+    for place in range(len(context.turns) - 1, -1, -1):
+        if item in context.turns[place].query.items:
+            return place
+    return None
+
+
+def the_two(text: str, context: PlanContext) -> str:
+    """“Which of the two”, “compare their elevations” with the layers of the last two questions."""
+    pair = context.last_two
+    if not pair:
+        return text
+    if match := say.THE_TWO.search(text):
+        rest = " ".join((text[: match.start()] + text[match.end() :]).split())
+        return f"{re.sub(r'[?.! ]+$', '', rest)}, {pair[0]} or {pair[1]}?"
+    compared = re.compile(r"\bcompare (?:(?:them|both|these|those|their|the) ?)+", re.IGNORECASE).search(text)
+    if compared and not re.search(r"\bL\d", text):
+        rest = re.sub(r"[?.! ]+$", "", text[compared.end() :]).strip(" ,")
+        rest = re.sub(r",? ?\bplease$", "", rest, flags=re.IGNORECASE)
+        if not rest or re.fullmatch(r"(?:in |by |of )?(?:the |their )?[a-z ]{3,30}", rest, re.IGNORECASE):
+            by = re.sub(r"^(?:in|by|of) (?:the |their )?", "", rest, flags=re.IGNORECASE)
+            by = re.sub(r" (?:with|to|of) (?:each other|one another)$", "", by)
+            return f"compare {by} of {pair[0]} and {pair[1]}" if by else f"compare {pair[0]} and {pair[1]}"
+    return text
