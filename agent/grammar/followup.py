@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.grammar.drafts import opposite
 from agent.grammar.edits import (
     AddRelation,
     Ask,
@@ -23,7 +22,7 @@ from agent.grammar.edits import (
     SetLimit,
     Swap,
 )
-from agent.grammar.limits import kind_of, on_place, probability, relimited
+from agent.grammar.limits import kind_of, on_place, opposite_limit, probability, relimited
 from agent.grammar.query import Declined, Group, Item, Operand, Query, Relation, listed, short_number
 
 # Asked for once; a changed question does not write a file again.
@@ -271,7 +270,7 @@ def _negate(edit: Negate, query: Query, notes: list[str]) -> Query:
         last = opposite_relation(query.relations[-1], edit.touching_km)
         update: dict[str, Any] = {"relations": (*query.relations[:-1], last)}
     elif query.regions:
-        turned = opposite(query.regions[-1], query.regions[-1].words)
+        turned = opposite_limit(query.regions[-1])
         update = {"regions": (*query.regions[:-1], turned)}
     else:
         raise Declined(

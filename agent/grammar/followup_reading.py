@@ -13,12 +13,11 @@ from typing import Literal
 
 from agent.grammar import followup_phrases as say
 from agent.grammar import followup_words as of
-from agent.grammar.drafts import opposite
 from agent.grammar.edits import AddRelation, Ask, DropLimits, DropThing, Edit, Negate, Replace, SetLimit, Swap
 from agent.grammar.followup import opposite_relation
 from agent.grammar.followup_numbers import MARK, Numbers
 from agent.grammar.lexicon import Lexicon
-from agent.grammar.limits import kind_of, probability
+from agent.grammar.limits import kind_of, opposite_limit, probability
 from agent.grammar.query import Details, Item, Region, Relation
 
 SURE_PROBABILITY = 0.9  # what "the sure ones" means; the answer states it
@@ -160,7 +159,7 @@ class Clauses(Numbers):
             return self.surer(self.number(low["n"]))
         if limit := re.fullmatch(rf"(?:{say.THOSE} )+(R\d)", rest):
             region = self.limit(limit[1])
-            return [SetLimit(opposite(region, region.words), adds=True)]
+            return [SetLimit(opposite_limit(region), adds=True)]
         if re.match(rf"{say.THOSE} ", rest) and "T" in rest:
             relations = self.relations_in(self.made.text(rest))
             if len(relations) == 1:

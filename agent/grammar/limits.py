@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from agent.grammar.angles import degrees
+from agent.grammar.bounds import opposite
 from agent.grammar.query import Declined, Region, short_number
-from agent.grammar.regions import degrees
 
 
 def kind_of(region: Region) -> str:
     """What a limit is on: latitude, longitude, elevation, probability, place, or another value."""
-    if region.place:
+    if region.place or region.centre:
         return "place"
     if region.min_lat_deg is not None or region.max_lat_deg is not None:
         return "latitude"
@@ -25,6 +26,20 @@ def on_place(name: str, within_km: float | None = None) -> Region:
         return Region(place=name, words=f"in {name}")
     words = f"within {short_number(within_km)} km of {name}"
     return Region(place=name, within_km=within_km, words=words)
+
+
+def opposite_limit(region: Region) -> Region:
+    """What lies on the other side of a limit, or outside a place.
+
+    Raises
+    ------
+    Declined
+        If one limit cannot say it.
+    """
+    if (region.place or region.centre) and not region.beyond:
+        words = f"outside {region.place}" if not region.outside and region.place else f"not {region.words}"
+        return region.model_copy(update={"outside": not region.outside, "words": words})
+    return opposite(region, region.words)
 
 
 def probability(value: float) -> Region:
