@@ -85,7 +85,9 @@ def parse(
     example = _example(glossary)
     text = normalise(question)
     try:
-        distances = Distances(max(NEAR_KM, NEAR_TILES * tile_km), TOUCHING_TILES * tile_km, _most_km(body))
+        distances = Distances(
+            max(NEAR_KM, NEAR_TILES * tile_km), TOUCHING_TILES * tile_km, _most_km(body.lower())
+        )
         situation = situated(text, words, context, distances, body.lower(), tile_km)
         text, context = situation.text, situation.context
         if told := situation.reading:

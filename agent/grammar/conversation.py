@@ -97,7 +97,7 @@ def _changed(
     if counted and "count" not in query.intents:
         query = query.model_copy(update={"intents": (*query.intents, "count")})
     query = _from_there(query, before, context)
-    return Reading(follows=True, query=query, notes=[*clauses.notes, *notes])
+    return Reading(query=query, notes=[*clauses.notes, *notes])
 
 
 def _from_there(query: Query, before: Query, context: PlanContext) -> Query:
@@ -136,7 +136,7 @@ def _explanation(text: str, context: PlanContext) -> Reading | None:
         raise Declined(
             "no_context", f"there is no layer {name}", ", ".join(layer.id for layer in context.layers)
         )
-    return Reading(follows=True, query=_of_layers(context, name).model_copy(update={"intents": ("about",)}))
+    return Reading(query=_of_layers(context, name).model_copy(update={"intents": ("about",)}))
 
 
 def _both(text: str, context: PlanContext) -> Reading | None:
@@ -148,14 +148,14 @@ def _both(text: str, context: PlanContext) -> Reading | None:
         raise Declined(
             "no_context", "there are no two results that could be put together", "two questions first"
         )
-    return Reading(follows=True, query=_of_layers(context, *context.last_two))
+    return Reading(query=_of_layers(context, *context.last_two))
 
 
 def _shown(context: PlanContext) -> Reading:
     """An earlier answer once more."""
     if not context.result:
         raise Declined("no_context", "that question had no result", "another one")
-    return Reading(follows=True, query=_of_layers(context, context.result))
+    return Reading(query=_of_layers(context, context.result))
 
 
 def _of_layers(context: PlanContext, *names: str) -> Query:

@@ -56,8 +56,6 @@ class Reading:
         ``north`` or ``south`` of a limit named before.
     tested
         Things are set against each other by nearness, so that a word of cause is no bar.
-    follows
-        Every word of it was read as a change of the question before.
     """
 
     query: Query = field(default_factory=Query)
@@ -72,7 +70,6 @@ class Reading:
     like_this: bool = False
     side_of_it: str = ""
     tested: bool = False
-    follows: bool = False
 
 
 class State:
