@@ -58,7 +58,10 @@ _AWAY = (
     r"(?: (?:of )?latitude)?(?: (?:away|distant|apart))?"
     r"(?: (?:of|from|to|around|about|on (?:both|either) sides? of|either side of))"
 )
-_TO_LINE = rf"{_AWAY} (?:the )?(?:(?P<equator>equator)|(?:(?P<side>north|south) )?(?P<pole>poles?))"
+_TO_LINE = (
+    rf"{_AWAY} (?:the |either |any |one |both |a )?(?:(?P<equator>equator)|(?:(?P<side>north|"
+    rf"south) )?(?P<pole>poles?))"
+)
 _INSIDE = (
     r"(?:not |no )(?:more|farther|further|greater) than|within|inside|less than|fewer than|closer than|"
     r"nearer than|"
@@ -285,7 +288,20 @@ def _magnitude(edge: _Edge, *, poleward: bool) -> Built:
 
 def _absolute(match: re.Match[str]) -> Built:
     value = latitude(abs(float(match["a"])))
-    return (away_from_equator(value) if match["way"].startswith(">") else around_equator(value)), ""
+    more = (
+        match["way"].startswith(">") or re.fullmatch(_MORE, match["way"].strip(), re.IGNORECASE) is not None
+    )
+    return (away_from_equator(value) if more else around_equator(value)), ""
+
+
+def _chained(match: re.Match[str]) -> Built:
+    """``-15 < lat < 15``."""
+    one, two = (_Edge(float(match[name]), "", "", True) for name in ("a", "b"))
+    if match["axis"].lower().startswith("lo"):
+        return _longitudes(one, two, "")
+    low, high = sorted((latitude(one.value), latitude(two.value)))
+    words = f"between latitudes {degrees(low)} and {degrees(high)}"
+    return Region(min_lat_deg=low, max_lat_deg=high, words=words), ""
 
 
 def _than(match: re.Match[str]) -> Built:
@@ -390,7 +406,32 @@ ANGLES: tuple[Rule, ...] = (
     ),
     ("region", (rf"{_SIDE} {_ONE}",), _side),
     ("region", (rf"(?P<way>{_POLEWARD}|{_EQUATORWARD}) ?{_ONE}",), _poleward),
-    ("region", (rf"\|\s*lat(?:itude)?\s*\|\s*(?P<way>>=?|<=?)\s*(?P<a>{NUMBER})(?: degrees)?",), _absolute),
+    (
+        "region",
+        (
+            r"(?:(?:where|with|at|whose) )?(?:an? |the )?\|\s*lat(?:itude)?\s*\|\s*(?:is |of |that is )?",
+            rf"(?P<way>>=?|<=?|{_MORE}|{_LESS}) ?(?P<a>{NUMBER})(?: degrees)?",
+        ),
+        _absolute,
+    ),
+    (
+        "region",
+        (
+            rf"(?P<a>{NUMBER}) ?<=? ?(?P<axis>lat(?:itude)?|"
+            rf"lon(?:gitude)?) ?<=? ?(?P<b>{NUMBER})(?: degrees)?",
+        ),
+        _chained,
+    ),
+    (
+        "region",
+        (
+            r"(?:on |to )?(?:both|either|each) sides? of the (?P<equator>equator),? ",
+            rf"(?P<inside>up to|within|out to|to|less than|"
+            rf"at most) (?P<outside>)(?P<side>)(?P<a>{NUMBER}) degrees",
+            r"(?: (?:away|from it|of (?:latitude|it)))?",
+        ),
+        _from_line,
+    ),
     (
         "region",
         (

@@ -41,7 +41,7 @@ _RANGE = (
 )
 _VALUES = r"albedo|thermal inertias?|relief"
 _UNITS = r"(?: (?:tiu|m|degrees)\b)?"
-_COLUMN = r"(?P<column>[A-Za-z]\w*_\w*|(?:(?<=where )|(?<=with ))[A-Za-z]\w*)"
+_COLUMN = r"(?P<column>[A-Za-z]\w*_\w*|(?:(?<=where )|(?<=with ))(?!lat|lon|elev|alt|slope)[A-Za-z]\w*)"
 _SLOPES = r"(?: (?:slopes?|walls?|sides?|flanks?|ground|terrain))?"
 
 _ASPECTS = {"north": (315, 45), "east": (45, 135), "south": (135, 225), "west": (225, 315)}

@@ -75,7 +75,17 @@ def _elevation(match: re.Match[str]) -> Built:
 
 
 def _from_zero(match: re.Match[str]) -> Built:
-    return (_bounds(0.0, None) if match["way"].lower() in ("above", "over") else _bounds(None, 0.0)), ""
+    return (
+        _bounds(0.0, None)
+        if match["way"].lower() in ("above", "over", "higher than", "positive")
+        else _bounds(None, 0.0)
+    ), ""
+
+
+def _bare(match: re.Match[str]) -> Built:
+    value, above = float(match["a"]), match["way"].lower() in ("above", "over", "higher than", ">", ">=")
+    note = f"“{match[0].strip()}” was read as an elevation in metres"
+    return (_bounds(value, None) if above else _bounds(None, value)), note
 
 
 def _onward(match: re.Match[str]) -> Built:
@@ -150,7 +160,24 @@ HEIGHTS: tuple[Rule, ...] = (
         ),
         _elevation,
     ),
-    ("region", (rf"(?:at or )?(?P<way>above|over|below|under|beneath) {_ZERO}",), _from_zero),
+    (
+        "region",
+        (rf"(?:at or )?(?P<way>above|over|higher than|below|under|beneath|lower than) {_ZERO}",),
+        _from_zero,
+    ),
+    (
+        "region",
+        (rf"(?:at |with |on |of |from )?(?P<way>positive|negative) (?:{_NAME}|ground levels?)",),
+        _from_zero,
+    ),
+    (
+        "region",
+        (
+            r"(?P<way>above|below|over|under|lower than|higher than|[<>]=?) ?(?P<a>-\d{3,5})",
+            r"(?! ?[a-z])(?P<u>)(?P<sign>)",
+        ),
+        _bare,
+    ),
     (
         "region",
         (

@@ -78,7 +78,9 @@ _REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
         (r"(?<![\d.,])(\d+),(\d{1,2})(?![\d,])(?=\s*(?:km|kilo|mi|m\b|deg|°|%|percent|$))", r"\1.\2"),
         (r"(?<![\d.,])0,(\d+)(?![\d,])", r"0.\1"),
         (r"\b(lat|long?)(?:itude|gitude)?\.? ?[=:] ?(?=[-+]?\d)|\b(lat|long?)\. ?(?=[-+]?\d)", r"\1\2 "),
-        (r"(\d) ?(?:st|nd|rd|th) (?=parallel|meridian)", r"\1 degrees "),
+        (r"(\d) ?(?:st|nd|rd|th)\b(?=[^.?!]{0,30}\b(?:parallel|meridian))", r"\1 degrees"),
+        (r"\b(parallel|degrees) (north|south)\b(?= parallel)|\bparallels? (north|south)\b", r"\2\3 parallel"),
+        (r"\babs(?:olute)?(?: value of)? ?\(? ?(?:the )?lat(?:itude)?s?\)?", "|lat|"),
         (r"(\d)\s*(?:\.\.+|…)\s*(?=[-+]?\d)", r"\1 to "),
         (r"(\d)\s*(?:°|º)\s*", r"\1 degrees "),
         (r"(\d)\s*-?(?:degrees?|degs?)\b\.?", r"\1 degrees"),
@@ -107,7 +109,19 @@ _REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
 )
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _DASHES = str.maketrans(
-    {"−": "-", "‐": "-", "‑": "-", "‒": "-", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'}
+    {
+        "≥": ">=",
+        "≤": "<=",
+        "−": "-",
+        "‐": "-",
+        "‑": "-",
+        "‒": "-",
+        "“": '"',
+        "”": '"',
+        "„": '"',
+        "«": '"',
+        "»": '"',
+    }
 )
 _SINGLE_QUOTED = re.compile(r"(?<!\w)['‘]([^'’\n]{2,100})['’](?!\w)")
 WORD = re.compile(r"[^\W\d_]+")
@@ -130,7 +144,8 @@ def number_words(text: str) -> str:
 
     def digits(match: re.Match[str]) -> str:
         words = match[0].lower()
-        if words == "one" and not re.match(rf"[ -]{_UNIT_WORD}", text[match.end() :], re.IGNORECASE):
+        follows = rf"[ -](?:(?:to|and|or) (?:\d+|{_SMALL})[ -])?{_UNIT_WORD}"
+        if words == "one" and not re.match(follows, text[match.end() :], re.IGNORECASE):
             return match[0]
         return str(_value(words))
 
@@ -244,6 +259,15 @@ class Lexicon:
             return None
         found = _closest(lower, tuple(w for w in self._spellings if w[0] == lower[0]))
         return found if found != lower else None
+
+    def correct_place(self, word: str) -> str | None:
+        """The word of a place's name that an unknown word was meant to be."""
+        lower = word.lower()
+        if not 5 <= len(lower) <= 24:
+            return None
+        alike = tuple(sorted(w for w in self._place_words if w[0] == lower[0] and len(w) >= 5))
+        found = _closest(lower, alike)
+        return (found.capitalize() if word[0].isupper() else found) if found and found != lower else None
 
     def _names(self) -> list[str]:
         return [name for term in self.by_key.values() for name in (term.term, term.plural, *term.synonyms)]

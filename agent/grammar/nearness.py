@@ -138,6 +138,8 @@ WITHOUT = (
     r"in (?:the )?absence of|absent(?= [a-z])|unaccompanied by|unassociated with|untouched by|not counting",
     r"leaving (?:out|aside)|ignoring|apart from being|miss(?:ing|es?)(?= (?:any|an?|the)\b)|ha(?:ve|"
     r"s) (?:no|zero)",
+    r"(?:anywhere|everywhere|any place|nowhere else|all)(?: else)?,? (?:but|except(?: for)?|save|other than)"
+    r"(?: (?:in|on|at|near|around|from))?",
     r"not a single|never (?:with|any)",
 )
 

@@ -220,7 +220,8 @@ FILLER = words(
     over under case happen happens happening appear appears appearing form forms formed forming total
     overall number numbers score scores slopes downhill face faces match matches matched agree agrees
     median average typical color colour usual usually else sit sits sitting stand stands standing
-    whereabouts coordinates coordinate position lat lon long here hereabouts appearance looks
+    whereabouts coordinates coordinate position lat lon long here hereabouts
+    box quadrant rectangle window appearance looks
     """
 )
 

@@ -53,6 +53,22 @@ class Placing(Relating):
     def _on_side(self, token: Token) -> None:
         self.side = token.value
 
+    def _on_part(self, token: Token) -> None:
+        self.part = token.value
+
+    def flush_part(self) -> None:
+        """Read "southern" as a hemisphere, as no place followed."""
+        if self.part in ("north", "south"):
+            north = self.part == "north"
+            words = f"in the {self.part}ern hemisphere"
+            self.limit(
+                Region(min_lat_deg=0.0 if north else None, max_lat_deg=None if north else 0.0, words=words)
+            )
+            self.note(f"“{self.part}ern” was read as the {self.part}ern hemisphere")
+        elif self.part:
+            self.reading.unparsed.append(f"{self.part}ern")
+        self.part = ""
+
     def _on_side_it(self, token: Token) -> None:
         limits = self.groups[-1].regions if self.groups and self.groups[-1].regions else self.regions
         edges = (
@@ -77,6 +93,15 @@ class Placing(Relating):
             if not self.groups and not self.reading.refers:
                 self.limit(Region(place=name, words=f"in {name}"))
             return
+        if self.part:
+            self.limit(Region(place=name, beyond=self.part, words=f"{self.part} of the middle of {name}"))
+            self.part = ""
+        if self.between:
+            raise Declined(
+                "unsupported",
+                f"what lies between {name} and another place cannot be asked in this version",
+                "inside a place, within a distance of it, or on one side of it",
+            )
         if self.side:
             self.pending = None
             side, self.side = self.side, ""

@@ -52,6 +52,8 @@ class _Reader(Placing):
             self.note(token.note)
         if token.kind not in ("word", "number"):
             self.close_unknown()
+        if self.part and token.kind not in ("place", "filler", "note", "part"):
+            self.flush_part()
         handler: Callable[[Token], None] | None = getattr(self, f"_on_{token.kind}", None)
         if handler:
             handler(token)
@@ -61,11 +63,13 @@ class _Reader(Placing):
             self.begun = True
         if token.kind != "note":
             self.previous = token.kind
+            self.between = token.kind == "filler" and token.text.lower() == "between"
 
     def finish(self) -> Reading:
         """The whole, with what only the end can tell."""
         self.close_unknown()
         self.close_relation()
+        self.flush_part()
         self.finish_measures()
         related = self.among_km or self.measuring or "association" in self.intents
         if self.groups and related and not self.relations:

@@ -84,6 +84,15 @@ def _probability(match: re.Match[str]) -> Built:
     return Region(min_probability=round(value, 6), words=f"with a probability of at least {value:g}"), ""
 
 
+def _probabilities(match: re.Match[str]) -> Built:
+    factor = 0.01 if match["percent"] or match["p"] else 1.0
+    low, high = sorted((float(match["a"]) * factor, float(match["b"]) * factor))
+    if not 0 <= low < high <= 1:
+        raise Declined("bad_value", f"“{match[0].strip()}” is no range of probabilities", "0 to 1")
+    words = f"with a probability between {low:g} and {high:g}"
+    return Region(where=f"probability between {low:g} and {high:g}", words=words), ""
+
+
 def _name_of_side(match: re.Match[str]) -> Built:
     return match["side"].lower(), ""
 
@@ -129,7 +138,25 @@ _ZONES: tuple[Rule, ...] = (
         _name_of_side,
     ),
     ("region", (rf"{_IN}{_SIDE} hemisphere",), _hemisphere),
-    ("all", (r"(?:in |on )?(?:both|either|the two) hemispheres",), lambda match: (None, "")),
+    (
+        "part",
+        (
+            r"(?:(?:in|on|at|of|within) )?(?:the )?(?P<side>north|south|east|west)(?:ern)?(?:most)? ",
+            r"(?:parts?|half|halves|sides?|ends?|portions?|sectors?|sections?|edge|margin|rim) of(?= [a-z])",
+            r"(?! (?:the (?:planet|globe|equator|hemisphere)|each|it\b|them))",
+        ),
+        _name_of_side,
+    ),
+    (
+        "part",
+        (r"(?:(?:in|on|at|of|within) )?(?P<side>north|south|east|west)ern(?-i:(?= [A-Z][a-z]))",),
+        _name_of_side,
+    ),
+    (
+        "all",
+        (r"(?:in |on )?(?:both|either|the two) (?:hemispheres|sides of the equator)",),
+        lambda match: (None, ""),
+    ),
     (
         "region",
         (
@@ -155,7 +182,8 @@ _ZONES: tuple[Rule, ...] = (
     (
         "region",
         (
-            r"(?:near|around|at|close to|along|about|in|on) (?:the )?(?:equator(?:ial)?|tropic(?:s|al))",
+            r"(?:near|around|at|close to|along|about|in|on|straddling|spanning|astride|"
+            r"across) (?:the )?(?:equator(?:ial)?|tropic(?:s|al))",
             rf"{_ZONE}(?! (?:and|to) [-+]?\d)|equatorial{_ZONE}|tropical{_ZONE}|in the tropics",
         ),
         _equatorial,
@@ -193,6 +221,15 @@ _PROBABILITIES: tuple[Rule, ...] = (
             rf"(?P<a>{NUMBER})(?P<percent> percent) (?P<word>{_SURE})(?P<after>)(?P<end>)",
         ),
         _probability,
+    ),
+    (
+        "region",
+        (
+            rf"(?:with |at |of )?(?:an? |the )?{_NOUN} (?:is |of )?(?:between |"
+            rf"from )?(?P<a>{NUMBER})(?P<p> percent)? ",
+            rf"(?:and|to) (?P<b>{NUMBER})(?P<percent> percent)?",
+        ),
+        _probabilities,
     ),
     (
         "region",

@@ -9,7 +9,7 @@ import re
 
 from agent.grammar.drafts import GroupDraft, OperandDraft, RelationDraft
 from agent.grammar.measures import Measures
-from agent.grammar.query import Declined, Item, short_number
+from agent.grammar.query import Declined, Item, Region, short_number
 from agent.grammar.state import EITHER
 from agent.grammar.testing import Trial
 from agent.grammar.tokens import Token
@@ -67,6 +67,8 @@ class Relating(Measures):
     def relate_subjects(self) -> None:
         """Make the second of two subjects an object: "A and B within 30 km of each other"."""
         first, *others = reversed(self.subjects) if self.fronted else self.subjects
+        if not others and self.among_words:
+            self.reading.unparsed.append(self.among_words)
         if others:
             distance = self.among_km or self.distances.near_km
             self.relations.append(RelationDraft("near", distance, not self.among_km, every=True))
@@ -241,10 +243,14 @@ class Relating(Measures):
                 relation.distance_km, relation.assumed, relation.touching = distance, False, False
                 relation.told = len(relation.objects)
         elif limits and (limits[-1].place or limits[-1].centre) and not limits[-1].within_km:
-            words = f"within {short_number(distance)} km of {limits[-1].place}"
-            limits[-1] = limits[-1].model_copy(update={"within_km": distance, "words": words})
+            last = limits[-1]
+            words = f"within {short_number(distance)} km of {last.place}"
+            if last.beyond:  # "south of Gale within 500 km"
+                limits.append(Region(place=last.place, within_km=distance, words=words))
+            else:
+                limits[-1] = last.model_copy(update={"within_km": distance, "words": words})
         else:
-            self.among_km = distance
+            self.among_km, self.among_words = distance, token.text
 
     def _on_beyond_km(self, token: Token) -> None:
         # "with a graben more than 60 km away"

@@ -101,14 +101,18 @@ class State:
         Nothing was read since the last full stop; something was read at all.
     joint
         The "and" or "or" read last.
-    among_km
-        Distance between the subjects themselves.
+    among_km, among_words
+        Distance between the subjects themselves, and how it was said.
     measuring
         "How far" was asked: a "from" to come means near.
     either_hemisphere
         Latitude bands count in both.
     side
         ``north`` or ``south`` of a place to come.
+    part
+        The part of a place to come, ``north`` to ``west``.
+    between
+        "Between" was read last.
     unknown
         Words not understood, not yet joined to a phrase.
     others, expects_other
@@ -143,8 +147,9 @@ class State:
         self.nested = self.negated = self.separate = self.together = self.both = False
         self.comparing = self.new_sentence = self.begun = False
         self.joint: Joint = ""
-        self.among_km = 0.0
-        self.side = ""
+        self.among_km, self.among_words = 0.0, ""
+        self.side = self.part = ""
+        self.between = False
         self.measuring = self.either_hemisphere = False
         self.unknown: list[str] = []
         self.others: list[OperandDraft] = []

@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from agent.grammar.angles import latitude
 from agent.grammar.association import SIGN_WORDS
 from agent.grammar.conditions import CONDITIONS, quantity_named
-from agent.grammar.lexicon import FILE, HEADS, PICTURES, PROTECTED, TILE, WORD, Lexicon, stem
+from agent.grammar.lexicon import APPEARANCE, FILE, HEADS, PICTURES, PROTECTED, TILE, WORD, Lexicon, stem
 from agent.grammar.phrases import FILLER, RULES, SIGN_RULES, WRONG_TO_USE
 from agent.grammar.processes import process_named, process_words
 from agent.grammar.query import Item
@@ -50,9 +51,14 @@ _QUOTED = re.compile(r'"([^"\n]{1,200})"')
 _FILE = re.compile(FILE, re.IGNORECASE)
 _TILE = re.compile(TILE, re.IGNORECASE)
 _LONLAT = re.compile(r"\(?(-?\d{1,3}(?:\.\d+)?)\s*,\s*(-?\d{1,2}(?:\.\d+)?)\)?(?![\d.])")
+_PAIR = re.compile(
+    r"\(?\s*(-?\d{1,3}(?:\.\d+)?)(?: degrees)?\s*[,/;]\s*(-?\d{1,3}(?:\.\d+)?)(?: degrees)?\s*\)?(?![\d.])"
+)
+_DISTANCES = ("near_km", "without_km", "ring_km")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?: (?:km|mi|m|ft|degrees|percent|tiles)\b)?")
 _UNKNOWN = re.compile(r"[^\W_]+")
 _BREAK = re.compile(r"[.?!;:\n]+(?=\s|$)|\n")
+_BEFORE_NAME = re.compile(r"\b(?:in|inside|within|at|near|on|of|around|from|to|outside|by) $", re.IGNORECASE)
 _AFTER_PLACE = re.compile(
     r"\s*(?:impact )?(?:crater|basin|volcano|region|area|quadrangle|canyon|province)\b"
     r"(?! (?:walls?|floors?))",
@@ -123,6 +129,8 @@ def corrected(text: str, lexicon: Lexicon) -> tuple[str, list[Token]]:
             return match[0]
         looked_up += 1
         better = lexicon.correct(match[0])
+        if not better and (match[0][0].isupper() or _BEFORE_NAME.search(match.string, 0, match.start())):
+            better = lexicon.correct_place(match[0])
         if better:
             notes.append(Token("note", "", note=f"I read “{match[0]}” as “{better}”"))
         return better or match[0]
@@ -240,6 +248,8 @@ def _read_name(text: str, position: int, before: list[Token], lexicon: Lexicon) 
         return Token("item", match[0], item), len(match[0])
     if match := _LAYER.match(text, position):
         return Token("item", match[0], Item(kind="layer", text=match[1], plural=match[1])), len(match[0])
+    if before and before[-1].kind in _DISTANCES and (pair := _PAIR.match(text, position)):
+        return _pair_token(pair), len(pair[0])
     likes = [token for token in before[-3:] if token.kind == "like"]
     if likes and (match := _LONLAT.match(text, position)):
         example = f"{float(match[1]):g},{float(match[2]):g}"
@@ -251,6 +261,14 @@ def _read_name(text: str, position: int, before: list[Token], lexicon: Lexicon) 
     if text[position] == ",":
         return Token("comma", ","), 1
     return None
+
+
+def _pair_token(pair: re.Match[str]) -> Token:
+    """Two bare numbers behind a distance: longitude first, unless only the other order is possible."""
+    lon, lat = float(pair[1]), float(pair[2])
+    lon, lat = (lat, lon) if abs(lat) > 90 >= abs(lon) else (lon, lat)
+    note = f"“{pair[0].strip()}” was read as longitude {lon:g} and latitude {lat:g}"
+    return Token("position", pair[0], (lon, latitude(lat)), note)
 
 
 def _read_region(text: str, position: int, before: list[Token], lexicon: Lexicon) -> tuple[Token, int] | None:
@@ -290,10 +308,30 @@ def _read_place(text: str, position: int, before: list[Token], lexicon: Lexicon)
         return None
     length, names = found
     previous = next((t for t in reversed(before) if t.kind not in ("note", "filler")), Token("break", ""))
-    named = length > 1 or (words[0][0][0].isupper() and bool(before) and before[-1].kind != "break")
-    if not (named or (previous.kind in _BEFORE_PLACE and len(words[0][0]) >= 4)):
+    word, end = words[0][0], words[length - 1][1]
+    named = length > 1 or (word[0].isupper() and bool(before) and before[-1].kind != "break")
+    named |= previous.kind in _BEFORE_PLACE and len(word) >= 4
+    note = ""
+    if not named and _stands_alone(text, position, end, previous, names, lexicon):
+        named, note = True, f"“{word}” was read as the place {names[0]}"
+    if not named:
         return None
-    return _place_token(text, position, *_numbered(text, words[length - 1][1], names))
+    token, length = _place_token(text, position, *_numbered(text, end, names))
+    return Token(token.kind, token.text, token.value, note), length
+
+
+def _stands_alone(
+    text: str, position: int, end: int, previous: Token, names: list[str], lexicon: Lexicon
+) -> bool:
+    """Whether a lone word without a preposition is a place: "dunes hellas", "Gale: dunes?"."""
+    word = text[position:end]
+    if len(word) < 4 or len(names) > 1 or word.lower() in lexicon.grammar_words | APPEARANCE:
+        return False
+    if lexicon.landform([word]) or lexicon.free_phrase([word]):
+        return False
+    follows = [name for name, _ in _words_at(text, end + 1)] if text[end : end + 1] == " " else []
+    before_landform = bool(follows) and lexicon.landform(follows) is not None
+    return previous.kind == "item" or before_landform or text[end : end + 1] in (":", ",")
 
 
 def _numbered(text: str, end: int, names: list[str]) -> tuple[int, list[str]]:
