@@ -82,6 +82,7 @@ ASSOCIATION: Patterns = (
         "avoid",
         r"avoid(?:s|ed|ing)?|repel(?:s|led|ling)?(?: by)?|shun(?:s|ned|ning)?|eschew(?:s|ed|ing)?",
         r"steer(?:s|ing)? clear (?:of|from)|sh(?:y|ies|ying) away from|mutually exclusive(?: with)?",
+        r"(?:exclude|rule out) (?:each other|one another)",
         r"(?:keep|stay|stand|hold|kept|stays|keeps|keeping|staying)s?(?: well| far)? "
         r"(?:away|clear|off|apart|aloof)(?: from| of)",
         r"keep(?:s|ing)? (?:their|its|a|some) distances? (?:from|to)|averse to|repulsed by",
@@ -138,10 +139,27 @@ _MAKE = {
     "generated|supply|supplies|supplied|emplaced|mobili[sz]ed|freed|released",
 }
 _MAKING = "|".join(_MAKE.values())
-_WAY = r"(?:by|through|from|in|of|out of|along|on|at|due to|because of|thanks to|where|with)"
+_WAY = r"(?:by|through|from|in|along|on|at|due to|because of|thanks to|where|with)"
 
 SIGNS: Patterns = (
     ("break", r"i ?\. ?e ?\. ?,?|that is to say|in other words"),
+    # What things consist of is no question of nearness.
+    (
+        "composition",
+        r"ma(?:d|k)e (?:up |out )?of|(?:is|are) made up|composed of|consist(?:s|ing)? of|built of",
+    ),
+    (
+        "filler",
+        r"(?:i|we) (?:(?:would|d|should) )?(?:like|want|need|wish|love) to(?: (?:know|see|test|ask|find out|"
+        r"learn|understand|check|hear))?|(?:id|wed) like(?: to (?:know|see|test|ask|find out|check))?|"
+        r"(?:i am|im|we are) (?:interested in|looking at|curious(?: about)?)",
+        r"(?:close|strong|tight|loose|weak|firm|intimate|clear|direct)ly|common|frequent|fewer|numerous|"
+        r"meaningful|determine|investigate|examine|assess|evaluat(?:e|ing)(?= (?:whether|if|the (?:assoc|rel|"
+        r"link)))|radius|buffer|use|using|take|placed|put|null|statistics",
+    ),
+    ("filler", r"(?:that|so|this|very|too) (?=near|close|far)|(?:which|what) process(?:es)?(?= )"),
+    ("compare", r"x(?= [a-z])|×"),
+    ("or", r"rather than|instead of|as opposed to|or (?:else|maybe|perhaps|rather)"),
     (
         "filler",
         r"(?:,? ?or )?(?:with |to |by |in )?(?:neither|none)(?: of (?:them|the two|"
@@ -166,15 +184,16 @@ SIGNS: Patterns = (
         r"are) the (?:probability|"
         r"odds|chances?|likelihood) (?:that|of)|probability that|occurr?ences?(?: of)?|that of|"
         r"those of|better",
-        r"(?:does|do|can) (?:the |your |these )?(?:map|data|positions?|index|images?|"
-        r"pictures?)s? (?:support|back|"
-        r"confirm|favou?r|contradict|show)(?: (?:that|this|it))?|(?:from|by|using) (?:the )?(?:map|"
-        r"positions?)",
+        r"(?:does|do|can) (?:the |your |these )?(?:map|data|fact|position|index|image|picture|place|"
+        r"location)s? "
+        r"(?:support|back|confirm|favou?r|contradict|show)(?: (?:that|this|it))?|(?:from|by|using) (?:the )?"
+        r"(?:map|positions?)",
         r"(?:check|compare|use|using|look at) (?:the |their )?(?:positions?|locations?|map|distances)",
     ),
     (
         "chance",
         r"(?:is|are|was) (?:it|this|that) (?:all |only )?(?:by )?(?:accident|chance|luck)|(?:by )?accident\b",
+        r"(?:explained|caused|produced|made) by (?:pure |mere |random )?(?:chance|luck|accident)|more to it",
         r"(?:more|less) (?:often|frequently|commonly|usually|common|usual|frequent|likely|probable|numerous|"
         r"abundant|prevalent)(?= (?:near|close|around|round|beside|next|within|in the (?:vicinity|"
         r"neighbou?rhood"
@@ -185,17 +204,19 @@ SIGNS: Patterns = (
         "linked",
         r"(?:an? |the |any )?(?:lack|dearth|scarcity|deficit|shortage|paucity|excess|surplus|overabundance|"
         r"enrichment|depletion|over ?representation|under ?representation) of",
-        r"co ?occurrences?|clustering|closeness|nearness|proximity",
+        r"co ?occur(?:s|ring|rences?)?|coincides?|clustering|closeness|nearness|proximity",
     ),
     (
         "linked_to",
-        r"(?:causing|need|needs|require|requires|seek|seeks|love|loves|like|likes|want|wants) (?=\w)",
+        r"(?:causing|need|needs|require|requires|seek|seeks|love|loves) (?=\w)",
         r"share[sd]? (?:their |its |a |the )?(?:grounds?|places?|locations?|positions?) with",
         rf"(?:usually|typically|commonly|normally|mostly|generally|always|habitually|regularly|often|"
         rf"tend(?:s|ed)? to)"
         rf"(?: (?:be|lie|lies|occur|occurs|sit|sits|appear|appears|form|found|be found|are|is|located|seen))*"
         rf" {_ROUND}",
     ),
+    ("linked", r"tend(?:s|ed)? to(?: be)?"),
+    ("in_same", r"(?:only |also |mostly |exactly |just )?where (?:there (?:is|are|were) )?(?=\w)"),
     ("test", r"test(?:s|ed|ing)?(?: please)?(?: (?:for|of|whether|if|that))?|hypothes[ei]s(?: tests?)?"),
     (
         "cause",
@@ -206,11 +227,17 @@ SIGNS: Patterns = (
         r"due to|because of|thanks to|owing to|down to|ow(?:e|es|ed) (?:their|its) (?:existence|"
         r"origin|form|shape)"
         r" to|owed to|(?:the )?(?:work|product|result|effect|trace|sign|legacy|expression|remnant)s? of",
-        r"(?:the )?(?:source|origin|cause)s?(?: of| for)?|(?:more )?(?:likely|probably|plausibl[ey])",
+        r"(?:the )?(?:source|origin|cause)s?(?: of| for)?|(?:cut|eroded|incised|left|hosted|dug) by",
+        r"(?:get|gets|got|receive|receives|draw|draws) (?:their |its )?(?:\w+ )?from",
         r"responsible for|behind\b|in origin|of (?=\w+ origin)|(?:what|which) (?:are|is) behind",
     ),
     ("makes", rf"(?:{_MAKING})"),
-    ("each", r"(?:each|both|either)(?: one)? of (?:the (?:two|three)|them|these|those)|the (?:two|three)\b"),
+    ("filler", r"(?:(?:more|most|rather) )?(?:likely|probably|plausibl[ey]|possibl[ey])"),
+    (
+        "each",
+        r"(?:each|both|either|one|which)(?: one)? of (?:the (?:two|three|2|3)|them|these|those)|"
+        r"the (?:two|three|2|3)(?! [a-z]+s\b)",
+    ),
 )
 
 SIGN_WORDS = frozenset(

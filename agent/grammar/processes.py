@@ -29,9 +29,11 @@ def process_named(text: str) -> Process | None:
     return _by_words().get(_plain(parts))
 
 
-def candidate_of(process: Process, glossary: Mapping[str, Term]) -> Item | None:
-    """The landform that is tested for a process; None where the glossary lacks it."""
-    term = next((glossary[key] for key in process.landforms if key in glossary), None)
+def candidate_of(
+    process: Process, glossary: Mapping[str, Term], but: frozenset[str] = frozenset()
+) -> Item | None:
+    """The landform that is tested for a process, ``but`` none of some; None where the glossary lacks it."""
+    term = next((glossary[key] for key in process.landforms if key in glossary and key not in but), None)
     return Item(kind="words", text=term.term, plural=term.plural, key=term.key) if term else None
 
 

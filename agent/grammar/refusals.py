@@ -357,8 +357,8 @@ def _instead(topic: Topic, items: Sequence[Item], known: Known) -> tuple[str, st
             candidates_for(known.glossary[item.key], known.glossary) if item.key in known.glossary else []
         )
         if sources:
-            named = " or with ".join(source.plural for source in sources[:2])
-            return said, f"Are {item.plural} associated with {named}?"
+            named = " and against ".join(source.plural for source in sources[:2])
+            return said, f"Test {item.plural} against {named}."
     if len(landforms) > 1:
         return said, topic.suggest.format(a=landforms[0], b=landforms[1])
     if landforms:

@@ -207,7 +207,7 @@ class Relating(Measures):
         """Each subject is tested against each candidate, and shown with each on its own."""
         trial: Trial = token.value
         self.want("association")
-        self.separate = self.reading.tested = True
+        self.separate = True
         if trial.farther:
             self.details["side"] = "farther"
         if trial.distance_km:

@@ -54,8 +54,6 @@ class Reading:
         It asks for something similar to what it does not name.
     side_of_it
         ``north`` or ``south`` of a limit named before.
-    tested
-        Things are set against each other by nearness, so that a word of cause is no bar.
     """
 
     query: Query = field(default_factory=Query)
@@ -69,7 +67,6 @@ class Reading:
     like: bool = False
     like_this: bool = False
     side_of_it: str = ""
-    tested: bool = False
 
 
 class State:

@@ -9,7 +9,7 @@ question that says more than that (conditions on conditions, other measures) is 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from agent.grammar.drafts import Kind
@@ -60,6 +60,7 @@ _SEARCH = re.compile(
     re.IGNORECASE,
 )
 _PLACED = re.compile(r"\W*(?:please )?(?:where|how (?:many|much)|count|are there)\b", re.IGNORECASE)
+_IS = re.compile(r"\b(?:is|are|was|were|be|being)\b", re.IGNORECASE)
 _ADJECTIVE = re.compile(r"\w+(?:ed|ent|bound|ently)\b", re.IGNORECASE)
 _DISTANCE = re.compile(r"(\d+(?:\.\d+)?) (km|mi|m|ft|tiles)")
 _KM = {"km": 1.0, "mi": 1.609344, "m": 0.001, "ft": 0.0003048}
@@ -79,11 +80,16 @@ class Trial:
 
 @dataclass
 class _Thing:
-    """A landform or a process at a position of the question; a gloss stands in brackets."""
+    """A landform or a process at a position of the question.
+
+    ``process`` is what its words mean, if any: "lava" is a landform as well, "mud" is none. A ``gloss``
+    stands in brackets.
+    """
 
     at: int
     item: Item
     process: Process | None = None
+    is_landform: bool = True
     gloss: bool = False
 
 
@@ -150,7 +156,7 @@ def _core(question: _Question) -> list[int] | None:
     question.things = _things(question, making=False)
     signs, full, pointing = [], [], []
     for clause in question.clauses:
-        kinds, items = question.kinds(clause), [t for t in question.within(clause) if not t.process]
+        kinds, items = question.kinds(clause), [t for t in question.within(clause) if t.is_landform]
         if kinds & _ASSOCIATION:
             (signs if items else pointing).append(clause)
         if len(items) > 1 or (items and len(question.within(clause)) > 1):
@@ -171,16 +177,16 @@ def _things(question: _Question, making: bool) -> list[_Thing]:
     found, depth = [], 0
     for at, token in enumerate(question.tokens):
         depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if token.kind not in ("item", "process"):
+            continue
+        process = token.value if token.kind == "process" else process_named(token.text) if making else None
+        item = candidate_of(process, question.lexicon.by_key) if process else None
         if token.kind == "item":
-            process = process_named(token.text) if making else None
-            item = (candidate_of(process, question.lexicon.by_key) if process else None) or token.value
-            found.append(_Thing(at, item, None, depth > 0))
-        elif token.kind == "process":
-            landform = candidate_of(token.value, question.lexicon.by_key)
-            if landform:
-                found.append(_Thing(at, landform, token.value, depth > 0))
-            else:
-                question.lost.append(token.text)
+            found.append(_Thing(at, item or token.value, process, True, depth > 0))
+        elif item:
+            found.append(_Thing(at, item, process, False, depth > 0))
+        else:
+            question.lost.append(token.text)
     return found
 
 
@@ -224,16 +230,19 @@ def _names(question: _Question, core: list[int]) -> bool:
 
 def _is_hypothesis(question: _Question, core: list[int]) -> bool:
     """Whether it is asked what made something, rather than what goes with what."""
-    kinds = question.kinds(core)
-    if kinds & _MAKING:
-        return not kinds & (_LINKS | {"linked"})
-    processes = [t for t in question.within(core) if t.process]
-    items = [t for t in question.within(core) if not t.process]
-    if not processes or not items or kinds & (_LINKS | {"linked"}):
+    kinds, things = question.kinds(core), question.within(core)
+    if kinds & (_LINKS | {"linked"}):
         return False
-    if "or" in kinds and question.before(min(t.at for t in processes)).kind != "weak":
+    if kinds & _MAKING:
         return True
-    return len(items) == 1 and items[0].at < processes[0].at and not kinds & {"weak", *_NEAR, "same"}
+    processes = [t for t in things if not t.is_landform]
+    if processes and len(processes) < len(things) and "or" in kinds:
+        return question.before(processes[0].at).kind != "weak"  # not "gullies on ice or lava"
+    # "Are the cones volcanic?", "are inverted channels old rivers?"
+    named = [t for t in things if not t.is_landform or process_named(question.tokens[t.at].text)]
+    plain = bool(named) and named == things[1:] and not kinds & {"weak", "same", "and", *_NEAR}
+    said = " ".join(t.text for t in question.tokens[core[0] : things[-1].at] if t.kind == "filler")
+    return plain and ("or" in kinds or len(things) == 2) and bool(_IS.search(said))
 
 
 def _roles(question: _Question, core: list[int], making: bool) -> Roles | None:
@@ -242,12 +251,12 @@ def _roles(question: _Question, core: list[int], making: bool) -> Roles | None:
     if not (making or everywhere & _ASSOCIATION):
         return None
     inside = [thing for thing in question.within(core) if not thing.gloss]
-    if not making and sum(not thing.process for thing in inside) > 1:
-        inside = [thing for thing in inside if not thing.process]
-    inside = [thing for thing in inside if not (thing.process and _is_explained(question, thing))]
+    if not making and sum(thing.is_landform for thing in inside) > 1:
+        inside = [thing for thing in inside if thing.is_landform]
+    inside = [thing for thing in inside if thing.is_landform or not _is_explained(question, thing)]
     if not inside:
         return None
-    told = [t for t in question.things if t.at < core[0] and not t.gloss and not t.process]
+    told = [t for t in question.things if t.at < core[0] and not t.gloss and t.is_landform]
     pointing = [at for at in _pronouns(question, core) if at < inside[0].at]
     pointing = [at for at in pointing if not _is_expletive(question, at, inside[0].at)]
     if told and (pointing or _is_object(question, core, inside[0])):
@@ -303,6 +312,9 @@ def _parted(
         if before and behind and question.after(active).kind in ("item", "process"):
             named = [t for t in behind[1:] if against and t.at > against[0]]
             return behind[:1], named or before + behind[1:]
+    if making and inside[0].process:  # "volcanic or sedimentary: the cones?"
+        plain = [thing for thing in inside if not thing.process]
+        return plain[:1], [thing for thing in inside if thing not in plain[:1]]
     first = question.before(inside[0].at)
     if first.kind in _NEAR and len(inside) > 1 and not any(t.kind == "this" for t in tokens[: inside[0].at]):
         # "Is being near B more common for A?"
@@ -312,6 +324,8 @@ def _parted(
     partings = [at for at in core if at > inside[0].at and _parts(question, at, inside[0].at)]
     for at in partings[:1]:
         before, behind = [t for t in inside if t.at < at], [t for t in inside if t.at > at]
+        if behind and making:  # a process is never what is tested
+            return [t for t in before if not t.process], [t for t in before if t.process] + behind
         if behind:
             return before, behind
     return inside[:1], inside[1:]
@@ -334,17 +348,28 @@ def _checked(
     pronouns: list[int],
 ) -> Roles | None:
     """The roles without repetitions; None where things are not said to be alternatives of each other."""
-    for group in (subjects, candidates):
-        for one, two in pairwise(group):
-            if not question.kinds(range(one.at, two.at)) & _JOINTS:
-                return None
     subjects, tested = _distinct(subjects, set()), {_name(thing.item) for thing in subjects}
-    candidates = _distinct(candidates, tested)
+    candidates = _distinct([_other_trace(question, thing, tested) for thing in candidates], tested)
+    for one, two in (*pairwise(subjects), *pairwise(candidates)):
+        # "Where lava ran over ice" names two things as well.
+        joints = _JOINTS | ({"weak"} if two.process else set())
+        if not question.kinds(range(one.at, two.at)) & joints:
+            return None
     used = {_name(t.item) for t in (*subjects, *candidates)}
-    later = [t for t in question.things if t.at > core[-1] and not t.gloss and not t.process]
+    later = [t for t in question.things if t.at > core[-1] and not t.gloss and t.is_landform]
     if not candidates or not (subjects or pronouns) or any(_name(t.item) not in used for t in later):
         return None
     return subjects, candidates, pronouns
+
+
+def _other_trace(question: _Question, thing: _Thing, tested: set[str]) -> _Thing:
+    """A process whose landform is itself tested, with the next landform that stands for it."""
+    if not thing.process or _name(thing.item) not in tested:
+        return thing
+    item = candidate_of(thing.process, question.lexicon.by_key, frozenset(tested))
+    if not item:
+        question.lost.append(question.tokens[thing.at].text)
+    return replace(thing, item=item or thing.item)
 
 
 def _name(item: Item) -> str:
@@ -420,7 +445,7 @@ def _traces(question: _Question, candidates: list[_Thing]) -> list[str]:
     said = [
         f"“{question.tokens[thing.at].text}” was tested by nearness to {thing.item.plural}"
         for thing in candidates
-        if thing.process or (thing.item != question.tokens[thing.at].value)
+        if not thing.is_landform or thing.item != question.tokens[thing.at].value
     ]
     if question.lost:
         names = listed([f"“{name}”" for name in dict.fromkeys(question.lost)])
