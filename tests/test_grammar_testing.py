@@ -189,7 +189,7 @@ def test_several_subjects_are_tested_apart() -> None:
     ],
 )
 def test_what_is_no_test(question: str) -> None:
-    assert trials(question) == []
+    assert isinstance(parse(question, GLOSSARY, PLACES), Refusal) or not trials(question)
 
 
 @pytest.mark.parametrize(
