@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.grammar.limits import sort_of
 from agent.grammar.query import Declined, Frozen, Group, Item, Operand, Query, Region, Relation
 from agent.grammar.state import Reading
 
@@ -125,7 +126,9 @@ def in_context(reading: Reading, context: PlanContext) -> Query:
         return query
     if not (query.relations or query.regions or query.intents or reading.refers or reading.only):
         return query
-    narrows = reading.refers or reading.only or query.relations or not query.regions
+    if replacing := _instead_of_before(reading, query, context):
+        return replacing
+    narrows = reading.refers or reading.only or query.relations or not _are_replaced(query, context)
     layer = context.item(context.result if narrows else context.base or context.result)
     if not layer:
         shown = {"map", "export"} & set(query.intents)
@@ -139,6 +142,34 @@ def in_context(reading: Reading, context: PlanContext) -> Query:
         )
         raise Declined("no_context", said, "a question that names a landform")
     return query.model_copy(update={"groups": (Group(items=(layer,)),)})
+
+
+def _are_replaced(query: Query, context: PlanContext) -> bool:
+    """Whether limits stand in the place of others: a latitude in that of a place, no elevation in either."""
+    if not context.query:
+        return bool(query.regions)
+    new, old = ({sort_of(region) for region in limits} for limits in (query.regions, context.query.regions))
+    return bool(new & old)
+
+
+def _instead_of_before(reading: Reading, query: Query, context: PlanContext) -> Query | None:
+    """The question before with other limits, if that asks for more than the layer before its limits."""
+    before = context.query
+    if not before or query.relations or reading.refers or reading.only or not context.result:
+        return None
+    if set(query.intents) - {"count"} or not _are_replaced(query, context):
+        return None
+    new = {sort_of(region) for region in query.regions}
+    kept = tuple(region for region in before.regions if sort_of(region) not in new)
+    measured = tuple(intent for intent in before.intents if intent in _MEASURED)
+    if not (kept or measured):
+        return None
+    update = {"regions": (*kept, *query.regions), "intents": (*measured, *query.intents)}
+    return before.model_copy(update=update)
+
+
+# What is asked again where a follow-up changes a limit alone.
+_MEASURED = ("orientation", "association", "density", "sample", "share", "compare", "distance", "merge")
 
 
 def _same_of(query: Query, context: PlanContext) -> Query:

@@ -81,9 +81,13 @@ class Swap:
 
 @dataclass(frozen=True)
 class Negate:
-    """Those that did not meet the last condition; ``touching_km`` is the distance of tiles that touch."""
+    """Those that did not meet the last condition, or with ``place`` the last limit.
+
+    ``touching_km`` is the distance of tiles that touch.
+    """
 
     touching_km: float
+    place: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from agent.grammar.edits import (
     SetLimit,
     Swap,
 )
-from agent.grammar.limits import kind_of, on_place, opposite_limit, probability, relimited
+from agent.grammar.limits import kind_of, on_place, opposite_limit, probability, relimited, sort_of
 from agent.grammar.query import Declined, Group, Item, Operand, Query, Relation, listed, short_number
 
 # Asked for once; a changed question does not write a file again.
@@ -134,13 +134,9 @@ def _set_bound(edit: SetBound, query: Query, notes: list[str]) -> Query:
 # Limits
 
 
-_WHERE = ("latitude", "place")
-
-
 def _set_limit(edit: SetLimit, query: Query, notes: list[str]) -> Query:
-    kind = kind_of(edit.region)
-    same = _WHERE if kind in _WHERE else (kind,)
-    kept = query.regions if edit.adds else tuple(r for r in query.regions if kind_of(r) not in same)
+    sort = sort_of(edit.region)
+    kept = query.regions if edit.adds else tuple(r for r in query.regions if sort_of(r) != sort)
     return query.model_copy(update={"regions": (*kept, edit.region)})
 
 
@@ -266,7 +262,7 @@ def _swap(edit: Swap, query: Query, notes: list[str]) -> Query:
 def _negate(edit: Negate, query: Query, notes: list[str]) -> Query:
     intents = tuple(i for i in query.intents if i not in ("association", "distance"))
     conditions = len(query.relations) + len(query.regions)
-    if query.relations:
+    if query.relations and not (edit.place and query.regions):
         last = opposite_relation(query.relations[-1], edit.touching_km)
         update: dict[str, Any] = {"relations": (*query.relations[:-1], last)}
     elif query.regions:
@@ -279,7 +275,7 @@ def _negate(edit: Negate, query: Query, notes: list[str]) -> Query:
             "those within a limit",
         )
     if conditions > 1:
-        notes.append("Those were taken that fail the last condition on what lies near; the others still hold")
+        notes.append("Those were taken that fail the last of these conditions; the others still hold")
     return query.model_copy(update={**update, "intents": intents})
 
 

@@ -116,12 +116,13 @@ NAMES_OF_LIMITS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 # Limits
 
 # Leave a condition out of a question; of these only `DROP_THINGS` may have a thing behind them.
-DROP_THINGS = re.compile(r"drop|forget|ignor|remov|skip|disregard|omit|never|leav|tak|get|no longer")
+DROP_THINGS = re.compile(r"drop|forget|ignor|remov|skip|disregard|omit|never|leav|tak|get|no longer|do not c")
 DROP = re.compile(
     r"\b"
     + one_of(
         r"(?:drop|forget|ignor\w+|remov\w+|skip|lift|cancel|disregard\w*|omit\w*|delet\w+|eras\w+|clear|undo|"
-        r"scrap|relax|discard)(?: about)?",
+        r"scrap|discard)(?: about)?",
+        r"(?:i )?do not (?:care|mind|worry)(?: about)?",
         r"without|never ?mind(?: about)?|no more|no longer|no|minus|except|whatever|no matter|any",
         r"(?:leave|leaving) (?:out|away|off|aside)|take (?:out|away|off)|get rid of|do away with",
         r"do not (?:use|apply|limit|restrict)(?: (?:it|them|that) to)?|not (?:limited|restricted)(?: to)?",
@@ -176,7 +177,7 @@ SWAP = row(
 )
 REST = re.compile(
     r"(?:rest|others?|remaining(?: ones?)?|remainder|opposite|complement|ones? left(?: over)?|other ones?|"
-    r"left ?overs?)(?: of (?:them|those|these|it))?"
+    r"left ?overs?|left(?: over)?|elsewhere)(?: of (?:them|those|these|it))?"
 )
 _ONES = any_of(
     "and but so which what about where are show list only one ones tiles those them of they these that who "

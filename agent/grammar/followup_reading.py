@@ -14,7 +14,7 @@ from typing import Literal
 from agent.grammar import followup_phrases as say
 from agent.grammar import followup_words as of
 from agent.grammar.edits import AddRelation, Ask, DropLimits, DropThing, Edit, Negate, Replace, SetLimit, Swap
-from agent.grammar.followup import opposite_relation
+from agent.grammar.followup import distance_of, opposite_relation
 from agent.grammar.followup_numbers import MARK, Numbers
 from agent.grammar.lexicon import Lexicon
 from agent.grammar.limits import kind_of, opposite_limit, probability
@@ -24,6 +24,8 @@ SURE_PROBABILITY = 0.9  # what "the sure ones" means; the answer states it
 _ARTICLES = ("the", "a", "an")
 # The two sides of a row that may stand between sentences, or between changes.
 _PARTS = re.compile(r"\||\b(?:and|but)\b(?! (?:the )?(?:rest|others?)\b)")
+_NO = re.compile(r"^no(?:pe)? \| (?=T\d$)")  # "no, landslides"
+_HIGH = re.compile(r"\b(?:high|higher|highest) (?:probabilit\w+|confidence|certainty|scores?)\b")
 _QUESTION = re.compile(r"(?:and )?(?:are|is|how|am|why|do)\b")
 
 
@@ -44,13 +46,12 @@ class Clauses(Numbers):
 
     def edits(self, row: str) -> list[Edit]:
         """The edits of a row: as one clause, or else clause by clause; none if any part is no edit."""
+        row = _NO.sub("meant ", row)
         if whole := self.clause(row.replace("|", " ")):
             return whole
         found: list[Edit] = []
-        parts = _PARTS.split(row)
-        for part in parts if len(parts) > 1 else ():
-            if not set(part.split()) - of.FRAME:
-                continue
+        parts = [part for part in _PARTS.split(row) if set(part.split()) - of.FRAME]
+        for part in parts if len(parts) > 1 or "|" in row else ():
             edits = self.clause(part)
             if not edits:
                 return []
@@ -60,7 +61,7 @@ class Clauses(Numbers):
     def clause(self, row: str) -> list[Edit]:
         """The edits of one clause: of the first reader that recognises all of it."""
         row = " ".join(word for word in row.split() if word not in _ARTICLES)
-        readers = (self.swapped, self.tested, self.raised, self.negated, self.surest, self.dropped)
+        readers = (self.swapped, self.tested, self.raised, self.dropped, self.negated, self.surest)
         for reader in (*readers, self.removed, self.replaced, self.scaled, self.slots):
             if found := reader(row):
                 return found
@@ -92,7 +93,7 @@ class Clauses(Numbers):
         rest = say.REST.search(bare)
         others = rest and not set(say.REST.sub("", bare, count=1).split()) - of.OF_REST
         if others or (say.NOT_THOSE.fullmatch(bare) and set(bare.split()) - {"not", "no", "and", "but"}):
-            return [Negate(self.touching_km)]
+            return [Negate(self.touching_km, place="elsewhere" in bare)]
         # "And without graben?" after "near graben"
         asked, last = say.WITHOUT.fullmatch(row), self.before.relations[-1:]
         objects = self.marks_of(tuple(o.item for r in last for o in r.objects if r.kind != "without"))
@@ -101,8 +102,9 @@ class Clauses(Numbers):
     def surest(self, row: str) -> list[Edit]:
         """“Only the ones you are sure of”, “leave out the doubtful ones”."""
         row = self.without_known(row)
-        said = [word for word in row.split() if word in of.SURE | of.UNSURE]
-        known = said and self.only(row, of.SURE | of.UNSURE | of.OF_SURE)
+        high = _HIGH.search(row)
+        said = [high[0]] if high else [word for word in row.split() if word in of.SURE | of.UNSURE]
+        known = said and self.only(row, of.SURE | of.UNSURE | of.OF_SURE | {"highest", "scores", "score"})
         if not known or _QUESTION.match(row):  # "are you sure?"
             return []
         if set(said) & of.UNSURE and not re.search(rf"\b{say.REMOVE}\b", row):
@@ -136,14 +138,19 @@ class Clauses(Numbers):
         """What is dropped: kinds of limits, things, or limits as they were said."""
         things = [self.thing(mark) for mark in marks if mark[0] == "T"]
         limits = [self.limit(mark) for mark in marks if mark[0] in "RP"]
-        kinds = [*kinds, *map(kind_of, limits), *("distance" for mark in marks if mark[0] == "N")]
-        known = set(things) <= {*self.before.items, *self.before.objects}
-        if not known or not all(self.has(limit) for limit in limits) or any(m[0] == "L" for m in marks):
+        distances = [mark for mark in marks if self.is_distance(mark)]
+        kinds = [*kinds, *map(kind_of, limits), *("distance" for _ in distances)]
+        known = set(things) <= {*self.before.items, *self.before.objects} and all(map(self.has, limits))
+        if not known or len(things) + len(limits) + len(distances) < len(marks):
             return []
         edits: list[Edit] = [DropThing(item) for item in things]
         if edits and set(kinds) <= {"all", "distance"}:
             return edits
         return [*edits, DropLimits(tuple(dict.fromkeys(kinds)))]
+
+    def is_distance(self, mark: str) -> bool:
+        """Whether a mark is the distance of the question before."""
+        return mark[0] == "N" and self.number(mark).km(self.tile_km) == distance_of(self.before)
 
     def has(self, region: Region) -> bool:
         """Whether the question before has a limit of the same kind."""
@@ -190,7 +197,7 @@ class Clauses(Numbers):
             return related
         marks = MARK.findall(row)
         kinds = {mark[0] for mark in marks}
-        if not marks or "L" in kinds or not self.only(MARK.sub("", row), of.OF_NUMBERS):
+        if not marks or "L" in kinds or not self.only(MARK.sub("", row), of.OF_NUMBERS | of.OF_FACTORS):
             return []
         again = bool(say.AS_BEFORE.search(row))
         if kinds <= {"R", "P"} and not (again or say.CHANGES.search(row)):
@@ -224,7 +231,7 @@ class Clauses(Numbers):
         relations, against = self.before.relations, self.before.details.against
         if not (relations or against):
             return "subject"
-        if preposition not in ("", "for", "with"):
+        if preposition not in ("", "for", "with") or (preposition == "with" and not same):
             return "object"
         other = relations[-1].objects[0].item if relations else against[0].item
         mine, subjects, others = (self.agents(one) for one in (item, self.before.items[0], other))

@@ -34,7 +34,8 @@ OF_NUMBERS = words(
     reducing lower lowering decrease shrink tighten narrow restrict lessen less more fewer closer
     nearer farther further wider larger bigger greater smaller shorter till until each every other
     instead become becomes allow allowing accept assume taken go goes went exactly about roughly
-    approximately even already level levels north south northward southward consider
+    approximately even already level levels much many small large big high low short long wide tight
+    strict north south northward southward consider
     """
 )
 
@@ -114,3 +115,5 @@ OF_CHANCE = words(
     different differ from such frequent frequently high higher distribution
     """
 )
+
+ALL = FRAME | OF_NUMBERS | OF_FACTORS | OF_LIMITS | OF_REST | SURE | UNSURE | OF_SURE | CHANCE | OF_CHANCE

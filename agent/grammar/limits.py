@@ -20,6 +20,12 @@ def kind_of(region: Region) -> str:
     return "probability" if region.min_probability is not None else "value"
 
 
+def sort_of(region: Region) -> str:
+    """The kind of a limit, where a latitude and a place are one: each says where."""
+    kind = kind_of(region)
+    return "where" if kind in ("latitude", "place") else kind
+
+
 def on_place(name: str, within_km: float | None = None) -> Region:
     """A place, or what lies within a distance of it."""
     if within_km is None:

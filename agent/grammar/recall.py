@@ -11,8 +11,12 @@ from agent.grammar.query import Item
 
 _NAMED = re.compile(r"\b(those|these|that|this|the) ([a-z]{4,})\b", re.IGNORECASE)
 _LEADING = re.compile(r"^(?:(?:and|now|then|so|ok|okay|but|please|lets)\b[ ,]*)*", re.IGNORECASE)
-_AGAIN = re.compile(
-    r"\b(?:the|those|these) (?P<name>[^,.:;?!]{3,40}?) (?:again|once more)\b[ ,:]*", re.IGNORECASE
+_GOING = re.compile(
+    r"^(?:(?:and|now|so|please|lets|let us) )*(?:(?:go|going|come|get|switch) back|back|return)(?: to)? ?",
+    re.IGNORECASE,
+)
+_IDLE = re.compile(
+    r"\b(?:and|what|how|about|back|to|show|me|again|now|please|go|lets|let|us|return|going)\b", re.IGNORECASE
 )
 
 
@@ -74,13 +78,8 @@ def _rest(text: str) -> str:
 
 
 def _those(text: str, match: re.Match[str]) -> str:
-    before, after = text[: match.start()], text[match.end() :]
-    if not re.search(
-        r"\w",
-        re.sub(
-            r"(?i)\b(?:and|what about|how about|back to|show|again|now|please|go|lets)\b", "", before + after
-        ),
-    ):
+    before, after = _GOING.sub("", text[: match.start()]), text[match.end() :]
+    if not re.search(r"\w", _IDLE.sub("", before + after)):
         return ""
     return f"{before}of those{after}".strip()
 

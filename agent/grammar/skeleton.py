@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.grammar import followup_words
 from agent.grammar.lexicon import Lexicon
 from agent.grammar.query import Declined, Item, Region
 from agent.grammar.tokens import FOOT_KM, MILE_KM, Token, corrected, slot_at
@@ -87,7 +88,7 @@ def skeleton(text: str, lexicon: Lexicon, *, distances: bool) -> Skeleton | None
     distances
         Whether a number of kilometres with a bound is likely a distance, not a height.
     """
-    text, notes = corrected(text, lexicon)
+    text, notes = corrected(text, lexicon, followup_words.ALL)
     made, parts, position = Skeleton(notes=[token.note for token in notes]), [], 0
     while position < len(text):
         part, length = _next(text, position, parts, made, lexicon, distances=distances)

@@ -118,14 +118,21 @@ def slot_at(text: str, position: int, before: list[Token], lexicon: Lexicon) -> 
     return None
 
 
-def corrected(text: str, lexicon: Lexicon) -> tuple[str, list[Token]]:
-    """Misspelled landforms put right, each with a remark; only so many, as every look-up costs time."""
+def corrected(text: str, lexicon: Lexicon, right: frozenset[str] = frozenset()) -> tuple[str, list[Token]]:
+    """Misspelled landforms put right, each with a remark; only so many, as every look-up costs time.
+
+    Parameters
+    ----------
+    right
+        Further words that are no misspellings.
+    """
     notes: list[Token] = []
     looked_up = 0
 
     def correct(match: re.Match[str]) -> str:
         nonlocal looked_up
-        if looked_up >= _MOST_CORRECTIONS or _is_ordinary(match[0], lexicon):
+        known = match[0].lower() in right or _is_ordinary(match[0], lexicon)
+        if looked_up >= _MOST_CORRECTIONS or known:
             return match[0]
         looked_up += 1
         better = lexicon.correct(match[0])
