@@ -231,7 +231,7 @@ def _names(question: _Question, core: list[int]) -> bool:
 def _is_hypothesis(question: _Question, core: list[int]) -> bool:
     """Whether it is asked what made something, rather than what goes with what."""
     kinds, things = question.kinds(core), question.within(core)
-    if kinds & (_LINKS | {"linked"}):
+    if not things or kinds & (_LINKS | {"linked"}):
         return False
     if kinds & _MAKING:
         return True
