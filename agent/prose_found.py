@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from agent.grammar.progress import Outcome, Progress
-from agent.grammar.query import Item, Query, describe, describe_operand, listed
+from agent.grammar.query import Item, Query, describe, describe_operand, listed, parts
 from agent.grammar.steps import (
     Downslope,
     LayerArg,
@@ -234,18 +234,8 @@ class Found:
         if against and position >= len(self.plan.results) - len(against):
             operand = against[position - len(self.plan.results)]
             return describe_operand(operand) + "".join(f", {region.words}" for region in query.regions)
-        if query.separate and query.relations:
-            # Several subjects only stand apart in tests; each is then shown with each of the others.
-            subject, relation = divmod(position, len(query.relations))
-            one: dict[str, Any] = {"relations": (query.relations[relation],), "separate": False}
-            if "association" in query.intents and len(query.items) > 1:
-                one["groups"] = (query.groups[0].model_copy(update={"items": (query.items[subject],)}),)
-            return describe(query.model_copy(update=one))
-        if query.separate:
-            item = query.items[position]
-            group = query.groups[0].model_copy(update={"items": (item,)})
-            return describe(query.model_copy(update={"groups": (group,), "separate": False}))
-        return describe(query)
+        own = parts(query)
+        return describe(own[position] if position < len(own) else query)
 
     def short_names(self) -> dict[str, str]:
         """What each layer holds, by its id; those of which too much is to be said are left out."""

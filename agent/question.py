@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from agent.grammar.context import PlanContext, in_context
 from agent.grammar.conversation import situated
+from agent.grammar.ellipsis import spelled_out
 from agent.grammar.lexicon import lexicon, normalise
 from agent.grammar.phrases import GRAMMAR_WORDS
 from agent.grammar.plan import TOUCHING_TILES, build_plan
@@ -83,7 +84,7 @@ def parse(
     words = lexicon(tuple(glossary), tuple(places), GRAMMAR_WORDS)
     context = context or PlanContext()
     example = _example(glossary)
-    text = normalise(question)
+    text = spelled_out(normalise(question))
     try:
         distances = Distances(
             max(NEAR_KM, NEAR_TILES * tile_km), TOUCHING_TILES * tile_km, _most_km(body.lower())

@@ -299,7 +299,7 @@ def context(question: str = BEFORE) -> PlanContext:
         ("which of those face north?", "L4{aspect_deg between 315 and 45}"),
         ("which of those are downslope of L2 within 20 km?", "downslope[20](L4, L2)"),
         ("the five of those nearest to L2", "nearest[5](L4, L2)"),
-        ("how far are they from L2?", "near[40](L4, L2) +nearest(L4, L2)"),
+        ("how far are they from L2?", "nearest[all](L4, L2)"),
         ("merge them within 20 km", "merged[20](L4)"),
         ("how does their density vary with elevation?", "L4 +density[elevation]"),
         ("what is their slope?", "L4 +sample_context[slope]"),

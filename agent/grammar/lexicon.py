@@ -68,6 +68,7 @@ def _nautical(match: re.Match[str]) -> str:
 _REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
+        (r"\b(?:square|sq\.?) ?(?:kilomet(?:er|re)s?|kms?)\b|\bkm ?\^ ?2\b", "km2"),
         (r"\bhalf an? ", "0.5 "),
         (rf"\b(within|than|of|about|most|least|to|under|over|every|for) (?:a|an) (?={_UNIT_WORD})", r"\1 1 "),
         (rf"(?<!\d )\bhundred (?={_UNIT_WORD})", "100 "),

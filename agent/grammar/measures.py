@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from agent.grammar.conditions import quantities_in
+from agent.grammar.comparing import known_quantities
+from agent.grammar.counting import Counting, step_of
 from agent.grammar.drafts import GroupDraft, OperandDraft
-from agent.grammar.query import Declined, Details, Item, Region
-from agent.grammar.state import EITHER, State
+from agent.grammar.query import Declined, Details, Region
+from agent.grammar.state import EITHER
 from agent.grammar.tokens import Token
 
 _POINTS_DEG = {"n": 0.0, "ne": 45.0, "e": 90.0, "se": 135.0, "s": 180.0, "sw": 225.0, "w": 270.0, "nw": 315.0}
@@ -24,83 +25,13 @@ _PROJECTIONS |= {
 }
 _PROJECTIONS |= {"regional": "regional", "local": "regional"}
 _THESE = {"it", "them", "this", "these", "those", "that"}
-_METRES = {"km": 1000.0, "m": 1.0}
 
 
-class Measures(State):
+class Measures(Counting):
     """The part of a reader that knows what is wanted."""
-
-    # Counts by classes, values, features
-
-    def _on_density(self, token: Token) -> None:
-        self.want("density")
-        self._by(token.value)
-
-    _on_density_of = _on_density
-
-    def _on_density_step(self, token: Token) -> None:
-        self.want("density")
-        self._by(quantities_in(token.text))
-        self._on_classes(token)
-
-    def _on_densest(self, token: Token) -> None:
-        self.want("density")
-        self._by(("cells",))
-
-    def _on_classes(self, token: Token) -> None:
-        unit = token.text.rsplit(" ", 1)[-1] if token.kind == "classes" else token.text
-        unit = next((name for name in ("degrees", "km", "m") if re.search(rf"\b{name}\b", unit)), "")
-        self.details["step"] = (token.value, unit)
-
-    _on_classes_of = _on_classes
-
-    def _on_sample(self, token: Token) -> None:
-        self.want("sample")
-        self._by(quantities_in(token.text) or ("slope",))
 
     def _on_merge(self, token: Token) -> None:
         self.want("merge")
-
-    def _by(self, names: tuple[str, ...]) -> None:
-        self.details["by"] = tuple(dict.fromkeys((*self.details.get("by", ()), *names)))
-
-    def _on_quantity(self, token: Token) -> None:
-        self.mentioned += quantities_in(token.text)
-        if not re.match(r"elevation|altitude|slopes", token.text, re.IGNORECASE):
-            self.pending = self.pending if self.pending and self.pending.weak else None
-            self.note("A slope, an aspect or an albedo is a condition only with a number or a direction")
-
-    # Comparisons
-
-    def _on_compare(self, token: Token) -> None:
-        self.comparing = self.separate = True
-        self.joint = "and"
-
-    def _on_compare_by(self, token: Token) -> None:
-        self._on_compare(token)
-        self.want("compare")
-        self._by(_known(token.value))
-
-    def _on_which_higher(self, token: Token) -> None:
-        self._on_compare(token)
-        self.want("compare")
-        self._by((_compared(token.text),))
-
-    def _on_same_by(self, token: Token) -> None:
-        self.same_by, self.same_words = _known(token.value), token.text
-
-    def _on_higher_than(self, token: Token) -> None:
-        self.want("compare")
-        self._by((_compared(token.text),))
-        self.expects_other = True
-
-    def _on_than_ground(self, token: Token) -> None:
-        self.want("compare")
-        self._by((_compared(token.text),))
-        self.details["ground"] = True
-
-    def _on_ground(self, token: Token) -> None:
-        self.details["ground"] = "compare" in self.intents
 
     def _on_evaluate(self, token: Token) -> None:
         self.want("evaluate")
@@ -109,30 +40,12 @@ class Measures(State):
         self.want("orientation")
         self.details["same_axis"] = self.expects_other = True
 
-    def is_other(self, item: Item) -> bool:
-        """Whether a thing is what the subject is compared with; if so, it is noted."""
-        named = bool(self.groups) or self.reading.refers
-        judged = "evaluate" in self.intents and item.kind in ("catalogue", "layer") and named
-        more = bool(self.others) and bool(self.joint) and not self.pending and not self.new_sentence
-        if not (self.expects_other or judged or more):
-            return False
-        self.others.append(OperandDraft(item))
-        self.expects_other, self.pending, self.joint = False, None, ""
-        return True
-
-    def is_other_of_before(self) -> bool:
-        """Whether "those" stands for what the subject is compared with."""
-        if not self.expects_other:
-            return False
-        item = self.result or next(iter(self.subjects), None)
-        return item is not None and self.is_other(item)
-
     # Tests against chance
 
     def _on_strata(self, token: Token) -> None:
         name = token.value[0]
         self.want("association")
-        if name in ("longitude", "aspect") or not _known((name,)):
+        if name in ("longitude", "aspect") or not known_quantities((name,)):
             raise Declined(
                 "unsupported",
                 f"“{token.text}” cannot be done by the null models of this version",
@@ -151,7 +64,7 @@ class Measures(State):
 
     def _on_azimuth(self, token: Token) -> None:
         self.want("orientation")
-        number = re.search(r"(\d+(?:\.\d+)?) degrees", token.text)
+        number = re.search(r"(\d+(?:\.\d+)?)(?: degrees|$)", token.text)
         self.details["azimuth_deg"] = float(number[1]) % 360.0 if number else _bearing(token.text)
 
     def _on_orientation(self, token: Token) -> None:
@@ -184,6 +97,11 @@ class Measures(State):
         name = (token.value or "").lower().replace(" ", "")
         self.export_format = formats.get(name, name) or self.export_format or "gpkg"
 
+    def _on_other_format(self, token: Token) -> None:
+        self.want("export")
+        self.export_format = self.export_format or "gpkg"
+        self.note(f"“{token.text}” is no format of this version; a GeoPackage opens in the same programs")
+
     # Sizes
 
     def _on_size(self, token: Token) -> None:
@@ -209,6 +127,7 @@ class Measures(State):
 
     def finish_measures(self) -> None:
         """What only the end can tell of what is wanted."""
+        self.finish_density()
         intents = set(self.intents)
         if self.same_by:
             self._finish_same()
@@ -220,17 +139,20 @@ class Measures(State):
             self._finish_side_by_side()
         if self.comparing and "density" in intents and len(self.subjects) > 1:
             self.intents = ["compare" if intent == "density" else intent for intent in self.intents]
+        self.finish_values()
+        self.finish_numbers()
+        self.finish_samples()
         if "compare" in self.intents:
             self._finish_comparison()
         if self.few is not None:
-            self.reading.unparsed.append(f"{self.few}")
+            self.reading.unparsed.append(f"{self.few or 'nearest'}")
 
     def finished_details(self) -> Details:
         """The details of a query."""
         given: dict[str, Any] = dict(self.details)
         if "step" in given:
             value, unit = given["step"]
-            given["step"] = _step(value, unit, given.get("by", ("",))[0])
+            given["step"] = step_of(value, unit, given.get("by", ("",))[0])
         return Details(**given, against=tuple(operand.finished for operand in self.others))
 
     def _finish_side_by_side(self) -> None:
@@ -243,7 +165,7 @@ class Measures(State):
             self._finish_evaluation()
         elif self.mentioned and not set(self.intents) & {"compare", "density", "sample"}:
             self.want("compare")
-            self._by(self.mentioned)
+            self.by(self.mentioned)
 
     def _finish_same(self) -> None:
         # "At the same elevation" compares two things, or is kept by the null model of a test.
@@ -255,7 +177,7 @@ class Measures(State):
             self.groups = [GroupDraft([self.result])]
         if (len(self.subjects) > 1 or self.others) and not self.relations:
             self.want("compare")
-            self._by(self.same_by)
+            self.by(self.same_by)
         else:
             self.note(f"“{self.same_words}” was not used: it can be compared or tested, but is no condition")
 
@@ -300,35 +222,9 @@ class Measures(State):
             self.note("Compared was with all ground observed, as the question names nothing else")
 
 
-def _known(names: tuple[str, ...]) -> tuple[str, ...]:
-    known = tuple(found for name in names for found in quantities_in(name.replace("_", " ")))
-    return known or (("elevation",) if names and names[0].startswith(("height", "level")) else ())
-
-
-def _compared(text: str) -> str:
-    """The quantity that "higher", "steeper" or "brighter than" compares."""
-    lower = text.lower()
-    named = quantities_in(lower)
-    for words, name in (
-        ("steeper gentler flatter", "slope"),
-        ("brighter darker", "albedo"),
-        ("north south", "latitude"),
-    ):
-        if any(word in lower for word in words.split()) and not named:
-            return name
-    return named[0] if named else "elevation"
-
-
 def _bearing(text: str) -> float:
     """Degrees clockwise from north of the first direction that is named."""
     joined = re.sub(r"(north|south) ?(east|west)", r"\1\2", text.lower())
     words = [re.sub(r"(?:wards?|erly|ern)$", "", word) for word in re.findall(r"[a-z]+", joined)[1:]]
     short = [re.sub(r"(n|s)?(?:orth|outh)?(e|w)?(?:ast|est)?", r"\1\2", word) for word in words]
     return next(_POINTS_DEG[word] for word in short if word in _POINTS_DEG) % 180.0
-
-
-def _step(value: float, unit: str, by: str) -> float:
-    """Width of the classes that are counted in, in the unit of what they are classes of."""
-    if not 0 < value < 1e6:
-        raise Declined("bad_value", f"{value:g} is no width of a class", "more than 0")
-    return value * _METRES[unit] if by in ("elevation", "relief") and unit in _METRES else value

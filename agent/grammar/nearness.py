@@ -148,7 +148,7 @@ HOW_FAR = (
     r"(?:(?:what|which|how large|how big) (?:is|are) )?(?:the |their |its )?"
     r"(?:(?:mean|median|average|typical|usual|minimum|shortest|smallest|individual|exact) )?"
     r"distances?(?: (?:between|from|of|separating)| it is from)?(?! (?:of )?(?:\d|at\b))",
-    r"how (?:far|close|near|distant)(?: apart| away| off)?(?: (?:are|is|do|does|lie))?",
+    r"how (?:far|close|near|distant)(?: apart| away| off)?(?: (?:are|is|do|does|lie))?(?: it(?= from\b))?",
 )
 
 ABSENT = (

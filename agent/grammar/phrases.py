@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from agent.grammar.amounts import AMOUNT_FILLER, GREATEST, NUMBERS
 from agent.grammar.association import ASSOCIATION, SIGNS
 from agent.grammar.lexicon import words
 from agent.grammar.likeness import LIKE
@@ -31,6 +32,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"(?:more than|less than|at least|over|under)? ?\d+(?:\.\d+)? (?:km|m|mi|ft) "
         r"(?:wide|across|long|deep|high|tall|in diameter|in length)",
     ),
+    *GREATEST,
     ("size", r"largest|biggest|smallest|longest|widest|tallest|deepest|highest|shortest"),
     *WANTS,
     # Relations without a distance
@@ -86,16 +88,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     ("weak", r"within|in|on|with|at|of|from|by|into|onto|through|across|for|over|to"),
     ("weak", r"ha(?:ve|s|d)|shows|showing|hosts?|hosting|bears?|carry|carries|carrying"),
     # What is wanted
-    ("count", r"how many(?: of)?|(?:the )?(?:total )?number of|count(?:s|ing)?(?: of| up)?|how often"),
-    (
-        "share",
-        r"(?:what |which )?(?:is the )?(?:share|fraction|percentage|percent|proportion) of(?: the)?"
-        r"(?: (?:area|surface|ground|planet|tiles))?",
-        r"how much (?:of|area)?(?: the (?:area|surface|ground|planet))?",
-        r"(?:what )?(?:surface )?area(?: of| covered by| is covered by)?",
-        r"how (?:common|widespread|frequent|abundant|rare|dense)|(?:the )?densit(?:y|ies)(?: of)?",
-        r"coverage|how large an area|is covered by",
-    ),
+    *NUMBERS,
     (
         "orientation",
         r"shar(?:e|es|ing) (?:an?|one|a common|the same) (?:orientation|direction|axis|azimuth|trend)s?",
@@ -119,6 +112,12 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"\b(?P<format>geo ?package|gpkg|geo ?json|geo ?parquet|parquet|csv)(?: (?:file|format))?\b",
     ),
     ("export", r"export(?:ed|ing)?|download|save"),
+    (
+        "other_format",
+        r"(?:(?:export|save|download|write|store|give me)(?: (?:it|them|these|those))? )?(?:(?:as|to|"
+        r"in|into) )?(?:an? )?"
+        r"(?:(?:esri )?shape ?files?|kml|kmz|excel|xlsx?|geotiffs?|dxf)(?: (?:file|format|sheet|table))?",
+    ),
     (
         "compare",
         r"compar(?:e|ed|ing|ison)(?: of| between)?|versus|vs\.?|against",
@@ -175,6 +174,14 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"(?:that|this|the|the last|the previous) (?:layer|results?|selection|answer|hits|tiles)",
         r"its|their",
     ),
+    ("most", r"(?:the|find|has|have|contains?|holds?|there) (?:the )?most(?= [^\W\d])"),
+    (
+        "more",
+        r"(?<!one )(?<!any )(?<!some )(?<!once )(?<!few )(?<!no )(?<!show )(?<!me )(?:more|fewer|less)"
+        r"(?! (?:or less|than|like|about|info\w*|detail\w*|precise\w*|exactly|specific\w*))(?= [^\W\d])",
+        r"(?:more|fewer) of(?= (?:the )?[a-z])(?! (?:the )?(?:same|these|those|this|them))",
+    ),
+    ("than", r"than"),
     ("both", r"both"),
     ("either", r"either"),
     ("neither", r"neither"),
@@ -224,6 +231,7 @@ FILLER = words(
     box quadrant rectangle window appearance looks
     """
 )
+FILLER |= AMOUNT_FILLER
 
 
 def _compiled(table: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, re.Pattern[str]], ...]:

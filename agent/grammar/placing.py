@@ -24,6 +24,8 @@ class Placing(Relating):
         limits = self.groups[-1].regions if self.groups and self.groups[-1].regions else self.regions
         if self.previous == "or" and limits:  # "north of 45 N or south of 45 S"
             limits[-1] = either(limits[-1], region)
+            self.stated.append(("or", region))
+            self.joined.append(limits[-1])
             return
         value = bool(region.where or region.facing)
         operand = self.last_object if (self.previous == "item" or self.nested) and self.relations else None

@@ -10,7 +10,7 @@ from agent.grammar.bounds import limited
 from agent.grammar.context import PlanContext
 from agent.grammar.explaining import explained
 from agent.grammar.notes import notes_on
-from agent.grammar.query import Declined, Item, Operand, Query, Region, Relation
+from agent.grammar.query import POLEWARD, Declined, Item, Operand, Query, Region, Relation, parts
 from agent.grammar.steps import (
     Associate,
     Compare,
@@ -19,6 +19,7 @@ from agent.grammar.steps import (
     DrawMap,
     EvaluateLayer,
     ExportLayer,
+    FilterLayer,
     FindPlace,
     LayerArg,
     LoadCatalogue,
@@ -109,20 +110,14 @@ class _Builder:
             return layers
         for item in (*query.items, *query.objects):  # all searches first: they can run together
             self.item(item)
-        subjects, regions = self.subjects(query), query.regions
-        if any(relation.count for relation in query.relations):  # the nearest within the limits
-            subjects, regions = [self.limited(subject, regions) for subject in subjects], ()
         if "association" in query.intents:
-            self.tests(query, subjects)
-        if query.relations and query.separate:
-            results = [
-                self.related(subject, [relation]) for subject in subjects for relation in query.relations
-            ]
-        else:
-            results = [self.related(subject, query.relations) for subject in subjects]
+            for subject in dict.fromkeys(self.subject(part) for part in parts(query)):
+                self.tests(query, subject)
+        results = [self.part(part) for part in parts(query)]
         judges = "evaluate" in query.intents
         others = [] if judges else [self.operand(operand) for operand in query.details.against]
-        results = list(dict.fromkeys(self.limited(result, regions) for result in [*results, *others]))
+        results += [self.limited(other, query.regions) for other in others]
+        results = list(dict.fromkeys(results))
         if "merge" in query.intents:
             results = [
                 self.add(MergeFeatures, layer=result, distance_km=query.details.merge_km)
@@ -132,18 +127,24 @@ class _Builder:
         self.measure(query, results)
         return results
 
-    def tests(self, query: Query, subjects: list[LayerArg]) -> None:
-        """Append a test against chance for each subject, whole, and each thing that it is related to."""
-        for subject in subjects:
-            whole = self.limited(subject, query.regions)
-            for relation in query.relations:
-                if relation.kind not in ("near", "without", "overlap"):
-                    continue
-                others = [self.operand(operand) for operand in relation.objects]
-                how = {name: getattr(query.details, name) or None for name in ("side", "null", "strata")}
-                how["distance_km"] = relation.distance_km or self.touching_km
-                for other in others if relation.every else [self.any_of(others)]:
-                    self.add(Associate, layer=whole, other=other, **how)
+    def part(self, query: Query) -> LayerArg:
+        """The one layer that answers a query which is not separate."""
+        subject, regions = self.subject(query), query.regions
+        if any(relation.count for relation in query.relations):  # the nearest within the limits
+            subject, regions = self.limited(subject, regions), ()
+        return self.limited(self.related(subject, query.relations), regions)
+
+    def tests(self, query: Query, subject: LayerArg) -> None:
+        """Append a test against chance for a subject, whole, and each thing that it is related to."""
+        whole = self.limited(subject, query.regions)
+        for relation in query.relations:
+            if relation.kind not in ("near", "without", "overlap"):
+                continue
+            others = [self.operand(operand) for operand in relation.objects]
+            how = {name: getattr(query.details, name) or None for name in ("side", "null", "strata")}
+            how["distance_km"] = relation.distance_km or self.touching_km
+            for other in others if relation.every else [self.any_of(others)]:
+                self.add(Associate, layer=whole, other=other, **how)
 
     def compare(self, query: Query, results: list[LayerArg]) -> None:
         """Append comparisons of the results with each other, with the ground, or with a catalogue."""
@@ -163,7 +164,20 @@ class _Builder:
             pairs = [(layer, None) for layer in layers]
         for name in details.by or ("elevation",):
             for layer, other in pairs[:MOST_PAIRS]:
-                self.add(Compare, layer=layer, by=name, other=other)
+                if name == POLEWARD:
+                    self.compare_poleward(layer, other)
+                else:
+                    self.add(Compare, layer=layer, by=name, other=other)
+
+    def compare_poleward(self, layer: LayerArg, other: LayerArg | None) -> None:
+        """Compare distances from the equator: latitudes, in each hemisphere for itself."""
+        for side in ("min_lat_deg", "max_lat_deg"):
+            one, *two = [
+                self.add(FilterLayer, layer=each, **{side: 0.0})
+                for each in (layer, other)
+                if each is not None
+            ]
+            self.add(Compare, layer=one, by="latitude", other=two[0] if two else None)
 
     def measure(self, query: Query, results: list[LayerArg]) -> None:
         """Append what is done with the answer: directions, counts, map, file."""
@@ -219,16 +233,14 @@ class _Builder:
         if "export" in query.intents:
             self.add(ExportLayer, layers=tuple(layers), format=query.export_format or "gpkg")
 
-    def subjects(self, query: Query) -> list[LayerArg]:
-        """One layer for the whole subject, or one for each thing to be compared."""
-        tested = "association" in query.intents and query.relations
-        apart = query.separate and (tested or not query.relations)
-        refs = [[self.item(item) for item in group.items] for group in query.groups]
+    def subject(self, query: Query) -> LayerArg:
+        """One layer for the whole subject, each group within its own limits."""
         found: list[LayerArg] = []
-        for group, layers in zip(query.groups, refs, strict=True):
-            joined = layers if apart else [self.together(layers) if group.every else self.any_of(layers)]
-            found += [self.limited(layer, group.regions) for layer in joined]
-        return found if apart else [self.any_of(found)]
+        for group in query.groups:
+            layers = [self.item(item) for item in group.items]
+            joined = self.together(layers) if group.every else self.any_of(layers)
+            found.append(self.limited(joined, group.regions))
+        return self.any_of(found)
 
     def related(self, layer: LayerArg, relations: tuple[Relation, ...] | list[Relation]) -> LayerArg:
         """A layer limited by relations; those by an absence last."""

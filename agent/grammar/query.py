@@ -172,6 +172,9 @@ Intent = Literal[
 ]  # fmt: skip
 
 
+POLEWARD = "distance from the equator"  # no quantity of the tools: latitudes, in each hemisphere for itself
+
+
 class Details(Frozen):
     """How that is wanted which a question asks besides where.
 
@@ -260,6 +263,22 @@ def describe(query: Query) -> str:
     relations = "" if query.separate else " and ".join(_relation(relation) for relation in query.relations)
     regions = "".join(f", {region.words}" for region in query.regions)
     return f"{subject} {relations}".strip() + regions
+
+
+def parts(query: Query) -> list[Query]:
+    """The queries that a separate one is answered by, one for each result; itself if it is not separate."""
+    if not query.separate:
+        return [query]
+    whole = query.model_copy(update={"separate": False})
+    subjects = [
+        whole.model_copy(update={"groups": (group.model_copy(update={"items": (item,), "every": False}),)})
+        for group in query.groups
+        for item in group.items
+    ]
+    if not query.relations or (len(subjects) > 1 and "association" not in query.intents):
+        return subjects
+    # In a test each subject is shown with each of the others.
+    return [one.model_copy(update={"relations": (r,)}) for one in subjects for r in query.relations]
 
 
 def describe_operand(operand: Operand) -> str:

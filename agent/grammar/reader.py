@@ -74,6 +74,8 @@ class _Reader(Placing):
         related = self.among_km or self.measuring or "association" in self.intents
         if self.groups and related and not self.relations:
             self.relate_subjects()
+        if "distance" in self.intents:
+            self.measure_distances()
         if self.together and len(self.subjects) > 1:
             merged = GroupDraft(
                 self.subjects, [r for group in self.groups for r in group.regions], every=True
@@ -108,6 +110,8 @@ class _Reader(Placing):
 
     def _on_item(self, token: Token) -> None:
         self.on_item(token.value)
+        last = token.text.lower().rpartition(" ")[2]
+        self.singular = token.value.kind == "words" and not last.endswith(("s", "ae")) and last not in _MASSES
 
     def on_item(self, item: Item) -> None:
         """Read a thing: a subject, or the object of what was read before."""
@@ -280,6 +284,7 @@ class _Reader(Placing):
         return (self.separate or each) and (len(self.relations) > 1 or len(self.subjects) > 1)
 
 
+_MASSES = ("terrain", "fill", "graben", "ground", "lava", "ice", "layering", "bedding", "volcanoes")
 _WITHIN = ("in", "on", "within", "with", "has", "have")  # "which of those are in craters?"
 _ASKING = words("where which how what show find whereabouts coordinates coordinate position location lat lon")
 # With these a question begins whose condition was put first.

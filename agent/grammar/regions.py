@@ -161,7 +161,7 @@ _ZONES: tuple[Rule, ...] = (
         "region",
         (
             rf"{_IN}(?:{_SIDE} )?{_BAND.format('(?P<band>')}(?:(?:er)? ?(?:to|and|or|/|through) ?",
-            rf"{_BAND.format('(?P<band2>')})? ?(?:(?P<side2>north|south)(?:ern)? )?latitudes?",
+            rf"{_BAND.format('(?P<band2>')})? ?(?:(?P<side2>north|south)(?:ern)? )?latitudes?(?! than)",
         ),
         _band,
     ),

@@ -14,6 +14,9 @@ from agent.grammar.state import EITHER
 from agent.grammar.testing import Trial
 from agent.grammar.tokens import Token
 
+_SUPERLATIVE = re.compile(r"nearest|closest|.*\b(?:smallest|shortest|least|minimum) distance", re.IGNORECASE)
+MEANT_BY_NOUN = 0  # "the nearest channel" is one, "the nearest channels" are some
+
 
 class Relating(Measures):
     """The part of a reader that knows relations."""
@@ -88,14 +91,30 @@ class Relating(Measures):
     def _on_near(self, token: Token) -> None:
         if self.pending and not self.pending.weak:
             return  # "within 40 km around"
-        superlative = token.text.lower().startswith(("nearest", "closest"))
+        superlative = _SUPERLATIVE.match(token.text) is not None
         if superlative and self.few is not None and not (self.groups or self.reading.refers):
             return  # "the five nearest channels to L1"
-        if superlative and (self.few is not None or self.measuring):
-            self.expect(RelationDraft("nearest", count=self.few), token)
-            self.few = None
+        alone = not (self.groups or self.reading.refers or self.measuring)
+        if superlative and alone and " " not in token.text:
+            self.few = MEANT_BY_NOUN  # "the nearest channel to a delta"
+            return
+        if superlative and (self.few is not None or self.measuring or (self.singular and self.groups)):
+            self.expect(RelationDraft("nearest", count=self._how_few()), token)
             return
         self.expect(RelationDraft("near", self.distances.near_km, assumed=True), token)
+
+    def _how_few(self) -> int | None:
+        """How many of the nearest are wanted: a number, one of a singular noun, or all by distance."""
+        few, self.few = self.few, None
+        if few:
+            return few
+        return 1 if self.singular and not self.measuring else None
+
+    def measure_distances(self) -> None:
+        """How far things lie is told of all of them, not of those that are near."""
+        for relation in self.relations:
+            if relation.kind == "near" and relation.assumed:
+                relation.kind, relation.distance_km, relation.assumed = "nearest", 0.0, False
 
     def _on_nearby(self, token: Token) -> None:
         if self.relations and self.relations[-1].kind == "overlap":  # "that have cones nearby"
@@ -128,10 +147,13 @@ class Relating(Measures):
 
     _on_in_same = _on_same
 
+    def expect_overlap(self, token: Token) -> None:
+        """Wait for what a thing shares its tile with."""
+        self._on_same(token)
+
     def _on_weak(self, token: Token) -> None:
         if self.few is not None and self.groups and token.text.lower() in ("from", "to"):
-            self.expect(RelationDraft("nearest", count=self.few), token)
-            self.few = None
+            self.expect(RelationDraft("nearest", count=self._how_few()), token)
         elif self.comparing:
             self.joint = "and"
         elif (

@@ -116,12 +116,24 @@ class State:
         What the subject is compared with or judged by; the next thing will be one of them.
     few
         A number of things was read, and "nearest" is to come.
+    singular
+        The landform read last was named in the singular.
     map_of
         A "map of" was read last.
     same_by, same_words
         Quantities that were said to be the same or different, and the words.
-    mentioned
-        Quantities named without a value or a question.
+    mentioned, named_values
+        Quantities named without a value or a question; those that stand alone, as if asked for.
+    stated, joined
+        Limits as they were read, each with the "and" or "or" before it; those that an "or" has made one.
+    compared
+        Quantities that an adjective compares ("higher"), with the words, before it is known with what.
+    ground
+        Words that name the ground at large.
+    numerous, more, than, half
+        Of numbers compared: "more common" as written; whether "more", "than" or "which hemisphere" was read.
+    densest, greatest, density_noun, per_area
+        Of densities: "densest" or "greatest" as written; whether a density, "per area" was read.
     previous
         Kind of the token before, remarks left out.
     details
@@ -152,11 +164,18 @@ class State:
         self.others: list[OperandDraft] = []
         self.expects_other = False
         self.few: int | None = None
+        self.singular = False
         self.map_of = False
         self.same_by: tuple[str, ...] = ()
         self.same_words = ""
         self.previous = ""
+        self.stated: list[tuple[Joint, Region]] = []
+        self.joined: list[Region] = []
+        self.compared: list[tuple[str, str]] = []
+        self.ground = self.numerous = self.densest = self.greatest = ""
+        self.more = self.than = self.half = self.density_noun = self.per_area = False
         self.mentioned: tuple[str, ...] = ()
+        self.named_values: tuple[str, ...] = ()
         self.details: dict[str, Any] = {}
 
     @property
@@ -227,6 +246,7 @@ class State:
     def limit(self, region: Region) -> None:
         """Put a limit on the last subject, or on the whole once there are relations."""
         self.pending = self.pending if self.pending and not self.pending.weak else None
+        self.stated.append((self.joint if self.stated else "", region))
         own = self.groups and not self.relations and not self.others and not self.new_sentence
         (self.groups[-1].regions if own else self.regions).append(region)
 

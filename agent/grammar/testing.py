@@ -28,6 +28,7 @@ _PARTING = _LINKS | _NEAR | {"cause", "compare", "in_same", "same"}  # between s
 _JOINTS = {"and", "or", "comma", "break", "compare", "not", "neither", "either", "both"}
 _LIMITS = {"region", "place", "side", "side_it", "all", "strata", "null", "same_by"}
 _PASSED = _LIMITS | {"map", "colour", "export", "unusable", "matter", "season", "body", "note"}
+_DEGREES = {"more", "most", "than"}  # parts of a comparison of numbers; in a test they only stress
 # Said by the parts above, or nothing in themselves.
 _SPENT = (
     _ASSOCIATION
@@ -45,6 +46,8 @@ _SPENT = (
         "nearby",
         "sign",
         "share",
+        "numerous",
+        "density_noun",
         "item",
         "process",
         "only",
@@ -63,6 +66,7 @@ _PLACED = re.compile(r"\W*(?:please )?(?:where|how (?:many|much)|count|are there
 _IS = re.compile(r"\b(?:is|are|was|were|be|being)\b", re.IGNORECASE)
 _ADJECTIVE = re.compile(r"\w+(?:ed|ent|bound|ently)\b", re.IGNORECASE)
 _DISTANCE = re.compile(r"(\d+(?:\.\d+)?) (km|mi|m|ft|tiles)")
+_OFTEN = re.compile(r"(?:more|less|most) \w+|commoner|rarer|scarcer", re.IGNORECASE)
 _KM = {"km": 1.0, "mi": 1.609344, "m": 0.001, "ft": 0.0003048}
 BACKGROUND = "What else the question says was taken as background"
 EVIDENCE = "Lying near something is evidence for a common origin, not proof of it"
@@ -130,7 +134,11 @@ def as_test(text: str, lexicon: Lexicon, tile_km: float) -> list[Token] | None:
     text
         The normalised question.
     """
-    question = _Question(tokenise(text, lexicon, tile_km, signs=True), lexicon)
+    tokens = [
+        replace(token, kind="filler") if token.kind in _DEGREES else token
+        for token in tokenise(text, lexicon, tile_km, signs=True)
+    ]
+    question = _Question(tokens, lexicon)
     question.clauses = _clauses(question.tokens)
     core = _core(question)
     if core is None or _is_other(question, core, text):
@@ -193,6 +201,8 @@ def _things(question: _Question, making: bool) -> list[_Thing]:
 def _is_other(question: _Question, core: list[int], text: str) -> bool:
     """Whether something else is asked than a plain test: a search, another measure, nested conditions."""
     tokens, kinds = question.tokens, question.kinds(core)
+    if _counts_only(question, core):
+        return True
     opener = _spoken(question, core)
     certain = bool(kinds & {"chance", "test", "null"}) or "chance" in question.kinds(range(len(tokens)))
     nouns = [tokens[at] for at in core if tokens[at].kind == "linked"]
@@ -216,6 +226,14 @@ def _is_other(question: _Question, core: list[int], text: str) -> bool:
         and question.after(at).kind in _NEAR | {"without", "same", "region"}
         for at in core
     )
+
+
+def _counts_only(question: _Question, core: list[int]) -> bool:
+    """Whether "more common" only sets numbers beside each other: "A or B, which are commoner"."""
+    signs = [question.tokens[at] for at in core if question.tokens[at].kind in _ASSOCIATION]
+    others = [question.before(thing.at).kind for thing in question.within(core)[1:]]
+    often = bool(signs) and all(_OFTEN.fullmatch(token.text) for token in signs)
+    return often and bool(others) and set(others) <= {"and", "or", "comma", "compare", "chance", "break"}
 
 
 def _spoken(question: _Question, core: list[int]) -> str:
