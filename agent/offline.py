@@ -23,7 +23,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from agent.grammar.context import KnownLayer, PlanContext, Turn, remembered
 from agent.grammar.progress import Outcome, follow
-from agent.grammar.query import Query, Refusal
+from agent.grammar.query import Query, QuestionBack, Refusal
 from agent.grammar.steps import Plan
 from agent.prose import compose
 from agent.prose_plan import plan_sentence
@@ -117,12 +117,14 @@ class OfflinePlanner(BaseChatModel):
     def _reply(self, messages: Sequence[BaseMessage], tools: Sequence[str] | None) -> AIMessage:
         turns = _turns(messages)
         question, answers = turns[-1] if turns else ("", [])
-        context = self._context(turns[:-1])
-        understood = self._parse(question, context)
+        context, pending = self._before(turns[:-1])
+        understood = self._parse(question, context, pending)
         outcomes = _outcomes(answers)
         turn = f"q{len(turns)}"
         if isinstance(understood, Refusal):
             return _declining(understood, question, turn, outcomes, tools)
+        if isinstance(understood, QuestionBack):
+            return _message(understood.text, suggestions=understood.suggestions)
         progress = follow(understood, outcomes, context, tools)
         if progress.ready:
             # The plan is said before its first call, so that it can be read while it runs.
@@ -137,23 +139,46 @@ class OfflinePlanner(BaseChatModel):
         answer = compose(understood, progress, self.body, self.glossary)
         return _message(answer.text, suggestions=answer.suggestions)
 
-    def _parse(self, question: str, context: PlanContext) -> Plan | Refusal:
-        return parse(question, self.glossary, self.places, context, body=self.body, tile_km=self.tile_km)
+    def _parse(
+        self, question: str, context: PlanContext, pending: QuestionBack | None
+    ) -> Plan | QuestionBack | Refusal:
+        return parse(
+            question,
+            self.glossary,
+            self.places,
+            context,
+            body=self.body,
+            tile_km=self.tile_km,
+            pending=pending,
+        )
 
-    def _context(self, turns: Sequence[tuple[str, list[BaseMessage]]]) -> PlanContext:
-        """What the questions before have left behind; of older ones only the layers."""
-        context = PlanContext()
+    def _before(
+        self, turns: Sequence[tuple[str, list[BaseMessage]]]
+    ) -> tuple[PlanContext, QuestionBack | None]:
+        """What the questions before have left behind, of older ones only the layers; what was asked back."""
+        context, pending = PlanContext(), None
         for place, (question, messages) in enumerate(turns):
             query: Query | None = None
-            result: str | None = None
+            results: tuple[str, ...] | None = None
+            asked = None
             if place >= len(turns) - REMEMBERED_QUESTIONS:
-                understood, outcomes = self._parse(question, context), _outcomes(messages)
+                understood, outcomes = self._parse(question, context, pending), _outcomes(messages)
                 if isinstance(understood, Plan):
                     query = remembered(understood.query, context)
                     if understood.results and outcomes.keys() & {step.name for step in understood.steps}:
-                        result = follow(understood, outcomes, context).layer(understood.results[0])
-            context = _after(context, query, result, messages)
-        return context
+                        progress = follow(understood, outcomes, context)
+                        results = tuple(dict.fromkeys(map(progress.layer, understood.results)))
+                elif isinstance(understood, QuestionBack) and _has_asked(messages):
+                    asked = understood
+            context, pending = _after(context, query, results, messages), asked
+        return context, pending
+
+
+def _has_asked(messages: Sequence[BaseMessage]) -> bool:
+    """Whether a turn ended in a question and called no tool."""
+    said = [message for message in messages if isinstance(message, AIMessage)]
+    called = any(isinstance(message, ToolMessage) for message in messages)
+    return bool(said) and "?" in said[-1].text and not called
 
 
 def _declining(
@@ -226,11 +251,14 @@ def read_outcome(message: ToolMessage) -> Outcome:
 
 
 def _after(
-    context: PlanContext, query: Query | None, answered_by: str | None, messages: Sequence[BaseMessage]
+    context: PlanContext,
+    query: Query | None,
+    answered_by: tuple[str, ...] | None,
+    messages: Sequence[BaseMessage],
 ) -> PlanContext:
     """The context once a question has been answered, by whatever model.
 
-    ``answered_by`` is the layer that the planner answered with, empty if it held nothing; None if another
+    ``answered_by`` are the layers that the planner answered with, empty if one held nothing; None if another
     model answered, whose result must be guessed from its calls.
     """
     calls = {
@@ -258,12 +286,19 @@ def _after(
             described = described or str(arguments.get("layer", ""))
         elif tool in ("draw_map", "export_layer", "orientation"):
             shown = shown or str(arguments.get("layer") or next(iter(arguments.get("layers") or []), ""))
-    result = (described or last or shown) if answered_by is None else answered_by
-    if not layers.keys() & {result} and answered_by != "":  # nothing was answered: the old result stands
+    result = (described or last or shown) if answered_by is None else answered_by[0]
+    if not layers.keys() & {result} and answered_by != ("",):  # nothing was answered: the old result stands
         return context.model_copy(update={"layers": tuple(layers.values())})
     query, base = query or context.query, _base(result, parents)
     turns = (*context.turns, Turn(query=query, result=result, base=base)) if query else context.turns
-    return PlanContext(layers=tuple(layers.values()), result=result, base=base, query=query, turns=turns)
+    return PlanContext(
+        layers=tuple(layers.values()),
+        result=result,
+        results=tuple(layer for layer in answered_by or (result,) if layer),
+        base=base,
+        query=query,
+        turns=turns,
+    )
 
 
 def _known(brief: Mapping[str, Any], tool: str, arguments: Mapping[str, Any], outcome: Outcome) -> KnownLayer:

@@ -1,4 +1,5 @@
-"""The offline grammar: a question -> a plan of typed tool calls, or a refusal that says what can be asked.
+"""The offline grammar: a question -> a plan of typed tool calls, a question back, or a refusal that says what
+can be asked.
 
 A plan's steps refer to each other by name (`Ref`), because layer ids are only known once tools have run. Pure
 Python: the same question, glossary, places and context always give the same plan, in milliseconds.
@@ -8,14 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from agent.grammar.asked import question_back
+from agent.grammar.asking import Asking, gap_of
 from agent.grammar.context import PlanContext, in_context
 from agent.grammar.conversation import situated
 from agent.grammar.ellipsis import spelled_out
-from agent.grammar.lexicon import lexicon, normalise
+from agent.grammar.lexicon import Lexicon, lexicon, normalise
 from agent.grammar.phrases import GRAMMAR_WORDS
+from agent.grammar.pieces import completed
 from agent.grammar.plan import TOUCHING_TILES, build_plan
-from agent.grammar.query import Declined, Query, Refusal
+from agent.grammar.query import Declined, Query, QuestionBack, Refusal
 from agent.grammar.reader import read
 from agent.grammar.refusals import (
     Known,
@@ -65,7 +70,8 @@ def parse(
     *,
     body: str = "mars",
     tile_km: float = 16.0,
-) -> Plan | Refusal:
+    pending: QuestionBack | None = None,
+) -> Plan | QuestionBack | Refusal:
     """Turn a question into a plan.
 
     Parameters
@@ -80,44 +86,81 @@ def parse(
         Name of the body that the index shows.
     tile_km
         Width of a tile: sets what "near" and "without" mean when the question gives no distance.
+    pending
+        What was asked back last: the question may be the answer to it.
     """
     words = lexicon(tuple(glossary), tuple(places), GRAMMAR_WORDS)
-    context = context or PlanContext()
-    example = _example(glossary)
-    text = spelled_out(normalise(question))
-    try:
-        distances = Distances(
-            max(NEAR_KM, NEAR_TILES * tile_km), TOUCHING_TILES * tile_km, _most_km(body.lower())
-        )
-        situation = situated(text, words, context, distances, body.lower(), tile_km)
-        text, context = situation.text, situation.context
-        if told := situation.reading:
-            return build_plan(question, told.query, told.notes, [], words.by_key, context, tile_km)
-        check_numbers(text)
-        plain, test = tokenise(text, words, tile_km), as_test(text, words, tile_km)
+    known = context or PlanContext()
+    grammar = _Grammar(words, tuple(places), known, body.lower(), tile_km, _example(glossary))
+    whole = completed(pending, question, words, tile_km) if pending else None
+    if isinstance(whole, QuestionBack):
+        return whole
+    if whole is None:
+        return grammar.understood(question)
+    understood = grammar.understood(whole)
+    if isinstance(understood, Refusal) and isinstance(alone := grammar.understood(question), Plan):
+        return alone
+    if isinstance(understood, Plan):
+        note = f"“{question.strip()}” was taken as the answer to what I asked"
+        return understood.model_copy(update={"notes": (note, *understood.notes)})
+    return understood
+
+
+@dataclass(frozen=True)
+class _Grammar:
+    """All that the meaning of a question depends on besides its words."""
+
+    words: Lexicon
+    places: tuple[str, ...]
+    context: PlanContext
+    body: str
+    tile_km: float
+    example: tuple[str, str]
+
+    def understood(self, question: str) -> Plan | QuestionBack | Refusal:
+        """A question that stands by itself."""
+        asking = Asking(spelled_out(normalise(question)), (), self.context)
+        try:
+            at = (self.words, self.context, self._distances(), self.body, self.tile_km)
+            situation = situated(asking.text, *at)
+            text, context = situation.text, situation.context
+            asking = Asking(text, (), context)
+            made = (self.words.by_key, context, self.tile_km)
+            if told := situation.reading:
+                return build_plan(question, told.query, told.notes, [], *made)
+            check_numbers(text)
+            plain = tokenise(text, self.words, self.tile_km)
+            test = as_test(text, self.words, self.tile_km)
+            asked = answerable(plain, self._known(context), tested=test is not None)
+            asking = replace(asking, tokens=asked.tokens)
+            tokens = asked.tokens if test is None else test
+            reading, query = self._read(tokens, context)
+            asking = replace(asking, reading=reading, query=query)
+            check_language(text, bool(query.groups))
+            if gap := gap_of(asking):
+                return question_back(gap, asking, self.words, self.places)
+            if not (query.groups or query.regions):
+                return nothing_to_find(text, self.example)
+            check_understood(tokens, query, reading.unparsed)
+            return build_plan(question, query, [*asked.notes, *reading.notes], reading.unparsed, *made)
+        except Declined as declined:
+            if gap := gap_of(asking, declined):
+                return question_back(gap, asking, self.words, self.places)
+            suggestion = declined.refusal.suggestion or f"Where are {self.example[0]} near {self.example[1]}?"
+            return declined.refusal.model_copy(update={"suggestion": suggestion})
+
+    def _known(self, context: PlanContext) -> Known:
         earlier = context.query.items if context.query else ()
-        known = Known(earlier, example, words.by_key, tile_km)
-        asked = answerable(plain, known, tested=test is not None)
-        tokens = asked.tokens if test is None else test
-        reading, query = _understand(tokens, context, body.lower(), distances)
-        check_language(text, bool(query.groups))
-        if not (query.groups or query.regions):
-            return nothing_to_find(text, example)
-        check_understood(tokens, query, reading.unparsed)
-        notes = [*asked.notes, *reading.notes]
-        return build_plan(question, query, notes, reading.unparsed, words.by_key, context, tile_km)
-    except Declined as declined:
-        refusal = declined.refusal
-        suggestion = refusal.suggestion or f"Where are {example[0]} near {example[1]}?"
-        return refusal.model_copy(update={"suggestion": suggestion})
+        return Known(earlier, self.example, self.words.by_key, self.tile_km)
 
+    def _distances(self) -> Distances:
+        near_km = max(NEAR_KM, NEAR_TILES * self.tile_km)
+        return Distances(near_km, TOUCHING_TILES * self.tile_km, _most_km(self.body))
 
-def _understand(
-    tokens: Sequence[Token], context: PlanContext, body: str, distances: Distances
-) -> tuple[Reading, Query]:
-    earlier = context.item(context.result)
-    reading = read(list(tokens), distances, body, earlier, context.catalogue)
-    return reading, in_context(reading, context)
+    def _read(self, tokens: Sequence[Token], context: PlanContext) -> tuple[Reading, Query]:
+        earlier = context.item(context.result)
+        reading = read(list(tokens), self._distances(), self.body, earlier, context.catalogue)
+        return reading, in_context(reading, context)
 
 
 def _most_km(body: str) -> float:

@@ -700,7 +700,7 @@ def test_what_about_another_landform(planner: OfflinePlanner) -> None:
 def test_an_empty_answer_leaves_nothing_to_refer_to(planner: OfflinePlanner) -> None:
     toys = Toys({"impact crater": 0})
     answer = run(planner, toys, "gullies near craters", "are they aligned?")[-1].text
-    assert answer.startswith("There is no earlier result that this could refer to")
+    assert answer.startswith("Do you mean [L1] gullies by “they”?")
 
 
 def test_bands_in_both_hemispheres_are_undone_too(planner: OfflinePlanner) -> None:

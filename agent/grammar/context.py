@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.grammar.limits import sort_of
-from agent.grammar.query import Declined, Frozen, Group, Item, Operand, Query, Region, Relation
+from agent.grammar.query import Declined, Frozen, Group, Item, Missing, Operand, Query, Region, Relation
 from agent.grammar.state import Reading
 
 
@@ -45,6 +45,8 @@ class PlanContext(Frozen):
         All layers, oldest first.
     result
         Id of the layer that answered the last question; empty if none.
+    results
+        All layers that answered it, if it was answered here.
     base
         That layer before limits of place were put on it: "and south of the equator?" starts there again.
     query
@@ -55,6 +57,7 @@ class PlanContext(Frozen):
 
     layers: tuple[KnownLayer, ...] = ()
     result: str = ""
+    results: tuple[str, ...] = ()
     base: str = ""
     query: Query | None = None
     turns: tuple[Turn, ...] = ()
@@ -118,6 +121,7 @@ def in_context(reading: Reading, context: PlanContext) -> Query:
             "no_example",
             "there is no picture or tile to compare with",
             "the name of a tile such as 16km-r012c034, or a picture brought into the conversation",
+            lacks="example",
         )
     if query.groups:
         asks_same = reading.instead or (reading.opens_with_and and not reading.asks_afresh)
@@ -140,7 +144,8 @@ def in_context(reading: Reading, context: PlanContext) -> Query:
             if refers
             else "the question does not say which landform to look for"
         )
-        raise Declined("no_context", said, "a question that names a landform")
+        lacks: Missing = "referent" if refers else "landform"
+        raise Declined("no_context", said, "a question that names a landform", lacks=lacks)
     return query.model_copy(update={"groups": (Group(items=(layer,)),)})
 
 
@@ -211,6 +216,8 @@ def _beyond_before(reading: Reading, context: PlanContext) -> Region:
         "no_context",
         f"“{side} of it” refers to no latitude or place before",
         f"{side} of a latitude or of the equator",
+        lacks="referent",
+        about=f"{side} of it",
     )
 
 

@@ -197,6 +197,7 @@ class Measures(Counting):
                 "how good a search is can be told only against a catalogue, and the question names none",
                 "the name of a catalogue file",
                 "How well do craters match craters.csv?",
+                lacks="catalogue",
             )
         self.reading.notes = [note for note in self.reading.notes if note != EITHER]
 
@@ -206,6 +207,8 @@ class Measures(Counting):
                 "unknown_words",
                 "it is not clear with what to compare",
                 "two landforms, or the rest of the ground",
+                lacks="second",
+                about="than",
             )
         self.reading.notes = [note for note in self.reading.notes if note != EITHER]
         plain = [group for group in self.groups if not group.regions and not self.relations]

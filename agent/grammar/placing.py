@@ -87,7 +87,14 @@ class Placing(Relating):
         names: tuple[str, ...] = token.value
         if len(names) > 1:
             listed = ", ".join(names[:6])
-            raise Declined("unknown_place", f"{len(names)} places may be meant by “{token.text}”", listed)
+            raise Declined(
+                "unknown_place",
+                f"{len(names)} places may be meant by “{token.text}”",
+                listed,
+                lacks="which",
+                about=token.text,
+                choices=names,
+            )
         name, relation = names[0], self.pending
         if self.map_of and self.previous == "map":
             self.pending = None

@@ -158,12 +158,72 @@ class Refusal(Frozen):
     suggestion: str
 
 
-class Declined(Exception):
-    """Carries a refusal out of the depths of the grammar; caught by `agent.question.parse`."""
+# What a question may lack: the landform; what "it" stands for; the second thing of a relation, a comparison
+# or a test; which place; which of several that fit; what something is to look like; a catalogue file.
+Missing = Literal["landform", "referent", "second", "place", "which", "example", "catalogue"]
 
-    def __init__(self, kind: Reason, reason: str, allowed: str = "", suggestion: str = "") -> None:
+
+class Declined(Exception):
+    """Carries a refusal out of the depths of the grammar; caught by `agent.question.parse`.
+
+    Parameters
+    ----------
+    lacks
+        What is missing, where asking back for it is better than the refusal.
+    about
+        The words of the question that need it.
+    choices
+        What it may be, if that is known here.
+    """
+
+    def __init__(
+        self,
+        kind: Reason,
+        reason: str,
+        allowed: str = "",
+        suggestion: str = "",
+        *,
+        lacks: Missing | None = None,
+        about: str = "",
+        choices: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(reason)
         self.refusal = Refusal(kind=kind, reason=reason, allowed=allowed, suggestion=suggestion)
+        self.lacks, self.about, self.choices = lacks, about, choices
+
+
+HOLE = "…"  # normalised text holds three dots instead, so this stands for nothing that a user wrote
+
+
+class Choice(Frozen):
+    """An answer that may be given to a question back: what it puts into the question, how it is shown."""
+
+    words: str
+    said: str
+
+
+class QuestionBack(Frozen):
+    """What must be asked before a question can be answered.
+
+    Attributes
+    ----------
+    missing
+        What the question lacks.
+    text
+        The question to the user, one sentence.
+    frame
+        The user's question with a `HOLE` for each missing piece; empty if a piece completes nothing.
+    choices
+        What may stand there, in the order in which the text names it.
+    suggestions
+        Complete questions, ready to be asked.
+    """
+
+    missing: Missing
+    text: str
+    frame: str = ""
+    choices: tuple[Choice, ...] = ()
+    suggestions: tuple[str, ...] = ()
 
 
 Intent = Literal[

@@ -76,6 +76,7 @@ class _Reader(Placing):
             self.relate_subjects()
         if "distance" in self.intents:
             self.measure_distances()
+        self.reading.loose_km = 0.0 if self.relations else self.among_km
         if self.together and len(self.subjects) > 1:
             merged = GroupDraft(
                 self.subjects, [r for group in self.groups for r in group.regions], every=True
@@ -158,6 +159,8 @@ class _Reader(Placing):
                 "unknown_words",
                 f"the question says only what to leave out ({item.plural})",
                 "what to look for, and then what to leave out",
+                lacks="landform",
+                about=item.plural,
             )
         elif self.previous == "like" and item.kind == "example" and self.groups and not self.joint:
             self.latest = RelationDraft("overlap", text="like", objects=[OperandDraft(item)])

@@ -251,10 +251,15 @@ _NUMBERS = tuple(
 )
 
 
+def is_help(text: str) -> bool:
+    """Whether someone greets, thanks or asks what can be asked."""
+    return bool(_HELP.match(text))
+
+
 def nothing_to_find(text: str, example: tuple[str, str]) -> Refusal:
     """The refusal of a question without any landform."""
     suggestion = _EXAMPLE.format(a=example[0], b=example[1])
-    if _HELP.match(text):
+    if is_help(text):
         reason = "I search the pictures of an index for landforms and combine and measure what I find"
         return Refusal(kind="help", reason=reason, allowed=_CAN, suggestion=suggestion)
     return Refusal(

@@ -215,6 +215,8 @@ class Relating(Measures):
                     f"“{token.text}” names no file, and none was loaded before",
                     "the name of a catalogue file",
                     "Which craters are not in craters.csv?",
+                    lacks="catalogue",
+                    about=token.text,
                 )
             self.on_item(self.catalogue)
 
@@ -283,6 +285,8 @@ class Relating(Measures):
                 "unsupported",
                 f"“{token.text}” cannot be used as a condition in this version",
                 "farther than a distance from another landform or a place",
+                lacks="second",
+                about=token.text,
             )
         for relation in self._waiting_for_distance():
             turned = {"overlap": "without", "near": "without"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.grammar.drafts import GroupDraft, Joint, Kind, OperandDraft, RelationDraft
-from agent.grammar.query import Declined, Intent, Item, Query, Region
+from agent.grammar.query import Declined, Intent, Item, Missing, Query, Region
 from agent.grammar.tokens import Token
 
 EITHER = "“and” was read as either of them; say “together” for both in the same place"
@@ -54,6 +54,8 @@ class Reading:
         It asks for something similar to what it does not name.
     side_of_it
         ``north`` or ``south`` of a limit named before.
+    loose_km
+        A distance that was given between things of which there is at most one.
     """
 
     query: Query = field(default_factory=Query)
@@ -67,6 +69,7 @@ class Reading:
     like: bool = False
     like_this: bool = False
     side_of_it: str = ""
+    loose_km: float = 0.0
 
 
 class State:
@@ -258,8 +261,14 @@ class State:
                     "unsupported",
                     f"“{self.pending.text}” cannot be used as a condition in this version",
                     "a named place, another landform, or limits of latitude and longitude",
+                    lacks="second",
+                    about=self.pending.text,
                 )
-            self.not_known(f"it is not clear what “{self.pending.text}” refers to")
+            self.not_known(
+                f"it is not clear what “{self.pending.text}” refers to",
+                lacks="second",
+                about=self.pending.text,
+            )
         self.pending = None
 
     def close_unknown(self) -> None:
@@ -289,12 +298,14 @@ class State:
         if note not in self.reading.notes:
             self.reading.notes.append(note)
 
-    def not_known(self, reason: str) -> None:
-        """Refuse words that mean nothing here."""
+    def not_known(self, reason: str, lacks: Missing | None = None, about: str = "") -> None:
+        """Refuse words that mean nothing here, or ask for what ``lacks``."""
         raise Declined(
             "unknown_words",
             reason,
             "landforms of the glossary, or any words in double quotes, which are searched for as they are",
+            lacks=lacks,
+            about=about,
         )
 
     def check_distance(self, distance: float) -> None:
