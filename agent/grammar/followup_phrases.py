@@ -36,10 +36,11 @@ POLITE = re.compile(
     + one_of(
         r"if (?:you|i) (?:would|could|may|might|can|do)(?: not)?(?: be so (?:kind|good))?"
         r"(?: as to)?(?: ask| mind| please)?",
-        r"(?:would|could|can|will) you(?: please| kindly)?",
+        r"(?:would|could|can|will) you(?: please| kindly| be so (?:kind|good)(?: as to)?)?",
         r"would you say(?: that)?|do you think|if possible",
         r"(?:for|tell|show|give) me|let me see|let us|lets",
-        rf"(?:{_I_WANT}|id (?:like|love|prefer|want))(?: to (?:see|know|have))?(?: whether| if)?",
+        rf"(?:{_I_WANT}|id (?:like|love|prefer|want|rather))(?: (?:to )?(?:see|know|have))?"
+        r"(?: whether| if)?",
         r"for (?:a moment|now)|by the way|in that case|all right",
         any_of(
             "please pls plz kindly thanks thx hm hmm uh um oh ah well ok okay alright sorry actually maybe "
@@ -84,7 +85,7 @@ _RAISE = (
 _LOWER = (
     r"(?:decreas\w+|lower\w*|reduc\w+|shrink|tighten\w*|narrow\w*|less|closer|nearer|tighter|smaller|shorter)"
 )
-BY_MORE = re.compile(rf"\b{_RAISE}\b(?: \w+){{0,4}} by N\d|\bN\d {_RAISE}\b|\badd N\d")
+BY_MORE = re.compile(rf"\b{_RAISE}\b(?: \w+){{0,4}} by N\d|\bN\d {_RAISE}\b|\b(?:add|plus) N\d")
 BY_LESS = re.compile(rf"\b{_LOWER}\b(?: \w+){{0,4}} by N\d|\bN\d {_LOWER}\b")
 _MORE_THAN = one_of(
     r"(?:more|farther|further|greater) than", "at least", "beyond", r"outside(?: of)?", "over", "not within"
@@ -130,11 +131,11 @@ DROP = re.compile(
     )
     + r"\b"
 )
-_PLANET = any_of("planet globe world index body surface")
+_PLANET = any_of("planet globe world index body surface lowell mars moon mercury")
 ANYWHERE = re.compile(
     r"(?:(?:all )?(?:on|over|across|for|in|of|throughout|around) )?"
     + one_of(
-        rf"(?:whole|entire|full|complete) {_PLANET}",
+        rf"(?:whole|entire|full|complete|all)(?: of)? {_PLANET}",
         r"(?:anywhere|everywhere|wherever)"
         + some(
             "else", "on", "in", "over", "across", "it is", "they are", "at all", "whole", "entire", _PLANET
@@ -148,7 +149,6 @@ ANYWHERE = re.compile(
 REMOVE = one_of(
     any_of("drop remove discard exclude omit delete reject skip ignore eliminate subtract forget hide"),
     r"(?:leave|take|throw|kick|filter|sort|weed|cut|rule|strip) (?:out|away|off)",
-    r"(?:leave|take|throw|kick|filter|sort|cut|rule) (?=.* (?:out|away|off)$)",
     r"get rid of|(?:but )?without|except(?: for)?|no|not",
 )
 THOSE = any_of(
@@ -158,7 +158,8 @@ THOSE = any_of(
 _PROBABILITY = r"(?: (?:probability|confidence|score|certainty)(?: of)?)?"
 BELOW = re.compile(
     rf"(?:{THOSE} )*(?:(?:with|having|at|has|have) ?)?{_PROBABILITY} ?"
-    rf"(?:under|below|less than|lower than|smaller than|worse than){_PROBABILITY} (?P<n>N\d)"
+    r"(?:under|below|(?:less|lower|smaller|worse)(?: (?:likely|sure|certain|probable))? than)"
+    rf"{_PROBABILITY} (?P<n>N\d)"
     r"(?: (?:probability|confidence|percent|sure))?"
 )
 
@@ -176,7 +177,8 @@ SWAP = row(
     r"opposite direction|with roles (?:swapped|reversed|exchanged)|turned around",
 )
 REST = re.compile(
-    r"(?:rest|others?|remaining(?: ones?)?|remainder|opposite|complement|ones? left(?: over)?|other ones?|"
+    r"(?:other (?:hemisphere|half|side)|rest|others?|remaining(?: ones?)?|remainder|opposite|complement|"
+    r"ones? left(?: over)?|other ones?|"
     r"left ?overs?|left(?: over)?|elsewhere)(?: of (?:them|those|these|it))?"
 )
 _ONES = any_of(
@@ -300,21 +302,35 @@ REPLACED: tuple[re.Pattern[str], ...] = tuple(
         rf"(?:i )?(?:meant?|said|mean) {_NEW}(?: not {_OLD})?",
     )
 )
-# Before a thing: it stands where an object of a relation stood.
-BEFORE_OBJECT = (
-    r"(?:of|from|near|to|around|by|close to|next to|beside|away from|far from|towards|along|than|on|in)"
-)
 # Words that mark a row of things, places and numbers as a change of the question before.
 OPENERS = re.compile(
     r"^(?:and|what about|how about|what if|what of|now|then|same|also|next|or|but|as for)\b|"
-    r"\b(?:same|instead|again|repeat|redo|once more|do it|do that|try|use|take|switch to|change|make it|"
+    r"\b(?:instead|again|repeat|redo|once more|do it|do that|try|use|take|switch to|change|make it|"
     r"make that|meant|run it)\b"
 )
-AS_BEFORE = re.compile(r"\b(?:same|again|repeat|redo|do it|do that|once more)\b")
+_SAME = r"\bsame(?= (?:(?:for|with|question|search|thing|things|again|but|in|on|at|near|now|one|of)\b|[TPRN]\d)| ?$)"
+AS_BEFORE = re.compile(rf"{_SAME}|\b(?:again|repeat|redo|do it|do that|once more)\b")
+# A thing at the start, behind a preposition: "of wrinkle ridges?"
+FIRST_THING = re.compile(
+    r"(?:(?:and|or|but|now|then|next|also|only|so|what about|how about|what if|what of|same|again|it|that|"
+    r"do|"
+    r"those|ones|how many|how far|is|are|does|hold|true|apply|change|switch|go|just|question|thing|search) )*"
+    r"(?P<preposition>of|from|near|to|around|by|close to|next to|beside|away from|far from|towards|along|than|"
+    r"on|in|for|with) T\d"
+)
 CHANGES = re.compile(r"\b(?:change|changed|make|set|use|try|instead)\b")
+INSTEAD = re.compile(r"\b(?:instead|same|rather)\b")
+FOCUS = re.compile(r"\b(?:zoom|focus|concentrate)\b")
+# A verb whose particle comes last: "take the limit away".
+PARTED = re.compile(
+    r"\b(?P<verb>leave|take|throw|kick|cut|filter|sort|rule) (?P<rest>.+) (?P<out>out|away|off)$"
+)
 ADDS = re.compile(r"\b(?:also|too|as well|additionally|in addition)\b")
 # A question of its own: what it names is looked for anew.
-AFRESH = re.compile(r"\b(?:where|show|find|list|give|look|see|which)\b")
+AFRESH = re.compile(
+    r"\b(?:where|show|find|list|give|look|see|which)\b|"
+    r"^(?:do|does|did|are|is|have|has|can|how)\b(?! (?:about|many|far)\b)"
+)
 
 _JOINS = any_of("and or but now then same instead try those ones only just that are lie which of them also")
 RELATED = re.compile(

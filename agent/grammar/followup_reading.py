@@ -25,6 +25,8 @@ _ARTICLES = ("the", "a", "an")
 # The two sides of a row that may stand between sentences, or between changes.
 _PARTS = re.compile(r"\||\b(?:and|but)\b(?! (?:the )?(?:rest|others?)\b)")
 _NO = re.compile(r"^no(?:pe)? \| (?=T\d$)")  # "no, landslides"
+_ELSEWHERE = re.compile(r"\b(?:elsewhere|other (?:hemisphere|half|side))\b")
+_NEAR = frozenset(("near", "close", "next", "beside", "adjacent", "around"))
 _HIGH = re.compile(r"\b(?:high|higher|highest) (?:probabilit\w+|confidence|certainty|scores?)\b")
 _QUESTION = re.compile(r"(?:and )?(?:are|is|how|am|why|do)\b")
 
@@ -61,6 +63,7 @@ class Clauses(Numbers):
     def clause(self, row: str) -> list[Edit]:
         """The edits of one clause: of the first reader that recognises all of it."""
         row = " ".join(word for word in row.split() if word not in _ARTICLES)
+        row = say.PARTED.sub(r"\g<verb> \g<out> \g<rest>", row)
         readers = (self.swapped, self.tested, self.raised, self.dropped, self.negated, self.surest)
         for reader in (*readers, self.removed, self.replaced, self.scaled, self.slots):
             if found := reader(row):
@@ -93,7 +96,7 @@ class Clauses(Numbers):
         rest = say.REST.search(bare)
         others = rest and not set(say.REST.sub("", bare, count=1).split()) - of.OF_REST
         if others or (say.NOT_THOSE.fullmatch(bare) and set(bare.split()) - {"not", "no", "and", "but"}):
-            return [Negate(self.touching_km, place="elsewhere" in bare)]
+            return [Negate(self.touching_km, place=bool(_ELSEWHERE.search(bare)))]
         # "And without graben?" after "near graben"
         asked, last = say.WITHOUT.fullmatch(row), self.before.relations[-1:]
         objects = self.marks_of(tuple(o.item for r in last for o in r.objects if r.kind != "without"))
@@ -161,7 +164,7 @@ class Clauses(Numbers):
         match = re.match(rf"(?:(?:and|now|but|then|so|also|just|i|we) )*{say.REMOVE}\b ?(.*)", row)
         if not match:
             return []
-        rest = re.sub(r" (?:out|away|off)$", "", match[1])
+        rest = match[1]
         if low := say.BELOW.fullmatch(rest):
             return self.surer(self.number(low["n"]))
         if limit := re.fullmatch(rf"(?:{say.THOSE} )+(R\d)", rest):
@@ -197,10 +200,11 @@ class Clauses(Numbers):
             return related
         marks = MARK.findall(row)
         kinds = {mark[0] for mark in marks}
-        if not marks or "L" in kinds or not self.only(MARK.sub("", row), of.OF_NUMBERS | of.OF_FACTORS):
+        more = of.OF_NUMBERS | of.OF_FACTORS | (_NEAR if say.INSTEAD.search(row) else set())
+        if not marks or "L" in kinds or not self.only(MARK.sub("", row), more):
             return []
-        again = bool(say.AS_BEFORE.search(row))
-        if kinds <= {"R", "P"} and not (again or say.CHANGES.search(row)):
+        again, focus = bool(say.AS_BEFORE.search(row)), bool(say.FOCUS.search(row))
+        if kinds <= {"R", "P"} and not (again or focus or say.CHANGES.search(row)):
             return []  # conditions on what was found
         things = [self.thing(mark) for mark in marks if mark[0] == "T"]
         new = tuple(item for item in things if item not in self.before.items + self.before.objects)
@@ -208,8 +212,11 @@ class Clauses(Numbers):
         edits = self.instead(row, new, again=again) if new else []
         if (new and (known or not edits)) or (known and "N" not in kinds):
             return []
-        adds = bool(say.ADDS.search(row)) and not new
-        edits += [SetLimit(self.limit(mark), adds) for mark in marks if mark[0] in "RP"]
+        if set(known) & set(self.before.items) and kinds - {"T", "N"}:
+            return []  # "landslides within 100 km of Gale" is a whole question
+        adds = (focus or bool(say.ADDS.search(row))) and not new
+        limits = [self.limit(mark) for mark in marks if mark[0] in "RP"]
+        edits += [SetLimit(limit, adds) for limit in limits if limit not in self.before.regions]
         if "N" in kinds:
             numbers = self.numbers(row, marks, known)
             return [*edits, *numbers] if numbers else []
@@ -217,10 +224,10 @@ class Clauses(Numbers):
 
     def instead(self, row: str, new: tuple[Item, ...], *, again: bool) -> list[Edit]:
         """New things, in the role that the word before them gives."""
-        found = re.search(rf"\b({say.BEFORE_OBJECT}|for|with) T\d", row)
-        preposition = found[1] if found else ""
+        found = say.FIRST_THING.match(row)
+        preposition = found["preposition"] if found else ""
         listed = len(new) == 1 or re.search(r"T\d (?:and|or) T\d", row)
-        opens = say.OPENERS.search(row) and (again or not say.AFRESH.search(row))
+        opens = (again or say.OPENERS.search(row)) and not say.AFRESH.search(row)
         whole = re.search(r"\bN\d (?:away )?(?:of|from|to|around|than) T\d", row)  # says one thing more
         if not listed or whole or not (opens or preposition):
             return []

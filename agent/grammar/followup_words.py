@@ -35,7 +35,8 @@ OF_NUMBERS = words(
     nearer farther further wider larger bigger greater smaller shorter till until each every other
     instead become becomes allow allowing accept assume taken go goes went exactly about roughly
     approximately even already level levels much many small large big high low short long wide tight
-    strict north south northward southward consider
+    strict north south northward southward consider happens happened hold holds true apply applies
+    suppose assuming plus add zoom focus concentrate
     """
 )
 
@@ -97,22 +98,23 @@ OF_SURE = words(
 # What a result could be due to instead; and what stands beside such words.
 CHANCE = words(
     """
-    chance chances coincidence coincidental coincidentally luck lucky accident accidental
-    accidentally random randomly randomness fluke significant significance significantly
-    statistically meaningful haphazard
+    p pvalue expected associated association related relation relationship link linked correlated
+    correlation connection connected avoid avoidance chance chances coincidence coincidental
+    coincidentally luck lucky accident accidental accidentally random randomly randomness fluke
+    significant significance significantly statistically meaningful haphazard
     """
 )
 
 OF_CHANCE = words(
     """
-    pure purely mere merely sheer simply more less often closer than expect expected expects exceed
-    exceeds by at beyond above over better could might test tested testing tests check verify
-    against null model models compared happen happening happened arise occur explain explained real
-    relation relationship association pattern proximity result finding number overlap closeness
-    nearness statistic statistics statistical level just only would be been have has you anything
-    else everywhere find points point placed scattered scatter places locations dots put thrown
-    predict predicts predicted alone whether true really any degree or not out due down because
-    different differ from such frequent frequently high higher distribution
+    pure purely each likely arisen value values compare compared mere merely sheer simply more less often
+    closer than expect expected expects exceed exceeds by at beyond above over better could might
+    test tested testing tests check verify against null model models happen happening happened arise
+    occur explain explained real relation relationship association pattern proximity result finding
+    number overlap closeness nearness statistic statistics statistical level just only would be been
+    have has you anything else everywhere find points point placed scattered scatter places
+    locations dots put thrown predict predicts predicted alone whether true really any degree or not
+    out due down because different differ from such frequent frequently high higher distribution
     """
 )
 

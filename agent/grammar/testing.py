@@ -253,6 +253,8 @@ def _is_hypothesis(question: _Question, core: list[int]) -> bool:
         return False
     if kinds & _MAKING:
         return True
+    if not things:
+        return False
     processes = [t for t in things if not t.is_landform]
     if processes and len(processes) < len(things) and "or" in kinds:
         return question.before(processes[0].at).kind != "weak"  # not "gullies on ice or lava"
