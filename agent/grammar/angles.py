@@ -397,6 +397,8 @@ ANGLES: tuple[Rule, ...] = (
     (
         "region",
         (
+            r"(?:(?:across|over|crossing|spanning) (?:the )?",
+            r"(?:anti ?meridian|(?:international )?date ?line),? )?",
             rf"(?:{_BAND}|(?:at |in |for |lying )?(?P<between>between )(?:the )?|(?:at |in |for )?from |",
             rf"(?:at |in |on )?(?={NUMBER}))",
             rf"{_EDGE.format('1')}{_ACROSS}{_TO}{_EDGE.format('2')}{_ACROSS_AFTER}",
@@ -405,7 +407,7 @@ ANGLES: tuple[Rule, ...] = (
         _range,
     ),
     ("region", (rf"{_SIDE} {_ONE}",), _side),
-    ("region", (rf"(?P<way>{_POLEWARD}|{_EQUATORWARD}) ?{_ONE}",), _poleward),
+    ("region", (rf"(?P<way>{_POLEWARD}|{_EQUATORWARD}) ?{_ONE}{_NOT_A_DISTANCE}",), _poleward),
     (
         "region",
         (

@@ -40,7 +40,7 @@ _GROUND = (
 _UNIT = r"(?P<u>km|m|ft|mi)"
 _AFTER = rf"(?: (?:of |in )?(?:{_NAME}))?(?P<sign> (?:above|below|under|beneath|over) {_ZERO})?"
 _NO_LENGTH = (
-    r"(?! (?:from|of|away|apart|wide|across|long|to|around|radius|distance|deep|high|tall|thick|"
+    r"(?! (?:from|of|away|apart|off|distant|wide|across|long|to|around|radius|distance|deep|high|tall|thick|"
     r"in (?:diameter|length|size|width|depth)|or less (?:from|away))\b)"
 )
 
@@ -183,7 +183,7 @@ HEIGHTS: tuple[Rule, ...] = (
         (
             rf"(?:at |lying |located |"
             rf"(?P<name>{_LEAD}) )?(?P<a>{NUMBER}) {_UNIT}\b(?: (?:of )?(?:{_NAME}))?,?",
-            r"(?P<plain>(?: (?:and|or))? (?:(?P<up>more|higher|above|up(?:wards?)?|greater)|",
+            r"(?P<plain>,?(?: (?:and|or)|,) (?:(?P<up>more|higher|above|up(?:wards?)?|greater)|",
             r"(?P<down>less|(?P<lower>lower|deeper|below)|down(?:wards?)?))(?! ?(?:than|[-+]?\d)| (?:from|"
             r"away|of|to)\b))",
             rf"(?: (?:of |in )?(?:{_NAME}))?(?P<sign> (?:above|below|under|beneath) {_ZERO})?",

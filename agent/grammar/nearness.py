@@ -18,19 +18,20 @@ DISTANCE_WITH_UNIT = rf"{_ABOUT}{_NUMBER}{_UNIT}"
 _AT_DISTANCE = r"(?:at |up to |to |with(?:in)? )?(?:an? )?(?:distances? of |distances? )?"
 _CLOSER = (
     rf"{_AT_DISTANCE}(?:within|inside|in|closer than|nearer than|less than|fewer than|under|below|"
-    r"up to|at most|(?:no|not) (?:more|farther|further|greater|over|longer) than|not (?:over|exceeding|"
+    r"up to|at most|(?:no|not) (?:more|farther|further|greater|over|longer)(?: away| off)? than|"
+    r"not (?:over|exceeding|"
     r"beyond)|"
     r"max(?:imum|imally)?|a maximum of|<=?)"
 )
 _FARTHER = (
-    rf"{_AT_DISTANCE}(?:more than|farther than|further than|greater than|at least|over|beyond|"
+    rf"{_AT_DISTANCE}(?:more than|(?:farther|further)(?: away| off)? than|greater than|at least|over|beyond|"
     r"outside(?: of)?|(?:no|not) (?:closer|nearer|less) than|(?:not|never|nowhere) (?:with)?in|in excess of|"
     r"upwards? of|min(?:imum|imally)?|a minimum of|>=?)"
 )
 _OFF = r"(?:,? (?:away|off|distant|distance|apart|removed))?"
 _OF = r"(?:from|of|to|than|around|round|about)"
 _ROUND = r"(?:radius|circle|buffer|range|distance|zone|belt|ring|perimeter|neighbou?rhood|vicinity)"
-_OR_LESS = r"(?:,? or (?:less|closer|nearer|fewer|under))"
+_OR_LESS = r"(?:,? (?:or (?:less|closer|nearer|fewer|under)|at (?:the )?most|max(?:imum)?|tops))"
 _OR_MORE = r"(?:,? (?:or|and) (?:more|farther|further|over|greater|beyond)|\+)"
 _AMONG = r"each other|one another|it|them|those|these"
 _KEEP = (
@@ -53,6 +54,7 @@ _DISTANCES: tuple[tuple[str, ...], ...] = (
         r"(?:the )?(?:top |first )?(?P<n>\d+)(?! (?:km|mi|m|ft|tiles|degrees|percent)\b)"
         r"(?= (?:[a-z]+ ){0,5}?(?:nearest|closest|(?:smallest|shortest|least) distances?)\b)",
     ),
+    ("few", r"(?:the )?(?:nearest|closest) (?P<n>\d+)(?= [a-z])(?! (?:km|mi|m|ft|tiles|degrees|percent)\b)"),
     (
         "without_km",
         rf"(?:{_FARTHER}) {DISTANCE_WITH_UNIT}{_OFF} {_OF}\b(?: (?:any|all|every)\b)?",
@@ -86,6 +88,8 @@ _DISTANCES: tuple[tuple[str, ...], ...] = (
         rf"(?:within|inside|{_CLOSER}) {DISTANCE_WITH_UNIT}{_NO_SIZE}{_OR_LESS}?{_HERE}",
         rf"{DISTANCE_WITH_UNIT}{_OR_LESS}{_HERE}{_NO_SIZE}",
         rf"{DISTANCE_WITH_UNIT} (?:away|apart|off|{_EVERYWHERE})",
+        rf"than {DISTANCE_WITH_UNIT}{_NO_SIZE}",
+        rf"by (?:at least |more than |over |about )?{DISTANCE_WITH_UNIT}{_NO_SIZE}",
     ),
     ("beyond_km", rf"(?:{_FARTHER}) {DISTANCE_WITH_UNIT}{_NO_SIZE}{_OFF}"),
     ("beyond_km", rf"{DISTANCE_WITH_UNIT}{_OR_MORE}{_OFF}{_NO_SIZE}"),
@@ -155,8 +159,8 @@ ABSENT = (
     "absent",
     r"(?:(?:is|are|were|completely|entirely|altogether|clearly) )*"
     r"(?:absent|missing|lacking|wanting|not (?:present|there|found|seen|visible|to be (?:found|seen))|"
-    r"nowhere (?:near|to be (?:seen|found)|in sight)|(?:do|does) not (?:occur|exist|appear|lie|show up))"
-    r"(?=\s*(?:[?.!,;)]|$)|,? (?:and|but|or|within|for|in an?|closer|nearer|less|at least|up to)\b)",
+    r"nowhere (?:near|to be (?:seen|found)|in sight)|(?:do|does) not (?:occur|exist|appear|show up))"
+    r"(?=\s*(?:[?.!,;)]|$)|,? (?:and|but|or)\b|,? (?:within|for|in an?|up to) [a-z \d.]{1,25}$)",
 )
 
 NEARBY = (
@@ -165,4 +169,28 @@ NEARBY = (
     r"close together",
     rf"in (?:the|their|its|close|immediate) (?:{_VICINITY})(?! of\b)|(?:all )?around (?:them|it)(?! (?:are|"
     rf"is)\b)",
+)
+
+# What a catalogue does not list.
+UNLISTED = (
+    "unlisted",
+    r"(?:misses|missed|lacks|omits|omitted|overlook(?:s|ed)|does not (?:list|have|contain|include|know|"
+    r"show|mention)|"
+    r"has not (?:listed|got)|fails to (?:list|include)|left out)(?=\s*(?:[?.!,;]|$))",
+)
+
+NEW = (
+    "new",
+    r"(?:new|unknown) to|(?:not|nobody (?:has )?|no one (?:has )?|never) ?(?:yet |been |so far )?"
+    r"(?:listed|catalogued|cataloged|included|recorded|mapped|contained|mentioned)(?: yet)? (?:in|by)",
+    r"(?:missing|absent|lacking|omitted|left out) (?:from|in|of|by)|unlisted (?:in|by)|uncatalogued (?:in|"
+    r"by)|"
+    r"overlooked by|not (?:yet )?part of",
+)
+
+# What must be there, or must not, in a sentence of its own.
+MUST = (
+    "must",
+    r"(?:must|should|has to|have to|needs? to|ought to|shall)(?: (?:also|always|all))?"
+    r"(?= (?:not|be|lie|have|occur)\b)",
 )

@@ -12,7 +12,18 @@ from agent.grammar.amounts import AMOUNT_FILLER, GREATEST, NUMBERS
 from agent.grammar.association import ASSOCIATION, SIGNS
 from agent.grammar.lexicon import words
 from agent.grammar.likeness import LIKE
-from agent.grammar.nearness import ABSENT, AWAY, DISTANCES, HOW_FAR, NEAR, NEARBY, WITHOUT
+from agent.grammar.nearness import (
+    ABSENT,
+    AWAY,
+    DISTANCES,
+    HOW_FAR,
+    MUST,
+    NEAR,
+    NEARBY,
+    NEW,
+    UNLISTED,
+    WITHOUT,
+)
 from agent.grammar.regions import REGIONS
 from agent.grammar.wants import THESE, WANTS
 
@@ -22,6 +33,14 @@ _SPOT = r"(?:tile|place|crater|basin|wall|spot|site|location|slope)s?"
 PHRASES: tuple[tuple[str, ...], ...] = (
     LIKE[0],
     *DISTANCES,
+    (
+        "size",
+        r"(?:with |of |having )?(?:an? |the )?(?:diameters?|widths?|sizes?|lengths?) (?:(?:of|is|are) )?"
+        r"(?:above|over|below|under|more than|less than|larger than|smaller than|at least|at most|"
+        r"greater than|[<>]=?) ?"
+        r"\d+(?:\.\d+)? (?:km|m|mi|ft)",
+    ),
+    ("free", r"free(?= [a-z])(?! (?:of|from|to)\b)"),
     (
         "size",
         r"(?:larger|bigger|wider|longer|smaller|deeper|taller|shorter|thicker) than "
@@ -39,12 +58,9 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     ("downslope", r"down ?(?:slope|hill|stream) (?:of|from)"),
     ("downslope", r"(?:below|beneath|down from|at the bottom of)(?= (?:an? |the |any |some )?[a-z\"])"),
     ("upslope", r"up ?(?:slope|hill|stream) (?:of|from)"),
-    (
-        "new",
-        r"(?:new|unknown) to|(?:not|nobody (?:has )?|no one (?:has )?|never) ?(?:yet |been |so far )?"
-        r"(?:listed|catalogued|cataloged|included|recorded|mapped|contained|mentioned)(?: yet)? (?:in|by)",
-        r"missing (?:from|in)|unlisted in|absent from|uncatalogued in",
-    ),
+    UNLISTED,
+    NEW,
+    MUST,
     (
         "this_catalogue",
         r"(?:the|that|my|this) (?:catalogue|catalog|list)(?! (?:of\b|L\d|[\w.-]+\.\w{3,7}\b))",
@@ -83,6 +99,10 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"restricted to|limited to|only (?=in |on |inside )|found in|fill(?:s|ing|ed by)",
         r"drap(?:es?|ing|ed by)|cover(?:s|ing|ed by)|buried by|contain(?:s|ing)?|bearing",
         r"that (?:have|has)|which (?:have|has)|having|feeding|fed by|bound(?:ed|ing) by?",
+        r"overprint(?:s|ed by|ing)?|dissect(?:s|ed by|ing)?|breach(?:es|ed by|ing)?|truncat(?:es?|ed by|ing)|"
+        r"intersect(?:s|ed by|ing)?|mantl(?:es|ed by|ing)|bur(?:ies|ying)|embedded in|nested in|hidden in|"
+        r"(?:scattered|strewn|spread|distributed) (?:over|across|on|in)|"
+        r"(?:dotted|studded|peppered|pocked|littered|decorated|lined) (?:with|by)",
     ),
     NEARBY,
     ("weak", r"within|in|on|with|at|of|from|by|into|onto|through|across|for|over|to"),
@@ -227,7 +247,7 @@ FILLER = words(
     over under case happen happens happening appear appears appearing form forms formed forming total
     overall number numbers score scores slopes downhill face faces match matches matched agree agrees
     median average typical color colour usual usually else sit sits sitting stand stands standing
-    whereabouts coordinates coordinate position lat lon long here hereabouts
+    whereabouts coordinates coordinate position lat lon long here hereabouts say turn use using must
     box quadrant rectangle window appearance looks
     """
 )

@@ -69,6 +69,7 @@ class _Reader(Placing):
         """The whole, with what only the end can tell."""
         self.close_unknown()
         self.close_relation()
+        self.finish_missing()
         self.flush_part()
         self.finish_measures()
         related = self.among_km or self.measuring or "association" in self.intents
@@ -137,6 +138,8 @@ class _Reader(Placing):
                 return
             if self.negated:
                 relation = self.negative(relation)
+            if relation.kind == "new" and not listed and item.kind != "layer":  # "absent in craters"
+                relation = self.negative(RelationDraft("overlap"))
             if self.takes_alternative(relation, item):
                 return
             relation.objects.append(OperandDraft(item))
@@ -155,13 +158,7 @@ class _Reader(Placing):
             self.latest = relation
             self.last_object = relation.objects[-1]
         elif self.negated:
-            raise Declined(
-                "unknown_words",
-                f"the question says only what to leave out ({item.plural})",
-                "what to look for, and then what to leave out",
-                lacks="landform",
-                about=item.plural,
-            )
+            self.missing.append(item)
         elif self.previous == "like" and item.kind == "example" and self.groups and not self.joint:
             self.latest = RelationDraft("overlap", text="like", objects=[OperandDraft(item)])
             self.relations.append(self.latest)  # "dunes like those in this tile"
@@ -197,15 +194,14 @@ class _Reader(Placing):
     def _on_this(self, token: Token) -> None:
         if self.is_other_of_before():
             return
-        if (
-            self.pending
-            and not self.pending.weak
-            and 0 < self.settled < len(self.subjects)
-            and not self.relations
-        ):
-            relation, self.pending = self.pending, None
-            self._demote(relation)  # "I map dunes. Which craters are near them?"
-        elif self.pending and not self.pending.weak and self.result and self.groups:
+        pending = self.pending if self.pending and not self.pending.weak else None
+        if pending and pending.kind == "near" and pending.assumed and self._is_behind_object():
+            self.pending = None
+            self._on_nearby(token)  # "channels that have cones near them"
+        elif pending and 0 < self.settled < len(self.subjects) and not self.relations:
+            self.pending = None
+            self._demote(pending)  # "I map dunes. Which craters are near them?"
+        elif pending and self.result and self.groups:
             self.on_item(self.result)
         elif not self.groups:
             self.reading.refers = True
@@ -228,7 +224,9 @@ class _Reader(Placing):
             self.negated = True
 
     def _on_that(self, token: Token) -> None:
-        self.nested = self.last_object is not None and not self.joint
+        waiting = self.pending is not None and not self.pending.weak
+        self.nested = self.last_object is not None and not self.joint and not waiting
+        self.resumed |= bool(self.relations) and not self.groups and token.text.lower() in ("which", "where")
         if not self.groups:
             self.reading.asks_afresh = True
 
@@ -258,7 +256,7 @@ class _Reader(Placing):
         self.pending = self.pending if self.pending and not self.pending.weak else None
 
     def _on_filler(self, token: Token) -> None:
-        word = token.text.lower()
+        word = self.filler = token.text.lower()
         if word in _ASKING:
             self.reading.asks_afresh = True
         self.spots |= word.rstrip("s") in ("place", "tile", "area", "site", "spot", "location", "region")
@@ -268,6 +266,10 @@ class _Reader(Placing):
         self.unknown.append(token.text)
 
     def _on_number(self, token: Token) -> None:
+        latest = self.latest
+        if token.value and latest and latest.objects and (latest.assumed or latest.kind == "overlap"):
+            self._on_among_km(token)  # "near channels (40 km)"
+            return
         if "orientation" in self.intents and token.text.endswith("degrees") and token.text[0].isdigit():
             self.details.setdefault("azimuth_deg", float(token.text.split()[0]) % 360.0)
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from agent.grammar.drafts import GroupDraft, OperandDraft, RelationDraft
+from agent.grammar.lexicon import words
 from agent.grammar.measures import Measures
 from agent.grammar.query import Declined, Item, Region, short_number
 from agent.grammar.state import EITHER
@@ -16,6 +17,8 @@ from agent.grammar.tokens import Token
 
 _SUPERLATIVE = re.compile(r"nearest|closest|.*\b(?:smallest|shortest|least|minimum) distance", re.IGNORECASE)
 MEANT_BY_NOUN = 0  # "the nearest channel" is one, "the nearest channels" are some
+# Small words by which a thing has another with it.
+_WITH = words("with has have having contain contains")
 
 
 class Relating(Measures):
@@ -89,6 +92,9 @@ class Relating(Measures):
         self.expect(self.relation("without", token), token)
 
     def _on_near(self, token: Token) -> None:
+        if self.pending and self.pending.kind == "without" and self.pending.touching:
+            self.pending = RelationDraft("without", self.distances.near_km, assumed=True, text=token.text)
+            return  # "except those near lava"
         if self.pending and not self.pending.weak:
             return  # "within 40 km around"
         superlative = _SUPERLATIVE.match(token.text) is not None
@@ -117,9 +123,10 @@ class Relating(Measures):
                 relation.kind, relation.distance_km, relation.assumed = "nearest", 0.0, False
 
     def _on_nearby(self, token: Token) -> None:
-        if self.relations and self.relations[-1].kind == "overlap":  # "that have cones nearby"
-            last = self.relations[-1]
-            last.kind, last.distance_km, last.assumed = "near", self.distances.near_km, True
+        last = self.latest
+        if last and last.objects and (last.kind == "overlap" or (last.kind == "without" and last.touching)):
+            last.kind = "near" if last.kind == "overlap" else last.kind  # "that have cones nearby"
+            last.distance_km, last.assumed, last.touching = self.distances.near_km, True, False
         elif len(self.subjects) > 1 or not self.groups:
             self.measuring = True
         else:
@@ -130,15 +137,64 @@ class Relating(Measures):
             self.details["side"] = "farther"
         self.expect(RelationDraft("without", self.distances.near_km, assumed=True), token)
 
-    def _on_without(self, token: Token) -> None:
-        last = self.subjects[-1] if self.previous == "item" and len(self.subjects) > 1 else None
-        if last and last.kind == "catalogue" and not self.relations:  # "craters that craters.csv lacks"
-            self.groups[-1].items.remove(last)
-            self.groups = [group for group in self.groups if group.items]
-            self.latest = RelationDraft("new", self.distances.touching_km, assumed=True, text=token.text)
-            self.latest.objects = [OperandDraft(last)]
-            self.relations.append(self.latest)
+    def _on_unlisted(self, token: Token) -> None:
+        # "craters that craters.csv lacks", "which craters does craters.csv not list"
+        last = self.subjects[-1] if len(self.subjects) > 1 and not self.relations else None
+        if last is None or last.kind not in ("catalogue", "layer"):
+            self._on_absent(token)
             return
+        self._take_back(1, RelationDraft("new", self.distances.touching_km, assumed=True, text=token.text))
+
+    def _take_back(self, count: int, relation: RelationDraft) -> None:
+        """Make the last subjects the objects of a relation."""
+        items = self.subjects[-count:]
+        for group in self.groups:
+            group.items = [item for item in group.items if item not in items]
+        self.groups = [group for group in self.groups if group.items]
+        relation.objects = [OperandDraft(item) for item in items]
+        self.relations.append(relation)
+        self.latest, self.last_object = relation, relation.objects[-1]
+        self.reading.notes = [note for note in self.reading.notes if note != EITHER]
+
+    def _on_must(self, token: Token) -> None:
+        # "I need cones. Channels must be within 40 km." and "There must be a channel within 40 km."
+        if not self.settled:
+            return
+        since = len(self.subjects) - self.settled
+        if since > 0:
+            self._take_back(since, RelationDraft("overlap", text="with", every=since > 1))
+        else:
+            self.pending = RelationDraft("overlap", text="with")
+        self.new_sentence = False
+
+    def _on_free(self, token: Token) -> None:
+        # "graben-free cones"
+        if self.previous != "item" or not self.subjects or self.relations:
+            self.reading.unparsed.append(token.text)
+            return
+        touching = self.distances.touching_km
+        self._take_back(1, RelationDraft("without", touching, assumed=True, touching=True, text=token.text))
+        self.resumed = True
+
+    def finish_missing(self) -> None:
+        """Give what is missing its place: "there should be no lava within 60 km of the cones"."""
+        if not self.missing:
+            return
+        last = self.relations[0] if len(self.relations) == 1 else None
+        if self.groups or last is None or last.kind not in ("near", "overlap"):
+            listed = " and ".join(item.plural for item in self.missing)
+            raise Declined(
+                "unknown_words",
+                f"the question says only what to leave out ({listed})",
+                "what to look for, and then what to leave out",
+                lacks="landform",
+                about=listed,
+            )
+        turned = self.negative(last)
+        turned.text, turned.objects = last.text, [OperandDraft(item) for item in self.missing]
+        self.groups, self.relations = [GroupDraft([operand.item for operand in last.objects])], [turned]
+
+    def _on_without(self, token: Token) -> None:
         self.expect(RelationDraft("without", self.distances.touching_km, assumed=True, touching=True), token)
 
     def _on_same(self, token: Token) -> None:
@@ -165,6 +221,9 @@ class Relating(Measures):
             self.fronted, self.resumed = not self.relations, bool(self.relations)
         elif self.measuring and token.text.lower() in ("from", "to") and (self.groups or self.reading.refers):
             self._on_near(token)
+        elif token.text.lower() == "by" and self.previous == "item":
+            near = self.distances.near_km  # "cones by channels"
+            self.pending = RelationDraft("near", near, assumed=True, weak=True, text=token.text)
         elif self._repeats(token):
             pass  # "30 km from a graben or from a wrinkle ridge": the relation goes on
         elif not self.pending:
@@ -325,8 +384,11 @@ class Relating(Measures):
         assert last is not None
         found = [last]
         for relation in reversed(self.relations[:-1] if self.relations[-1] is last else []):
-            if relation.kind != last.kind or not (relation.assumed or relation.kind == "overlap"):
-                break
+            like = relation.kind == last.kind or (
+                last.kind == "without" and relation.text.lower().rpartition(" ")[2] in _WITH
+            )
+            if not like or not (relation.assumed or relation.kind == "overlap"):
+                break  # "with channels but no lava flows within 50 km" says it of both
             found.append(relation)
         return found
 
@@ -342,13 +404,10 @@ class Relating(Measures):
                 turned.touching,
             )
         elif len(self.subjects) > 1:
-            item = self.groups[-1].items.pop()
-            self.groups = [group for group in self.groups if group.items]
             touching = self.distances.touching_km
-            self.latest = RelationDraft("without", touching, assumed=True, touching=True, text=token.text)
-            self.latest.objects.append(OperandDraft(item))
-            self.relations.append(self.latest)
-            self.reading.notes = [note for note in self.reading.notes if note != EITHER]
+            self._take_back(
+                1, RelationDraft("without", touching, assumed=True, touching=True, text=token.text)
+            )
         else:
             self.not_known(f"“{token.text}” does not say what is missing where")
 

@@ -91,6 +91,8 @@ class State:
         Of "how far", what distances are measured to stood first.
     spots
         Places or tiles were asked for, with what is on them to come.
+    missing
+        Things said to be missing before it was said where.
     settled
         How many of the subjects stand in sentences before.
     nested, negated, both, comparing
@@ -111,6 +113,8 @@ class State:
         ``north`` or ``south`` of a place to come.
     part
         The part of a place to come, ``north`` to ``west``.
+    filler
+        The small word read last that means nothing by itself.
     between
         "Between" was read last.
     unknown
@@ -156,11 +160,12 @@ class State:
         self.latest: RelationDraft | None = None
         self.resumed = self.fronted = self.spots = False
         self.settled = 0
+        self.missing: list[Item] = []
         self.nested = self.negated = self.separate = self.together = self.both = False
         self.comparing = self.new_sentence = self.begun = False
         self.joint: Joint = ""
         self.among_km, self.among_words = 0.0, ""
-        self.side = self.part = ""
+        self.side = self.part = self.filler = ""
         self.between = False
         self.measuring = self.either_hemisphere = False
         self.unknown: list[str] = []
@@ -226,6 +231,10 @@ class State:
             relation, self.negated = self.negative(relation), False
             relation.text = token.text
         relation.alternative = self.previous == "or"
+        waiting = self.pending
+        if waiting and waiting.kind == "without" and waiting.touching and relation.kind == "near":
+            relation, self.nested = self.negative(relation), False  # "except those within 20 km of lava"
+            relation.text = token.text
         chain = self.previous == "item" and self.relations and self.relations[-1].kind == "near"
         relation.chained = bool(chain) and relation.kind == "near" and not self.joint
         self.pending = relation

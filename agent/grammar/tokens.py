@@ -375,7 +375,12 @@ def _read_filler(text: str, position: int, before: list[Token], lexicon: Lexicon
     if word and word[0].lower() in FILLER:
         return Token("filler", word[0]), len(word[0])
     match = _NUMBER.match(text, position)
-    return (Token("number", match[0]), len(match[0])) if match else None
+    if not match:
+        return None
+    unit = match[0].rpartition(" ")[2]
+    factors = {"km": 1.0, "mi": MILE_KM, "m": 0.001, "ft": FOOT_KM}
+    distance = (float(match[0].split()[0]) * factors[unit], 0.0) if unit in factors else None
+    return Token("number", match[0], distance), len(match[0])
 
 
 def _words_at(text: str, position: int, most: int = 9) -> list[tuple[str, int]]:
