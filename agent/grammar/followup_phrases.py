@@ -308,14 +308,18 @@ OPENERS = re.compile(
     r"\b(?:instead|again|repeat|redo|once more|do it|do that|try|use|take|switch to|change|make it|"
     r"make that|meant|run it)\b"
 )
-_SAME = r"\bsame(?= (?:(?:for|with|question|search|thing|things|again|but|in|on|at|near|now|one|of)\b|[TPRN]\d)| ?$)"
+_SAME = (
+    r"\bsame(?= (?:(?:for|with|question|search|thing|things|again|but|in|on|at|near|now|one|of)\b|"
+    r"[TPRN]\d)| ?$)"
+)
 AS_BEFORE = re.compile(rf"{_SAME}|\b(?:again|repeat|redo|do it|do that|once more)\b")
 # A thing at the start, behind a preposition: "of wrinkle ridges?"
 FIRST_THING = re.compile(
     r"(?:(?:and|or|but|now|then|next|also|only|so|what about|how about|what if|what of|same|again|it|that|"
     r"do|"
     r"those|ones|how many|how far|is|are|does|hold|true|apply|change|switch|go|just|question|thing|search) )*"
-    r"(?P<preposition>of|from|near|to|around|by|close to|next to|beside|away from|far from|towards|along|than|"
+    r"(?P<preposition>of|from|near|to|around|by|close to|next to|beside|away from|far from|towards|along|"
+    r"than|"
     r"on|in|for|with) T\d"
 )
 CHANGES = re.compile(r"\b(?:change|changed|make|set|use|try|instead)\b")
