@@ -21,35 +21,34 @@ from decimal import Decimal
 
 from agent.events import Evidence, Step
 from agent.evidence_claims import Claim, citations, claims
-from agent.evidence_facts import ANY, TABLE, Fact, ancestors, facts_of, known_fact
+from agent.evidence_facts import TABLE, Fact, facts_of, known_fact
+from agent.evidence_fits import (
+    LEVEL,
+    LINK,
+    P_NAME,
+    P_WORDS,
+    comparison,
+    gives,
+    noun_fits,
+    reach_fits,
+    repeats,
+    same_rows,
+    side_fits,
+    states,
+)
+from agent.evidence_subjects import Subjects
 from agent.evidence_words import wrong_words
 
 __all__ = ["MARK", "Evidence", "Finding", "check", "findings", "mark"]
 
 MARK = "(unsupported)"
 
-# Whoever rounds a product of floats may land on the other side of a half, and the last digits of a float
-# are not all written.
-SLACK = Decimal("1.000001")
-FLOAT_STEP = Decimal("2e-16")
-# "More than 150" of 158 says something; of 900 it says something else.
-NEAR_BOUND = Decimal("0.25")
-
-_INCLUSIVE = ("at least", "at most", "up to", "≥", "≤")
-
-# (unit of the figure, unit of the claim) -> power of ten
-_CONVERSIONS = {("km", "m"): 3, ("m", "km"): -3, ("km2", "m2"): 6, ("m2", "km2"): -6}
-_P = r"(?:^|_)p(?:_|$)"
-_LINK = (
-    r"\W+(?:(?:of|is|was|were|are|at|about|around|roughly|only|just|the|a|an|to|be|value|nearly|approximately"
-    r"|over|under|below|above|than|more|less|exactly|from|between)\W+){0,4}$"
-)
 _CHANCE = r"(?:by|from) chance(?: alone)?|chance (?:alone )?(?:would|gives|expects)|expect(?:s|ed)?"
 # Words right before a number that say which figure it is, and names that such figures have.
 _ROLES = tuple(
-    (re.compile(rf"\b(?:{words}){_LINK}", re.IGNORECASE), re.compile(names))
+    (re.compile(rf"\b(?:{words}){LINK}", re.IGNORECASE), re.compile(names))
     for words, names in (
-        (r"p|p[- ]?value", _P),
+        (P_WORDS, P_NAME),
         (r"enrichment", r"enrichment"),
         (r"resultant(?: length)?", r"resultant"),
         (r"azimuth|mean axis|direction", r"azimuth|axis|deg"),
@@ -62,7 +61,9 @@ _ROLES = tuple(
         (r"level", r"level"),
     )
 )
-_OWN_THRESHOLD = re.compile(rf"(?<!stricter )\b(?:its|the|own|a|default) threshold{_LINK}", re.IGNORECASE)
+_OWN_THRESHOLD = re.compile(
+    rf"(?<!stricter )\b(?:(?P<own>its|own|default)|the|a) threshold{LINK}", re.IGNORECASE
+)
 _STRICTER = re.compile(r"strict|raise|higher threshold|tighten|both", re.IGNORECASE)
 # Words right behind a bare number that say which figure it is.
 _SIDES = tuple(
@@ -78,11 +79,16 @@ _BY_CHANCE = re.compile(r"\s*(?:would )?(?:(?:is|are|was|were) )?(?:expected|by 
 _COUNTED = re.compile(r"\s*(?:independent )?(?:directions|ones|places|tests|groups)\b")
 _BOUNDS = re.compile(r"\b(?:interval|between|from|range|to)\b|–", re.IGNORECASE)
 _SPREAD = re.compile(r"\b(?:between|from|median|middle|mean)\b[^.;]*$", re.IGNORECASE)
+# Where a table shows single tiles or features, and words by which a sentence speaks of one.
+_OF_ONE_ROW = frozenset(("lat", "lon", "probability", "score", "elevation_m"))
+_ONE_ROW = re.compile(
+    r"\b(?:best|top|first|second|third|most probable|strongest|highest|lowest|nearest|farthest|largest"
+    r"|longest|smallest|one|single|tile|row|entry|lies at|at (?:latitude|longitude))\b|km-r\d",
+    re.IGNORECASE,
+)
 _WHOLE = re.compile(r"\b(?:of|among|out of|from) (?:the |its |those |these |all )?$", re.IGNORECASE)
 _OF_PART = re.compile(r"^[^.;\d]{0,60}?\bof (?:which|them|these|those|the|all)?\s*$", re.IGNORECASE)
-_LIMITS = {"north": ("min_lat",), "south": ("max_lat",), "east": ("west_lon",), "west": ("east_lon",)}
 _HALVES = re.compile(r"\b(?:equator|hemisphere|north|south)", re.IGNORECASE)
-_LEVEL = re.compile(r"(?<![\d.])(?:0?\.\d+|1\.0+)(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -163,7 +169,9 @@ class _Checker:
     ) -> None:
         self.answer = answer
         self.layers = _layers(steps) | set(counts)
-        self.above = ancestors(step for step in steps if not step.error)
+        self.done = [step for step in steps if not step.error]
+        self.subjects = Subjects(self.done)
+        self.above = self.subjects.above
         self.facts = [fact for step in steps for fact in facts_of(step)]
         named = known.items() if isinstance(known, Mapping) else [("", value) for value in known]
         self.facts += [known_fact(name, value) for name, value in named]
@@ -181,7 +189,11 @@ class _Checker:
                 supported[place] = self._is_of_parent(place, supported)
             if not supported[place]:
                 yield Finding(claim.end, claim.text, self._why(claim))
-            elif place and supported[place - 1] and (why := self._disorder(self.claims[place - 1], claim)):
+            elif (
+                place
+                and supported[place - 1]
+                and (why := self._disorder(*self.claims[place - 1 : place + 1]))
+            ):
                 yield Finding(claim.end, claim.text, why)
 
     def dangling(self) -> Iterator[Finding]:
@@ -192,10 +204,10 @@ class _Checker:
                 yield Finding(end, f"[{layer_id}]", f"there is no such layer; there are: {there}")
 
     def _is_supported(self, claim: Claim) -> bool:
-        if any(_repeats(claim, other) for other in self.asked):
+        if any(repeats(claim, other) for other in self.asked):
             return True
         return any(
-            self._may_mean(claim, fact) and _gives(fact, claim)
+            self._may_mean(claim, fact) and gives(fact, claim)
             for fact in self.facts
             if not (fact.owners and claim.cited is not None and not fact.owners & claim.cited)
         )
@@ -207,7 +219,7 @@ class _Checker:
         """
         claim = self.claims[place]
         following = self.claims[place + 1] if place + 1 < len(self.claims) else None
-        if claim.cited is None or (claim.tight and len(claim.cited) > 1) or _same_rows(claim, following):
+        if claim.cited is None or (claim.tight and len(claim.cited) > 1) or same_rows(claim, following):
             return False
         companions = [
             other
@@ -216,7 +228,7 @@ class _Checker:
         ]
         above = frozenset().union(*(self.above.get(layer_id, frozenset()) for layer_id in claim.cited))
         return bool(companions) and any(
-            fact.owners & above and self._may_mean(claim, fact) and _gives(fact, claim) for fact in self.facts
+            fact.owners & above and self._may_mean(claim, fact) and gives(fact, claim) for fact in self.facts
         )
 
     def _is_own(self, claim: Claim) -> bool:
@@ -224,39 +236,51 @@ class _Checker:
             fact.unit == "count"
             and fact.owners & (claim.cited or frozenset())
             and self._may_mean(claim, fact)
-            and _gives(fact, claim)
+            and gives(fact, claim)
             for fact in self.facts
         )
 
     def _may_mean(self, claim: Claim, fact: Fact) -> bool:
         """Whether the words around a number allow it to be this figure."""
         words = self.answer[slice(*claim.sentence)]
-        if fact.tool == TABLE and _SPREAD.search(self.answer[claim.sentence[0] : claim.start]):
+        if fact.tool == TABLE and not self._row_fits(claim, fact, words):
             return False
         if fact.row and not any(re.search(rf"(?<![\w.]){re.escape(word)}(?!\w)", words) for word in fact.row):
             return False
         if re.search(r"_(?:low|high)(?:_|$)", fact.name) and not _BOUNDS.search(words):
             return False
-        if fact.at and not _states(words, fact.at) and (_LEVEL.search(words) or not _STRICTER.search(words)):
+        if fact.at and not states(words, fact.at) and (LEVEL.search(words) or not _STRICTER.search(words)):
             return False
         if fact.name == "stricter_count" and not self._at_stricter(words, fact):
             return False
-        if fact.name == "distance_km" and not _reach_fits(claim, fact, words):
+        if fact.name == "distance_km" and not reach_fits(claim, fact, words):
             return False
-        return _noun_fits(claim, fact) and _side_fits(claim, fact) and self._role_fits(claim, fact)
+        if not self.subjects.may_be_of(fact.step, words, claim.cited):
+            return False
+        if re.search(P_NAME, fact.name) and not self.subjects.may_be_p_of(fact.tool, words):
+            return False
+        return noun_fits(claim, fact) and side_fits(claim, fact) and self._role_fits(claim, fact)
+
+    def _row_fits(self, claim: Claim, fact: Fact, words: str) -> bool:
+        """Whether a sentence may give a value of a single row: none that sums many up does."""
+        if _SPREAD.search(self.answer[claim.sentence[0] : claim.start]):
+            return False
+        of_one = fact.name in _OF_ONE_ROW or fact.name.startswith("km_to_")
+        return not of_one or _ONE_ROW.search(words) is not None
 
     def _at_stricter(self, words: str, fact: Fact) -> bool:
         """Whether a sentence names the stricter threshold that a count belongs to."""
         levels = [f.value for f in self.facts if f.step == fact.step and f.name == "stricter_threshold"]
-        return not levels or any(_states(words, str(level)) for level in levels)
+        return not levels or any(states(words, str(level)) for level in levels)
 
     def _role_fits(self, claim: Claim, fact: Fact) -> bool:
         counted = bool(claim.noun) or _COUNTED.match(claim.after) is not None
         for words, names in _ROLES:
             if not counted and words.search(claim.before):
                 return bool(names.search(fact.name))
-        if _OWN_THRESHOLD.search(claim.before) and not _STRICTER.search(claim.before):
-            if self._speaks_of_stricter(claim):
+        threshold = _OWN_THRESHOLD.search(claim.before)
+        if threshold and not _STRICTER.search(claim.before):
+            if not threshold["own"] and self._speaks_of_stricter(claim):
                 return "threshold" in fact.name
             return fact.name in ("threshold", "min_probability", "") and fact.tool != TABLE
         if claim.unit == "%" and re.match(r"\s*(?:confidence )?interval", claim.after):
@@ -274,10 +298,18 @@ class _Checker:
         """Whether the sentence gives a figure that holds at this very threshold."""
         others = [other for other in self.claims if other.sentence == claim.sentence and other is not claim]
         return any(
-            _gives(fact, other)
+            gives(fact, other)
             for fact in self.facts
             if fact.at and Decimal(fact.at) == claim.value
             for other in others
+        )
+
+    def _is_whole(self, claim: Claim) -> bool:
+        """Whether a step about what is cited kept, or found near, as many as it was given."""
+        return any(
+            step.figures.get(part) == step.figures.get(whole) == float(claim.value)
+            for step in self.subjects.related(self.done, claim.cited or frozenset())
+            for part, whole in (("count", "of_count"), ("near_count", "tested_count"))
         )
 
     def _has_sides(self, claim: Claim) -> bool:
@@ -291,7 +323,7 @@ class _Checker:
         elsewhere = {
             owner
             for fact in self.facts
-            if self._may_mean(claim, fact) and _gives(fact, claim)
+            if self._may_mean(claim, fact) and gives(fact, claim)
             for owner in fact.owners
         }
         if elsewhere and claim.cited:
@@ -300,8 +332,7 @@ class _Checker:
             )
         return "no tool gave this number in this sense"
 
-    @staticmethod
-    def _disorder(first: Claim, second: Claim) -> str:
+    def _disorder(self, first: Claim, second: Claim) -> str:
         """Why two numbers that meet cannot stand as they do; empty if they can."""
         if first.sentence != second.sentence or first.unit != second.unit:
             return ""
@@ -314,119 +345,12 @@ class _Checker:
             (whole_first or of_which or of_them) and second.value > first.value
         ):
             return "a part cannot be more than the whole"
-        return _comparison(first, second, between)
-
-
-def _same_rows(claim: Claim, following: Claim | None) -> bool:
-    """Whether the next number says how many features these very tiles make."""
-    if following is None or following.sentence != claim.sentence or claim.noun != "tile":
-        return False
-    return (
-        following.noun == "feature"
-        and re.search(r"tiles?,? ?(?:\(|in |and |forming )", claim.after) is not None
-    )
-
-
-def _comparison(first: Claim, second: Claim, between: str) -> str:
-    """Whether “79 %, more than the 17.6 %” is the right way round."""
-    turned = re.search(
-        r"\b(?:(?P<more>more|higher|greater|larger|farther)|(?P<less>less|fewer|lower|smaller"
-        r"|nearer|closer)) "
-        r"(?:often )?than (?:the |its |by |a |an )?(?:[a-z]+ ){0,2}$",
-        between,
-    )
-    if turned and first.value != second.value and (first.value > second.value) != bool(turned["more"]):
-        return f"{first.text} is not {turned[0].split()[0]} than {second.text}"
-    return ""
-
-
-def _repeats(claim: Claim, asked: Claim) -> bool:
-    """Whether a number stands in the question, in its unit and on its side."""
-    same_unit = claim.unit == asked.unit or not claim.unit or not asked.unit
-    same_side = not (claim.beyond and asked.beyond) or claim.beyond == asked.beyond
-    same_reach = not (claim.reach and asked.reach and claim.value) or claim.reach == asked.reach
-    same_way = not (claim.way and asked.way) or claim.way == asked.way
-    plain = not _ROLES[0][0].search(claim.before) and not claim.noun
-    return (
-        abs(claim.value) == abs(asked.value) and same_unit and same_side and same_way and same_reach and plain
-    )
-
-
-def _gives(fact: Fact, claim: Claim) -> bool:
-    """Whether a figure, rounded as the claim is written, is the claim."""
-    is_p = re.search(_P, fact.name) is not None
-    if is_p and claim.bound:
-        return fact.value <= claim.value if claim.bound == "<" else fact.value >= claim.value
-    for value in _readings(fact, claim):
-        way = _way(fact, claim, value)
-        if way is None:
-            continue
-        off = way - claim.value
-        if claim.bound and claim.noun:
-            beyond = off if claim.bound == ">" else -off
-            least = beyond >= 0 if claim.text.lower().startswith(_INCLUSIVE) else beyond > 0
-            if least and beyond <= max(abs(claim.value) * NEAR_BOUND, claim.tolerance):
-                return True
-        elif abs(off) <= claim.tolerance * SLACK + abs(value) * FLOAT_STEP:
-            return True
-    return False
-
-
-def _way(fact: Fact, claim: Claim, value: Decimal) -> Decimal | None:
-    """The value as it would be written with the claim's direction; None if it lies the other way."""
-    signed = re.search(r"(?:^|_)(?:lat|lon)(?:_|$)|elevation|difference|median_m$", fact.name)
-    if not claim.way or not signed or claim.value < 0 or claim.unit not in ("deg", "m", "km", ""):
-        return -value if claim.way < 0 and value < 0 < claim.value else value
-    if "lon" in fact.name and value > 180:
-        return value
-    return None if value * claim.way < 0 else abs(value)
-
-
-def _readings(fact: Fact, claim: Claim) -> Iterator[Decimal]:
-    """The values a figure has in the unit of the claim; none if it has another kind of unit."""
-    if claim.unit in ("", fact.unit) or fact.unit == ANY or not fact.name:
-        yield fact.value
-    elif not fact.unit and claim.unit == "%":
-        # A bare 41 is no 41 %, but 0.41 is.
-        yield fact.value.scaleb(2)
-    elif (fact.unit, claim.unit) in _CONVERSIONS:
-        yield fact.value.scaleb(_CONVERSIONS[fact.unit, claim.unit])
-    if fact.value < 0 and "lon" in fact.name and claim.unit in ("", "deg"):
-        yield fact.value + 360
-
-
-def _noun_fits(claim: Claim, fact: Fact) -> bool:
-    if not claim.noun or not fact.name:
-        return True
-    if fact.unit not in ("count", "") or re.search(
-        rf"threshold|{_P}|enrichment|score|probab|length", fact.name
-    ):
-        return False
-    return not fact.noun or claim.noun not in ("tile", "feature") or claim.noun == fact.noun
-
-
-def _reach_fits(claim: Claim, fact: Fact, words: str) -> bool:
-    """Whether a distance is one that things lie within, or beyond, as the tool kept them."""
-    if not claim.reach or not fact.tool:
-        return True
-    turned = re.search(
-        r"\b(?:no|not|none|without|others?|rest|remaining|remainder|leaving out)\b", words, re.I
-    )
-    return turned is not None or (claim.reach == "out") == (fact.tool == "without")
-
-
-def _side_fits(claim: Claim, fact: Fact) -> bool:
-    """Whether a limit lies on the side that is said: “north of 20” is a least latitude."""
-    if claim.beyond not in _LIMITS or not fact.name:
-        return True
-    limit = _LIMITS[claim.beyond]
-    others = [name for side, names in _LIMITS.items() if side != claim.beyond for name in names]
-    return fact.name.startswith(limit) or not fact.name.startswith(tuple(others))
-
-
-def _states(words: str, level: str) -> bool:
-    """Whether a threshold is among the words, in whatever digits."""
-    return any(Decimal(found) == Decimal(level) for found in _LEVEL.findall(words))
+        if (part_of or whole_first) and first.value == second.value and not self._is_whole(first):
+            return "no tool kept the whole"
+        sides = [{side for words, side in _SIDES if words.match(claim.after)} for claim in (first, second)]
+        if sides[0] & sides[1] and not first.unit:
+            return "both are said of the same side"
+        return comparison(first, second, between)
 
 
 def _layers(steps: Iterable[Step]) -> set[str]:

@@ -53,6 +53,8 @@ _COUNTS = re.compile(
     r"\s*(?:of (?:them|the|these|those)|lie|are|have|match|pass|touch|remain|would remain|show)\b(?! degrees)"
     r"|\s*(?:are |lie )?(?:in the )?(?:north|south)\b(?! of (?:the )?\d)"
 )
+# “1,000 tiles, of which 67 pass” counts tiles.
+_OF_WHICH = re.compile(r"(?P<noun>tile|feature)s?,? (?:out )?of (?:which|these|them),? (?:only |just )?$")
 _PER = re.compile(r"\s*(?:[a-z]+ ){0,2}per (?:million|1,000,000) ")
 _IN = re.compile(
     r"(?:(?<!not )\b(?:within|inside|up to|at most)|(?:\bno|\bnot|n't) (?:\w+ ){0,2}(?:farther"
@@ -198,7 +200,7 @@ def _claim(text: str, blank: str, found: list[re.Match[str]], place: int, senten
         value=Decimal(digits).scaleb(scale),
         tolerance=_last_digit(digits, hedged=hedge is not None).scaleb(scale) / 2,
         unit=_normal_unit(unit),
-        noun=noun["noun"].replace("entries", "entry") if noun else "thing" if counts else "",
+        noun=noun["noun"].replace("entries", "entry") if noun else _counted(before) if counts else "",
         bound="<" if at_most else ">" if _AT_LEAST.search(before) else "",
         way=0 if not way else -1 if way["down"] else 1,
         beyond=beyond["way"].lower() if beyond else "",
@@ -221,6 +223,12 @@ def _scope(rest: str, after: str, whole: frozenset[str]) -> tuple[frozenset[str]
     if group and _TIGHT.match(group["words"]):
         return cited_in(group["ids"]), True
     return whole, False
+
+
+def _counted(before: str) -> str:
+    """What a bare number counts, as far as the words before it tell."""
+    found = _OF_WHICH.search(before)
+    return found["noun"] if found else "thing"
 
 
 def _last_digit(digits: str, *, hedged: bool) -> Decimal:

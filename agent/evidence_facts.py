@@ -124,6 +124,8 @@ def unit_of(name: str) -> str:
     """Unit at the end of a figure's name; empty if there is none that is known."""
     if "per_million_km2" in name:
         return "per_million_km2"
+    if name.startswith("km_to_"):
+        return "km"
     found = None if "per_" in name else _NAMED_UNIT.search(name)
     if found is None and (middle := re.search(r"_(m|km|deg|km2|percent)_at_", name)):
         return _UNITS[middle[1]]

@@ -128,7 +128,7 @@ FAMILIES = (
             (
                 FAR,
                 re.compile(
-                    r"\bfarther\b(?! north| south)[^.;]{0,60}\bchance|\bavoid(?:s|ed|ing)?\b"
+                    r"\bfarther\b(?! north| south| than [\d~])[^.;]{0,60}\bchance|\bavoid(?:s|ed|ing)?\b"
                     r"|\bless often than (?:chance|expected)"
                     r"|\bkeep(?:s)? away from",
                     _I,
@@ -158,7 +158,8 @@ FAMILIES = (
             (
                 NONE,
                 re.compile(
-                    r"\bdiffer no more than\b|\b(?:evenly|uniformly) (?:spread|distributed)|"
+                    r"\bdiffer (?:no more|less|fewer|not more) than\b"
+                    r"|\b(?:evenly|uniformly) (?:spread|distributed)|"
                     r"\b(?:does|do) not (?:depend on|vary with)\b"
                     r"|\bno (?:clear |real )?(?:dependence|trend)|\bas even as chance|classes do not differ",
                     _I,

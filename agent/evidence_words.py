@@ -14,7 +14,8 @@ from typing import Any
 
 from agent.events import Step
 from agent.evidence_claims import CITATION, cited_in, sentences
-from agent.evidence_facts import ancestors, layers_of
+from agent.evidence_facts import parents_of
+from agent.evidence_subjects import Subjects, mentions, words_of
 from agent.evidence_verdicts import FAMILIES, UNKNOWN, Family, read_adjective
 from retrieval.body import BODIES
 
@@ -57,7 +58,8 @@ _EMPTY = re.compile(
     re.IGNORECASE,
 )
 _NOT_ABOUT_TILES = re.compile(
-    r"detection|model|threshold|tool|test|search|result|number|figure|observed|sentence|map", re.IGNORECASE
+    r"detection|model|condition|threshold|tool|test|search|result|number|figure|observed|sentence|map",
+    re.IGNORECASE,
 )
 _MOST = r"(?:most|more|the majority|mainly|mostly|chiefly|largely|predominantly|more than half)"
 _FEW = r"(?:fewer|few|the minority|a minority|less than half|only a few)"
@@ -75,6 +77,10 @@ _PLACE_TERM = re.compile(
     r"|Chasmata|Crater|Patera"
     r"|Fossae?|Dors[au]m?|Basin|Rupes|Sulci|Tholus|Mensae|Vastitas|Regio|Mare|Cav[iu]s?|Labes"
     r"|Undae|Colles))\b"
+)
+_LIMITED = re.compile(
+    r"\d ?(?:°|degrees)|\b(?:latitude|longitude|elevation|slopes?|probability|hemisphere|equator|km of)\b",
+    re.I,
 )
 _SELECTING = ("near", "without", "overlap", "downslope", "filter_layer")
 _NO_PLACES = frozenset(
@@ -131,10 +137,12 @@ class _Reader:
 
     def __init__(self, steps: Sequence[Step], question: str) -> None:
         self.steps = steps
-        self.above = ancestors(steps)
-        self.titles = _titles(steps)
-        self.known_words = _words(question) | {word for step in steps for word in _words(_text_of(step))}
-        self.known_words |= {word for name in BODIES for word in _words(name)} | _words(" ".join(_NO_PLACES))
+        self.subjects = Subjects(steps)
+        self.titles = self.subjects.titles
+        self.known_words = words_of(question) | {word for step in steps for word in words_of(_text_of(step))}
+        self.known_words |= {word for name in BODIES for word in words_of(name)} | words_of(
+            " ".join(_NO_PLACES)
+        )
         self.summaries = " ".join(step.summary for step in steps).lower()
 
     def verdicts(self, sentence: _Sentence) -> Iterator[Wrong]:
@@ -150,7 +158,7 @@ class _Reader:
                     continue
                 if polarity == UNKNOWN and not family.topic.search(clause[0]) and not tests:
                     continue
-                given = self.related(tests, sentence.cited)
+                given = self.subjects.related(tests, sentence.cited, self.subjects.named(clause[0]))
                 allowed = set().union(*(family.read(step) for step in given))
                 if polarity not in allowed:
                     yield sentence.start + clause.start() + end, words, _contradiction(family, given, tests)
@@ -167,13 +175,15 @@ class _Reader:
             return
         sign, fits, match = found
         given = [
-            step for step in self.related(tests, sentence.cited) if fits(str(step.arguments.get("by", "")))
+            step
+            for step in self.subjects.related(tests, sentence.cited)
+            if fits(str(step.arguments.get("by", "")))
         ]
         before, after = text[: match.start()], text[match.end() :]
         for step in given:
             names = [self.names(str(step.arguments.get(key, ""))) for key in ("layer", "other")]
-            turned = bool(names[1]) and _mentions(before, names[1]) and _mentions(after, names[0])
-            turned = turned or ("ground" in before and _mentions(after, names[0]))
+            turned = bool(names[1]) and mentions(before, names[1]) and mentions(after, names[0])
+            turned = turned or ("ground" in before and mentions(after, names[0]))
             told = re.search(r"\bhas a (higher|lower) ", step.summary.split(". ")[0])
             value = {"higher": 1, "lower": -1}[told[1]] if told else 0
             if value * (-1 if turned else 1) == sign:
@@ -195,10 +205,31 @@ class _Reader:
                     continue
                 if match[0].lower() in self.summaries:
                     continue
-                given = self.related(self.steps, sentence.cited)
+                found = pattern is _EMPTY
+                given = self.searched(sentence, clause[0]) if found else self.kept(sentence, clause[0])
                 if not any(fits(step, clause[0]) for step in given):
                     end = sentence.start + clause.start() + match.end()
                     yield end, match[0], "no tool counted it so"
+
+    def searched(self, sentence: _Sentence, clause: str) -> list[Step]:
+        """The steps that made what a clause says was not found: what it names, or else what is cited."""
+        sought = self.subjects.named(clause) & sentence.cited or sentence.cited
+        return [step for step in self.steps if set(step.layer_ids) & sought or not sentence.cited]
+
+    def kept(self, sentence: _Sentence, clause: str) -> list[Step]:
+        """The steps that may say how much was kept: not those that went on from what is cited."""
+        cited, named = sentence.cited, self.subjects.named(clause)
+        if not cited:
+            return self.subjects.related(self.steps, cited, named)
+        limited = _LIMITED.search(clause) is not None
+        return [
+            step
+            for step in self.subjects.related(self.steps, frozenset(), named)
+            if set(step.layer_ids) & cited
+            or (not step.layer_ids and set(parents_of(step)) & cited)
+            or (len(parents_of(step)) > 1 and set(parents_of(step)) <= cited)
+            or (limited and step.tool == "filter_layer" and set(parents_of(step)) & cited)
+        ]
 
     def shares(self, sentence: _Sentence) -> Iterator[Wrong]:
         """“Most lie in the north”, “most lie within”: against the counts."""
@@ -208,7 +239,7 @@ class _Reader:
                 continue
             rows = [
                 step.figures
-                for step in self.related(self.steps, sentence.cited)
+                for step in self.subjects.related(self.steps, sentence.cited)
                 if set(names) <= set(step.figures)
             ]
             if pattern is _CLOSE:
@@ -223,7 +254,7 @@ class _Reader:
         for pattern in (_PLACE_TERM, _PLACE_AFTER):
             for match in pattern.finditer(sentence.text):
                 words = re.findall(r"[^\W\d_]+", match["name"])
-                unknown = [word for word in words if not _words(word) <= self.known_words]
+                unknown = [word for word in words if not words_of(word) <= self.known_words]
                 if not unknown or any(word.isupper() or re.search(r"[a-z][A-Z]", word) for word in words):
                     continue
                 if match.end("name") not in seen:
@@ -244,11 +275,10 @@ class _Reader:
                 tight[1] if tight and not re.search(r"\b(?:near|within|in|from|than)\b", tight[1]) else raw
             )
             held = cited if phrase is not raw else sentence.cited
-            named = {layer for layer, title in self.titles.items() if _mentions(phrase, [title])}
-            lineage = held.union(*(self.above.get(layer, frozenset()) for layer in held))
-            lineage |= (
-                {made for made, above in self.above.items() if above & held} if phrase is raw else set()
-            )
+            named = {layer for layer, title in self.titles.items() if mentions(phrase, [title])}
+            lineage = set(self.subjects.lineage(held))
+            if phrase is raw:
+                lineage |= {made for made, above in self.subjects.above.items() if above & held}
             if named and held <= self.all_layers and not named & lineage:
                 layer = sorted(cited)[0]
                 yield (
@@ -265,17 +295,6 @@ class _Reader:
     def names(self, layer: str) -> list[str]:
         """Words for a layer: its id, and what was searched for."""
         return [name for name in (layer, self.titles.get(layer, "")) if name]
-
-    def related(self, steps: Sequence[Step], cited: frozenset[str]) -> list[Step]:
-        """The steps about the layers cited, those about most of them first; all, where none is cited."""
-        if not cited:
-            return list(steps)
-        wide = cited.union(*(self.above.get(layer, frozenset()) for layer in cited))
-        shared = {id(step): len(layers_of(step) & cited) for step in steps}
-        best = max(shared.values(), default=0)
-        if best:
-            return [step for step in steps if shared[id(step)] == best]
-        return [step for step in steps if layers_of(step) & wide]
 
 
 def _stated(family: Family, clause: str) -> tuple[str, str, int] | None:
@@ -328,27 +347,6 @@ def _more(match: re.Match[str], figures: Mapping[str, Any], names: tuple[str, st
         one, two = 2 * one, two
     more = one > two if match.groupdict().get("side", "north").lower() == "north" else two > one
     return bool(more) == bool(match["most"]) or one == two
-
-
-def _titles(steps: Sequence[Step]) -> dict[str, str]:
-    """What was searched for, by the id of the layer."""
-    searches = [step for step in steps if step.tool == "search_words"]
-    return {layer: str(step.arguments.get("text", "")) for step in searches for layer in step.layer_ids}
-
-
-def _mentions(text: str, names: Sequence[str]) -> bool:
-    words = _words(text)
-    return any(name in text or (_words(name) and _words(name) <= words) for name in names)
-
-
-def _words(text: str) -> set[str]:
-    """Words in small letters, in the singular and as written."""
-    found = {word.lower() for word in re.findall(r"[^\W\d_]+", text)}
-    return found if not found else {_singular(word) for word in found}
-
-
-def _singular(word: str) -> str:
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word
 
 
 def _text_of(step: Step) -> str:
