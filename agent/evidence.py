@@ -86,6 +86,7 @@ _ONE_ROW = re.compile(
     r"|longest|smallest|one|single|tile|row|entry|lies at|at (?:latitude|longitude))\b|km-r\d",
     re.IGNORECASE,
 )
+_SUMMED = re.compile(r"\b(?:median|middle|mean|most of)\b[^.;]*$", re.IGNORECASE)
 _WHOLE = re.compile(r"\b(?:of|among|out of|from) (?:the |its |those |these |all )?$", re.IGNORECASE)
 _OF_PART = re.compile(r"^[^.;\d]{0,60}?\bof (?:which|them|these|those|the|all)?\s*$", re.IGNORECASE)
 _HALVES = re.compile(r"\b(?:equator|hemisphere|north|south)", re.IGNORECASE)
@@ -247,6 +248,8 @@ class _Checker:
             return False
         if fact.row and not any(re.search(rf"(?<![\w.]){re.escape(word)}(?!\w)", words) for word in fact.row):
             return False
+        if "range" in fact.name and _SUMMED.search(self.answer[claim.sentence[0] : claim.start]):
+            return False  # from the first to the last is not the middle of them
         if re.search(r"_(?:low|high)(?:_|$)", fact.name) and not _BOUNDS.search(words):
             return False
         if fact.at and not states(words, fact.at) and (LEVEL.search(words) or not _STRICTER.search(words)):
