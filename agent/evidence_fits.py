@@ -37,7 +37,7 @@ LEVEL = re.compile(r"(?<![\d.])(?:0?\.\d+|1\.0+)(?!\d)")
 def gives(fact: Fact, claim: Claim) -> bool:
     """Whether a figure, rounded as the claim is written, is the claim."""
     is_p = re.search(P_NAME, fact.name) is not None
-    if is_p and claim.bound:
+    if is_p and claim.bound and not claim.unit:
         return fact.value <= claim.value if claim.bound == "<" else fact.value >= claim.value
     for value in _readings(fact, claim):
         way = _way(fact, claim, value)

@@ -197,6 +197,58 @@ def test_a_figure_at_another_threshold_keeps_its_unit() -> None:
     assert check("It is 51.8 km, or 7.5 %.", [step(figures)], "").unsupported == ("51.8 km", "7.5 %")
 
 
+def run_of_two_tests() -> list[Step]:
+    """Three searches, two of them tested against the first, and the same tested again by another null."""
+    titles = {"L1": "pitted cones", "L2": "outflow channel", "L3": "sand dunes"}
+    searches = [
+        Step(layer, "search_words", {"text": text}, "", (layer,), {"count": 90}, (), 0.1)
+        for layer, text in titles.items()
+    ]
+    said = {
+        ("L2", None): ("L1 lies nearer to L2 than chance allows.", 0.002, 79.5),
+        ("L3", None): ("L1 lies neither nearer to L3 nor farther from it than chance allows.", 0.31, 12.5),
+        ("L2", "strata"): ("L1 lies nearer to L2 than chance allows.", 0.017, 80.5),
+    }
+    tests = [
+        Step(
+            f"{other}{null}",
+            "associate",
+            {"layer": "L1", "other": other} | ({"null": null} if null else {}),
+            verdict,
+            (),
+            {"p_value": p, "near_percent": share, "distance_km": 40.0},
+            (),
+            0.1,
+        )
+        for (other, null), (verdict, p, share) in said.items()
+    ]
+    axes = {"p_value": 0.04, "mean_azimuth_deg": 81.0}
+    turned = "The 90 directions of L1 have a mean axis: no common direction beyond chance."
+    return [*searches, *tests, Step("o", "orientation", {"layer": "L1"}, turned, (), axes, (), 0.1)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "true"),
+    [
+        ("Pitted cones lie nearer to outflow channels than chance allows (p = 0.002) [L1, L2].", True),
+        ("Pitted cones are not associated with sand dunes, p = 0.31 [L1, L3].", True),
+        ("Pitted cones lie nearer to outflow channels than chance allows (p = 0.31) [L1, L2].", False),
+        ("Sand dunes lie nearer to outflow channels than chance allows [L1, L2].", False),
+        ("Pitted cones are associated with sand dunes [L1, L2].", False),
+        ("With the null model “strata” pitted cones lie near outflow channels, p = 0.017 [L1, L2].", True),
+        ("With the null model “strata” pitted cones lie near outflow channels, p = 0.002 [L1, L2].", False),
+        ("Pitted cones lie within 80 km of outflow channels, p = 0.002 [L1, L2].", False),
+        ("Pitted cones are not aligned, p = 0.04 [L1].", True),
+        ("Pitted cones are not aligned, p = 0.002 [L1].", False),
+        ("More than 79 % of pitted cones lie near outflow channels [L1, L2].", True),
+        ("Fewer than 79 % of pitted cones lie near outflow channels [L1, L2].", False),
+        ("Of 90 tiles with pitted cones, 90 lie near outflow channels [L1, L2].", False),
+    ],
+)
+def test_a_figure_belongs_to_the_test_that_a_sentence_names(answer: str, true: bool) -> None:
+    assert (check(answer, run_of_two_tests(), "").unsupported == ()) == true
+
+
 def run_of_four() -> list[Step]:
     """Two searches, which of the first lie near the second, and the test of that."""
     near: dict[str, float] = {
