@@ -130,7 +130,8 @@ def test_candidates_are_weighed_against_each_other(tests: Any, said: str) -> Non
 def test_a_comparison_speaks_for_what_was_asked_or_against_it() -> None:
     higher = {
         "summary": "{0} has a higher elevation than {1}. The medians are 900 m (9 features) and 100 m (8 "
-        "features). A feature of {0} has a higher elevation than one of {1} with a chance of 80 %, p = 0.001.",
+        "features). A feature of {0} has a higher elevation than one of {1} with a chance of 80 %, p = "
+        "0.001.",
         "figures": {"difference_m": 800},
     }
     assert "medians" in parts(answer("Are gullies higher than dunes?", higher).text)["For"]
