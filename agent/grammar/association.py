@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import re
 
+from agent.grammar.conditions import ANY_QUANTITY
+
 Patterns = tuple[tuple[str, ...], ...]
 
 # "than one would get by throwing darts", "than pure luck allows", "than expected".
 _LUCK = (
     r"(?:(?:pure |mere |sheer |simple |blind |plain |dumb |just |only |random )*"
-    r"(?:chance|luck|accident|coincidence|fluke|serendipity|throwing darts(?: at (?:the|a) map)?|"
+    r"(?:chance|luck|accident|coincidence|fluke|shuffl\w+(?: (?:them|the \w+))?|rolling dice|"
+    r"a coin (?:toss|flip)|"
+    r"serendipity|throwing darts(?: at (?:the|a) map)?|"
     r"null models?|"
     r"random\w*(?: (?:points?|spots?|tiles?|places?|placements?|positions?|scatter\w*|distribution|chance|"
     r"locations?|sampl\w+|throws?|ones?|choice|placed (?:points?|spots?|tiles?)))?))"
@@ -143,6 +147,12 @@ _WAY = r"(?:by|through|from|in|along|on|at|due to|because of|thanks to|where|wit
 
 SIGNS: Patterns = (
     ("break", r"i ?\. ?e ?\. ?,?|that is to say|in other words"),
+    (
+        "strata",
+        r"(?:ignoring|disregarding|leaving (?:out|aside)|setting aside|regardless of|irrespective of|net of|"
+        r"robust (?:to|against)|beyond|besides|apart from|other than|not just) (?:the )?(?:effects? of |"
+        rf"influence of )?(?P<q>{ANY_QUANTITY})(?! (?:of|above|below|between|over|under))",
+    ),
     # What things consist of is no question of nearness.
     (
         "composition",
@@ -159,6 +169,13 @@ SIGNS: Patterns = (
     ),
     ("filler", r"(?:that|so|this|very|too) (?=near|close|far)|(?:which|what) process(?:es)?(?= )"),
     ("compare", r"x(?= [a-z])|×"),
+    (
+        "filler",
+        r"quantify|compute|calculate|work out|kindly|suspicion(?: that)?|to what extent|by how much|given(?= "
+        r"between)|expect|causal(?:ly)?|simply|beyond (?:that|this|it)|(?:the )?literature|because",
+        r"(?:\d |two |three )?(?:ideas?|hypotheses|theories|options|possibilities|scenarios|"
+        r"views)(?: for| of)?",
+    ),
     ("or", r"rather than|instead of|as opposed to|or (?:else|maybe|perhaps|rather)"),
     (
         "filler",
@@ -199,6 +216,18 @@ SIGNS: Patterns = (
         r"neighbou?rhood"
         r"|surroundings)|at the)\b)",
         r"(?:more|less) (?:likely|probable|common|frequent|numerous)(?: nearby| there| around)?(?=\W*$)",
+    ),
+    (
+        "chance",
+        r"(?:the )?(?:chances?|odds|likelihood|probabilit(?:y|ies)) (?:of|for)(?: (?:finding|having|"
+        r"seeing|meeting|"
+        r"encountering))?(?! (?:\d|at|above|over|more|less|below))(?: (?:an? |the )?)?(?: ?higher| ?lower)?",
+        r"(?:more|less) (?:likely|probable|common|frequent|usual|often)(?= (?:to|that))|chance(?=\W*$)",
+        r"random(?:ly placed)? (?:points?|spots?|places?|positions?|tiles?|locations?)",
+    ),
+    (
+        "filler",
+        r"(?:is |are )?(?:higher|lower|greater|raised?|raises|increased?|increases)(?! (?:than|ground|up))",
     ),
     (
         "linked",

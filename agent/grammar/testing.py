@@ -21,7 +21,7 @@ from prompts import Process
 
 # Kinds of token by what they do in a test.
 _LINKS = {"linked_to", "avoid"}
-_ASSOCIATION = _LINKS | {"linked", "chance", "test"}
+_ASSOCIATION = _LINKS | {"linked", "chance", "test", "strata", "null"}
 _MAKING = {"cause", "makes"}
 _NEAR = {"near", "near_km", "away", "without_km", "beyond_km", "among_km"}
 _PARTING = _LINKS | _NEAR | {"cause", "compare", "in_same", "same"}  # between subjects and candidates
@@ -204,7 +204,9 @@ def _is_other(question: _Question, core: list[int], text: str) -> bool:
     if _counts_only(question, core):
         return True
     opener = _spoken(question, core)
-    certain = bool(kinds & {"chance", "test", "null"}) or "chance" in question.kinds(range(len(tokens)))
+    certain = bool(kinds & {"chance", "test", "null", "strata"}) or "chance" in question.kinds(
+        range(len(tokens))
+    )
     nouns = [tokens[at] for at in core if tokens[at].kind == "linked"]
     noun = any(not _ADJECTIVE.fullmatch(token.text) for token in nouns)
     if not certain and (
@@ -373,7 +375,8 @@ def _checked(
     for one, two in (*pairwise(subjects), *pairwise(candidates)):
         # "Where lava ran over ice" names two things as well.
         joints = _JOINTS | ({"weak"} if two.process else set())
-        if not question.kinds(range(one.at, two.at)) & joints:
+        terse = two.process and two.at == one.at + 1  # "cones: mud lava"
+        if not terse and not question.kinds(range(one.at, two.at)) & joints:
             return None
     used = {_name(t.item) for t in (*subjects, *candidates)}
     later = [t for t in question.things if t.at > core[-1] and not t.gloss and t.is_landform]

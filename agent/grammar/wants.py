@@ -56,6 +56,17 @@ WANTS: tuple[tuple[str, ...], ...] = (
         rf"(?:even )?(?:if|when|though|although|because) {_BOTH}(?:follow|track|depend on|prefer|share|like) "
         rf"{_A}(?:{_SHARED} )?(?P<q>{ANY_QUANTITY})",
     ),
+    # "only because both are at high latitude", "just share the same latitudes"
+    (
+        "strata",
+        rf"(?:only |just |merely |simply )*because {_BOTH}(?:are |lie |sit |occur |is )?(?:at|on|in|to|"
+        rf"of) {_A}"
+        rf"(?:(?:{_SHARED}|high|higher|low|lower|mid) )*(?P<q>{ANY_QUANTITY})",
+    ),
+    (
+        "strata",
+        rf"(?:just|only|merely|simply) (?:share|follow|have) {_A}(?:{_SHARED} )?(?P<q>{ANY_QUANTITY})",
+    ),
     # "once latitude is taken out"
     (
         "strata",
