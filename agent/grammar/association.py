@@ -72,7 +72,7 @@ ASSOCIATION: Patterns = (
         rf"in) (?:an? )?{_LUCK})?"
         r"(?: is true)?",
         rf"(?:by|against|beyond|above|through|due to|other than|rather than|down to|beats?|"
-        rf"exceeds?) (?:an? )?"
+        rf"exceeds?) (?:an? |what )?"
         rf"{_LUCK}{_ALLOW}",
         r"at random|(?:pure|mere|sheer|random|blind|dumb) (?:chance|luck|accident)|(?:just |"
         r"only )?(?:a )?fluke",
