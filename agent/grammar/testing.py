@@ -162,7 +162,9 @@ def _clauses(tokens: list[Token]) -> list[range]:
 def _core(question: _Question) -> list[int] | None:
     """Positions of the clauses that hold the question proper; what is told before it is background."""
     question.things = _things(question, making=False)
-    signs, full, pointing = [], [], []
+    signs: list[range] = []
+    pointing: list[range] = []
+    full: list[range] = []
     for clause in question.clauses:
         kinds, items = question.kinds(clause), [t for t in question.within(clause) if t.is_landform]
         if kinds & _ASSOCIATION:
