@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from agent.grammar.asked import question_back
 from agent.grammar.asking import Asking, gap_of
+from agent.grammar.checks import check_at_once, check_language, check_names, check_numbers, check_understood
 from agent.grammar.context import PlanContext, in_context
 from agent.grammar.conversation import situated
 from agent.grammar.ellipsis import spelled_out
@@ -22,14 +23,7 @@ from agent.grammar.pieces import completed
 from agent.grammar.plan import TOUCHING_TILES, build_plan
 from agent.grammar.query import Declined, Query, QuestionBack, Refusal
 from agent.grammar.reader import read
-from agent.grammar.refusals import (
-    Known,
-    answerable,
-    check_language,
-    check_numbers,
-    check_understood,
-    nothing_to_find,
-)
+from agent.grammar.refusals import Known, answerable, nothing_to_find
 from agent.grammar.state import Distances, Reading
 from agent.grammar.steps import Plan
 from agent.grammar.testing import as_test
@@ -121,6 +115,7 @@ class _Grammar:
         """A question that stands by itself."""
         asking = Asking(spelled_out(normalise(question)), (), self.context)
         try:
+            check_numbers(asking.text)
             at = (self.words, self.context, self._distances(), self.body, self.tile_km)
             situation = situated(asking.text, *at)
             text, context = situation.text, situation.context
@@ -128,7 +123,6 @@ class _Grammar:
             made = (self.words.by_key, context, self.tile_km)
             if told := situation.reading:
                 return build_plan(question, told.query, told.notes, [], *made)
-            check_numbers(text)
             plain = tokenise(text, self.words, self.tile_km)
             test = as_test(text, self.words, self.tile_km)
             asked = answerable(plain, self._known(context), tested=test is not None)
@@ -141,6 +135,8 @@ class _Grammar:
                 return question_back(gap, asking, self.words, self.places)
             if not (query.groups or query.regions):
                 return nothing_to_find(text, self.example)
+            check_names(plain)
+            check_at_once(text, query)
             check_understood(tokens, query, reading.unparsed)
             return build_plan(question, query, [*asked.notes, *reading.notes], reading.unparsed, *made)
         except Declined as declined:

@@ -205,7 +205,7 @@ def test_assumptions_are_stated() -> None:
     assert "either of them" in planned("gullies and craters").notes[0]
     assert "beyond them" in " ".join(planned("do gullies follow craters south of 30 S?").notes)
     assert "finer than a tile" in planned("where is brain terrain?").notes[0]
-    assert "Sizes are not measured" in planned("craters larger than 5 km").notes[0]
+    assert "“larger than 5 km” was left out" in planned("craters larger than 5 km").notes[0]
     assert "over the width of a tile" in planned("gullies on pole-facing slopes").notes[0]
     assert "only with a number" in planned("dunes on gentle slopes").notes[0]
     assert "which outflow channels are meant" in planned("cones near outflow channels near chaos").notes[0]

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,17 @@ from agent.grammar.lexicon import APPEARANCE, words
 from agent.grammar.query import Item
 from agent.grammar.tokens import Token
 
+# What politeness and reported speech put before a question.
+_LEAD = re.compile(
+    r"(?:(?:and|but|so|then|also|please|hey|hi|hello|well|ok|okay|now|if|whether|because|as|kindly|just|"
+    r"(?:can|could|would|will) (?:you|u|we|one|i)(?: please)?(?! (?:live|breathe|survive))|"
+    r"do you (?:happen to )?(?:know|think)|(?:can you |could you |please )?(?:tell|show|give) (?:me|us)|"
+    r"i (?:would |d |just |really )*(?:want|like|need|wish|love)(?: you)? to(?: know| learn| see| hear)?|"
+    r"id like to(?: know)?|"
+    r"i (?:just )?(?:want|need) you to|i wonder(?:ed)?|i am (?:interested in|wondering)|let me know|find out|"
+    r"my question is|question|say|check)(?:\s*[,:]\s*|\s+)){1,6}"
+)
+YES_NO = re.compile(r"^(?:do|does|did|is|are|was|were|has|have|had|can|could|will|would|might|may)\b")
 FORM, PLACE, LIMIT, UNKNOWN = "◊", "@", "§", "~"
 
 _LIMITS = {"region", "near_km", "without_km", "ring_km", "among_km", "downslope_km"}
@@ -53,6 +65,16 @@ class Clause:
         return " ".join(token.text for token in self.tokens if token.text).replace(" ,", ",").strip(" ,")
 
     @property
+    def said(self) -> str:
+        """As written, without the "and" before it."""
+        said = self.text
+        while (first := said.split(" ", 1))[0].lower().strip(",") in _BRIDGES | {"or", "but"} and len(
+            first
+        ) > 1:
+            said = first[1]
+        return said.strip(" ,")
+
+    @property
     def asks(self) -> bool:
         """Whether it is a request, and not a remark that comes before or behind one.
 
@@ -69,7 +91,11 @@ class Clause:
 _POLITE = words("please well so ok okay hi hello hey and but then also now")
 _SPEAKERS = words("i we they it there this that my our he she someone some people")
 _WISHES = words("want need wonder wondering tell show curious interested please could would")
-_VERBS = words("is are was were look looks seem seems have has had lie lies formed appear appears")
+_VERBS = words(
+    "is are was were look looks seem seems have has had lie lies formed appear appears do does did sit "
+    "occur see "
+    "love study think want need like know"
+)
 
 
 def clauses(tokens: Sequence[Token]) -> list[Clause]:
@@ -84,13 +110,21 @@ def clauses(tokens: Sequence[Token]) -> list[Clause]:
         if token.kind == "break" and token.text != ":":
             made.append(Clause(tuple(current), token.text))
             current = []
-        elif bridge and opens and current:
+        elif bridge and opens and current and not (token.kind == "comma" and _is_fronted(current)):
             made.append(Clause(tuple(current)))
             current = [token]
         else:
             current.append(token)
     made.append(Clause(tuple(current)))
     return [clause for clause in _joined(made) if clause.text]
+
+
+def _is_fronted(tokens: list[Token]) -> bool:
+    """Whether a clause only names what the next asks of: "the dunes, are they old"."""
+    said = [word for token in tokens for word in token.text.lower().split()]
+    first = next((word for word in said if word not in _POLITE), "")
+    named = any(token.kind == "item" for token in tokens)
+    return named and first not in _OPENERS - {"which", "what"} and not _VERBS & set(said)
 
 
 def _joined(parts: list[Clause]) -> list[Clause]:
@@ -132,7 +166,12 @@ def masked(clause: Clause, *, mark: bool = False) -> str:
 def _masked_item(token: Token, before: str) -> list[str]:
     item, said = token.value, token.text.lower()
     if item.kind == "words" and not item.key and not said.startswith('"'):
-        return [said]  # a free phrase, such as "rock"
+        return said.split()[-1:]  # a free phrase, such as "rock" or "storm deposits"
     first = said.split()[0]
     asked = before.endswith(("how", "too")) and first in APPEARANCE  # "how deep craters are"
     return [first, FORM + item.key] if asked else [FORM + item.key]
+
+
+def opened(text: str) -> str:
+    """The clause without politeness before it."""
+    return _LEAD.sub("", " ".join(text.split()), count=1) if _LEAD.match(text) else " ".join(text.split())

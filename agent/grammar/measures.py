@@ -110,7 +110,7 @@ class Measures(Counting):
         item = operand.item if operand else next(reversed(self.subjects), None)
         wide = re.search(r"larger|bigger|wider|smaller|wide|across|diameter", token.text, re.IGNORECASE)
         if not (number and wide and item and item.kind == "catalogue"):
-            self.note("Sizes are not measured in this version, so they were not used as a condition")
+            self.note(f"“{token.text}” was left out: sizes of landforms are not measured in this version")
             return
         less = re.search(r"smaller|less than|under", token.text, re.IGNORECASE)
         unit = re.search(r"\d (km|mi|m|ft)\b", token.text)

@@ -165,8 +165,8 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     ),
     (
         "matter",
-        r"dust cover|mineral\w*|composition\w*|clays?|olivine|hydrated",
-        r"sulph?ates?|carbonates?",
+        r"(?:dust cover|mineral\w*|composition\w*|clays?|olivine|hydrated|sul(?:f|ph)ates?|carbonates?)"
+        r"(?: (?:rich|bearing|poor))?",
     ),
     (
         "season",
@@ -212,14 +212,14 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     ("or", r"(?:and )?or"),
 )
 
-# Kinds that no tool can use yet, and what the answer says of them.
+# Kinds that no tool can use yet, and why what was said is left out; as the topics of refusals say it.
 WRONG_TO_USE = {
-    "order": "The order of several things along a slope or flow cannot be tested in this version",
-    "unit": "Geological units are not in this index, so they were not used as a condition",
-    "matter": "The index has no composition or thermal data, so these were not used",
-    "season": "The index is one set of pictures, so seasons and changes were not looked at",
-    "era": "The index has no ages, so the era was not used as a condition",
-    "top": "A number of best hits cannot be chosen in this version; all above the threshold are shown",
+    "order": "the order of several things along a slope or flow cannot be tested in this version",
+    "unit": "geological units are not in this index",
+    "matter": "the index holds no composition and no dust cover",
+    "season": "the index is one set of pictures, without seasons or changes",
+    "era": "the index holds no ages or dates",
+    "top": "a number of best hits cannot be chosen in this version; all above the threshold are shown",
 }
 
 # Words that carry no condition of their own.

@@ -10,55 +10,44 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.grammar.clauses import FORM, Clause, clauses, masked
-from agent.grammar.lexicon import words
+from agent.grammar.checks import ASKABLE, CAN
+from agent.grammar.clauses import FORM, YES_NO, Clause, clauses, masked, opened
 from agent.grammar.processes import candidates_for
-from agent.grammar.query import Declined, Item, Query, Refusal, listed
+from agent.grammar.query import Declined, Item, Refusal, listed
 from agent.grammar.tokens import Token
 from agent.grammar.topics import IDIOMS, THEIR, Topic
 from agent.grammar.topics_apart import APART
 from agent.grammar.topics_ground import GROUND
 from prompts import Term
 
-_CAN = (
-    "where landforms are, near, without or beside others, within limits, how many, how dense, at what "
-    "elevations and slopes, and how they are oriented"
-)
 _EXAMPLE = "Where are {a} near {b}?"
 
 TOPICS = (*APART, *GROUND)
-_RULES = tuple((topic, re.compile(rf"(?<!\w)(?:{'|'.join(topic.patterns)})(?!\w)")) for topic in TOPICS)
-_MATTER = re.compile(r"there|made|consist|(?:kind|type|sort)s? of|rich|contain|composition|content|how much")
+# "Tree-like valley networks", "storm deposits": a noun before a landform says what it looks like.
+_LOOKS = r"(?!(?: (?:like|shaped|sized|scale|style|type|foot|hide|related|driven|rich|bearing))* ◊)"
+_RULES = tuple(
+    (
+        topic,
+        re.compile(
+            rf"(?<!\w)(?:{'|'.join(topic.patterns)})(?!\w)"
+            + (_LOOKS if topic.kind in ("absent", "climate", "life") else "")
+        ),
+    )
+    for topic in TOPICS
+)
+_INFERRED = re.compile(r"\b(?:thus|hence|therefore|consequently)\b|^so (?:are|is|were|was|do|did)\b")
+_MATTER = re.compile(
+    r"there|made|consist|(?:kind|type|sort)s? of|rich|contain|inside|composition|content|how much"
+)
 _TESTED = ("cause", "composition", "subsurface")  # of these a test tells something
 PIXELS_OF_TILE = 100  # about, across; what is smaller than one of them is not in the pictures
 _ALWAYS_TOO_SMALL_M = 10.0  # "larger than 5 m": meant are things of that size
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) (m|ft|km)\b")
 
-# What politeness and reported speech put before a question.
-_LEAD = re.compile(
-    r"(?:(?:and|but|so|then|also|please|hey|hi|hello|well|ok|okay|now|if|whether|because|as|kindly|just|"
-    r"(?:can|could|would|will) (?:you|u|we|one|i)(?: please)?(?! (?:live|breathe|survive))|"
-    r"do you (?:happen to )?(?:know|think)|(?:can you |could you |please )?(?:tell|show|give) (?:me|us)|"
-    r"i (?:would |d |just |really )*(?:want|like|need|wish|love)(?: you)? to(?: know| learn| see| hear)?|"
-    r"id like to(?: know)?|"
-    r"i (?:just )?(?:want|need) you to|i wonder(?:ed)?|i am (?:interested in|wondering)|let me know|find out|"
-    r"my question is|question|say|check)(?:\s*[,:]\s*|\s+)){1,6}"
-)
-# "How ADJECTIVE" and "what is the NOUN of" that other parts of the grammar know, or that say where.
-_ASKABLE = words(
-    """
-    whereabouts coordinates coordinate position positions overview inventory statistics census list
-    tally total spread arrangement pattern patterns geography occurrence occurrences prevalence
-    abundance amount quantity range setting context neighbours neighbors sum existence presence extent
-    coverage footprint centre center nature definition meaning difference purpose name names population
-    frequency ratio lat lon lats lons latitude longitude bounds border borders outline area majority
-    minority rest closest role importance link tie connection spacing scatter concentration numerous plentiful
-    abundant frequent common rare outnumber
-    """
-)
 _HOW = re.compile(
     r"(?<!\w)how ~(?!(?:high|low|large|big|great|steep|often|certain|sure|confident|reliable|common|rare|"
-    r"wide|similar|different|likely|evenly|close|dense|come|to|and|about|far|much|many|the|else|exactly)(?!\w))(\w+)"
+    r"wide|similar|different|likely|evenly|close|dense|come|to|and|about|far|much|many|the|else|"
+    r"exactly|widely|extensive|extended|extensively)(?!\w))(\w+)"
 )
 _WHAT_OF = re.compile(
     r"^(?:what|which) (?:is|are|was|were) (?:the )?((?:~\w+ ){1,3})(?:field )?"
@@ -68,8 +57,6 @@ _TERSE_OF = re.compile(r"^(?:the )?((?:~\w+ ){2,3})(?:of|at|over) (?:the )?[◊@
 _WIDTH_OF_PLACE = re.compile(
     r"^how (?:big|large|wide|broad) (?:is|are) @|(?:diameter|size|width|radius|extent) of @"
 )
-_PREDICATE = re.compile(r"^(?:is|are|was|were) (?:the |these |those |any |all )*◊\w* ~\w+(?: ~\w+)?$")
-_YES_NO = re.compile(r"^(?:do|does|did|is|are|was|were|has|have|had|can|could|will|would|might|may)\b")
 
 _HELP = re.compile(
     r"^\W*(?:help|hello|hi|hey|good (?:morning|evening|day)|thanks?(?: you)?|who are you|what are you|"
@@ -77,16 +64,6 @@ _HELP = re.compile(
     r"what can (?:you|i) (?:do|ask)|how does this work|how do (?:you|i) work|what is this|test)\b",
     re.IGNORECASE,
 )
-# Small words of other languages that English does not have.
-_FOREIGN = words(
-    "wo sind die der das den dem ein eine einen wie viele gibt es nicht und ist zeige zeig mir liegen "
-    "welche où ou sont les des une combien sur quels quelles avec est montre moi dans près dónde donde "
-    "están estan los las una cuántos cuantos hay cerca muestra qué que del dove sono gli quanti vicino "
-    "mostra che della waar zijn het hoeveel een van onde estão quantos perto mostre são gdzie są jest hvor "
-    "er"
-)
-_AMBIGUOUS_WORDS = words("die den dem des est que van er es sur ou is")  # names and words of English too
-_PLAIN_WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True)
@@ -151,7 +128,12 @@ def answerable(tokens: Sequence[Token], known: Known, *, tested: bool = False) -
     untold = [(part, topic) for part, topic in judged if topic]
     if not untold:
         return Answerable(tuple(tokens))
-    asked = [part for part, topic in judged if not topic and part.asks and _is_about_something(part)]
+    inferred = any(_INFERRED.search(masked(part)) for part, _ in untold)  # "and are they thus younger?"
+    asked = [
+        part
+        for part, topic in judged
+        if not inferred and not topic and part.asks and _is_about_something(part)
+    ]
     if not asked:
         first, topic = untold[0]
         items = (
@@ -164,91 +146,8 @@ def answerable(tokens: Sequence[Token], known: Known, *, tested: bool = False) -
     for part, topic in judged:
         if not topic:
             kept += [*part.tokens, *([Token("break", part.ends)] if part.ends else [])]
-    notes = [f"“{part.text}” was left out: {topic.reason}" for part, topic in untold]
+    notes = [f"“{part.said}” was left out: {topic.reason}" for part, topic in untold if part.asks]
     return Answerable(tuple(kept), tuple(notes))
-
-
-def check_understood(tokens: Sequence[Token], query: Query, unparsed: Sequence[str]) -> None:
-    """Refuse a question whose very subject was not understood.
-
-    Raises
-    ------
-    Declined
-        If what is said of a landform, or asked about two of them, is in words that mean nothing here.
-    """
-    plain = not (query.relations or query.regions or query.intents or query.details.by)
-    if not plain or not unparsed or any(group.regions for group in query.groups):
-        return
-    for part in clauses(tokens):
-        said = _opened(masked(part, mark=True))
-        lost = [token.text for token in part.tokens if token.kind == "word"]
-        two = len({item.text for item in part.items}) > 1 and _YES_NO.match(said)
-        if lost and not set(lost) & _ASKABLE and (two or _PREDICATE.match(said)):
-            raise Declined(
-                "unknown_words",
-                f"I do not understand “{' '.join(lost)}”, and the question turns on it",
-                _CAN,
-            )
-
-
-def check_language(text: str, known: bool) -> None:
-    """Refuse a question in another language than English.
-
-    Parameters
-    ----------
-    known
-        Whether it holds a landform.
-
-    Raises
-    ------
-    Declined
-        If most letters are not Latin ones, or small words of another language stand in it.
-    """
-    said = _PLAIN_WORD.findall(text.lower())
-    letters = [letter for word in said for letter in word]
-    foreign = [word for word in said if word in _FOREIGN]
-    sure = [word for word in foreign if word not in _AMBIGUOUS_WORDS]
-    others = sum(ord(letter) > 0x24F for letter in letters) * 2 > len(letters) > 0
-    if others or (len(foreign) > 1 and sure and (not known or 2 * len(foreign) >= len(said) - 2)):
-        raise Declined("language", "I understand questions in English only", _CAN)
-
-
-def check_numbers(text: str) -> None:
-    """Refuse latitudes, longitudes and percentages that there are not, wherever they stand.
-
-    Raises
-    ------
-    Declined
-        If there is one.
-    """
-    for pattern, most, name, allowed in _NUMBERS:
-        for match in pattern.finditer(text):
-            if abs(float(match[1])) > most:
-                raise Declined("bad_value", f"{match[0].strip()} is no {name}", allowed)
-
-
-_N = r"(-?\d+(?:\.\d+)?)"
-_LATITUDES = "latitudes from -90 to 90 degrees, or 0 to 90 degrees north or south"
-_NUMBERS = tuple(
-    (re.compile(pattern, re.IGNORECASE), most, name, allowed)
-    for pattern, most, name, allowed in (
-        (rf"(?<![\w.]){_N}(?: degrees)? (?:north|south)(?:ern)?\b", 90.0, "latitude", _LATITUDES),
-        (rf"\blat(?:itudes?)?(?: of| is| at| =|:)? {_N}(?! (?:km|m)\b)", 90.0, "latitude", _LATITUDES),
-        (
-            rf"(?<![\w.]){_N}(?: degrees)? (?:east|west)(?:ern)?\b",
-            360.0,
-            "longitude",
-            "-360 to 360 degrees east",
-        ),
-        (
-            rf"\blon(?:gitudes?)?(?: of| is| at| =|:)? {_N}(?! (?:km|m)\b)",
-            360.0,
-            "longitude",
-            "-360 to 360 degrees east",
-        ),
-        (rf"(?<![\w.]){_N} percent", 100.0, "part of a whole", "0 to 100 percent"),
-    )
-)
 
 
 def is_help(text: str) -> bool:
@@ -261,29 +160,24 @@ def nothing_to_find(text: str, example: tuple[str, str]) -> Refusal:
     suggestion = _EXAMPLE.format(a=example[0], b=example[1])
     if is_help(text):
         reason = "I search the pictures of an index for landforms and combine and measure what I find"
-        return Refusal(kind="help", reason=reason, allowed=_CAN, suggestion=suggestion)
+        return Refusal(kind="help", reason=reason, allowed=CAN, suggestion=suggestion)
     return Refusal(
         kind="off_topic",
         reason="I found no landform in this question",
-        allowed=_CAN + "; words in double quotes are searched for as they are",
+        allowed=CAN + "; words in double quotes are searched for as they are",
         suggestion=suggestion,
     )
 
 
 def _topic_of(clause: Clause, *, weak: bool) -> Topic | None:
     """What a clause asks for that cannot be told, or None."""
-    text = _opened(IDIOMS.sub(" ", masked(clause)))
+    text = opened(IDIOMS.sub(" ", masked(clause)))
     for topic, pattern in _RULES:
         if topic.weak and not weak:
             continue
         if pattern.search(text) and not _can_be_told(topic, clause, text):
             return topic
-    return _property_of(_opened(masked(clause, mark=True)))
-
-
-def _opened(text: str) -> str:
-    """The clause without politeness before it."""
-    return _LEAD.sub("", " ".join(text.split()), count=1) if _LEAD.match(text) else " ".join(text.split())
+    return _property_of(opened(masked(clause, mark=True)))
 
 
 def _can_be_told(topic: Topic, clause: Clause, text: str) -> bool:
@@ -291,7 +185,7 @@ def _can_be_told(topic: Topic, clause: Clause, text: str) -> bool:
     if topic.kind in ("cause", "composition"):  # a hypothesis that can be tested: one landform against others
         several = len({item.text for item in clause.items}) > 1
         chosen = f" or {FORM}" in text or f" or the {FORM}" in text
-        return several and (chosen or (topic.kind == "cause" and bool(_YES_NO.match(text))))
+        return several and (chosen or (topic.kind == "cause" and bool(YES_NO.match(text))))
     # How wide a named place is stands in the gazetteer.
     return topic.kind == "measurement" and not clause.items and bool(_WIDTH_OF_PLACE.search(text))
 
@@ -307,7 +201,7 @@ def _property_of(text: str) -> Topic | None:
     for pattern in (_HOW, _WHAT_OF, _TERSE_OF):
         match = pattern.search(text)
         name = match[1].replace("~", "").strip() if match else ""
-        if name and not set(name.split()) & _ASKABLE:
+        if name and not set(name.split()) & ASKABLE:
             said = f"how {name}" if pattern is _HOW else name
             return Topic(
                 "measurement",

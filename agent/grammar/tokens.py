@@ -221,7 +221,7 @@ def _read_body(text: str, position: int, before: list[Token], lexicon: Lexicon) 
 def _phrase_token(kind: str, match: re.Match[str], tile_km: float) -> Token:
     text, groups = match[0].strip(), match.groupdict()
     if kind in WRONG_TO_USE:
-        return Token("unusable", text, note=WRONG_TO_USE[kind])
+        return Token("unusable", text, note=f"“{text}” was left out: {WRONG_TO_USE[kind]}")
     if groups.get("d"):
         unit = groups["u"] or ""
         factors = {"km": 1.0, "": 1.0, "mi": MILE_KM, "m": 0.001, "ft": FOOT_KM, "tiles": tile_km}

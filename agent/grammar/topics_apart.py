@@ -35,7 +35,8 @@ APART: tuple[Topic, ...] = (
             r"(?:in|using) (?:python|java|matlab|c)|python (?:code|script|program)|source code",
             r"translat(?:e|ion|ed|ing)|what (?:is|are) \d+(?:\.\d+)? ?(?:times|plus|minus|divided by|x|"
             r"\*|\+|/) ?\d+",
-            r"square root|solve (?:the|this) equation|stock (?:price|market)s?|bitcoin|cryptocurrency",
+            r"square root|do you (?:like|love|prefer|enjoy|believe|dream|feel)|solve (?:the|this) "
+            r"equation|stock (?:price|market)s?|bitcoin|cryptocurrency",
             r"prime minister|president of|capital (?:city )?of|world cup|what is your (?:name|favou?rite)",
             r"(?:tell|say|write|sing) (?:me )?(?:something )?(?:funny|nice|a story|a tale|a lie)|how are "
             r"you",
@@ -61,12 +62,16 @@ APART: tuple[Topic, ...] = (
             r"(?:new |fresh |better |closer |sharper |high(?:er)? resolution )+"
             r"(?:photo|picture|image|shot|observation|measurement)s?",
             r"^(?:take|collect|bring(?: back)?|return|analy[sz]e) (?:an? |some |the )?(?:\w+ )?samples?",
-            r"^(?:photograph|drill|dig|excavate|drive|fly|walk|travel|navigate|park|land (?:on|at|in|"
+            r"^(?:photograph|drill|dig|excavate|drive|fly|walk|travel|navigate|park|land (?:on|at|in|an?|"
+            r"my|our|the|"
             r"there)|"
-            r"visit|phone|call|email|e mail|mail|text me|book|order|buy|pay|reserve|hire|remind|schedule|"
-            r"tweet|install|reboot|play|sing|dance|cook|retrain|simulate|animate|hack|upload|fetch the "
+            r"visit|phone|call|(?:e ?mail|mail)(?! format)|text me|book|order|buy|pay|reserve|hire|"
+            r"remind|schedule|"
+            r"tweet|install|reboot|play(?! it safe)|sing|dance|paint|cook|retrain|simulate|animate|hack|"
+            r"upload|fetch the "
             r"news)",
-            r"^(?:send|forward|post|submit) (?!.*\bmap of\b)[^,]{0,60}(?:e ?mail|mail|message|letter|"
+            r"^(?:send|forward|post|submit) (?!me (?:an? |the |all |some |every)|.*\bmap "
+            r"of\b)[^,]{0,60}(?:e ?mail|mail|message|letter|"
             r"list|file|"
             r"report|supervisor|friend|colleague|professor|boss|rover|probe|drone|robot|it|them|to)\b",
             r"^(?:go|zoom|move|look) (?:in(?:to)? |out |closer |there |down )+(?:and|to|on|at|$)",
@@ -84,6 +89,9 @@ APART: tuple[Topic, ...] = (
             r"(?:make|create|render|record|produce) (?:me )?(?:an? )?(?:short )?(?:video|film|movie|"
             r"animation|"
             r"podcast|3 ?d \w+|fly ?through|sculpture)|3 ?d (?:print|model)",
+            r"^(?:move|steer|drive|guide|point|turn|aim) (?:the |a |an |your )(?:rover|lander|probe|"
+            r"drone|robot|telescope|"
+            r"satellite|spacecraft|camera|orbiter)",
             r"(?:turn|switch) (?:on|off)|set (?:an? |the )?(?:alarm|timer|reminder)|telescope time",
             r"(?:search|browse|look up|google) (?:in |on )?(?:the )?(?:web|internet|google|wikipedia|news)",
         ),
@@ -97,7 +105,8 @@ APART: tuple[Topic, ...] = (
             r"bacteri\w+|microb\w+|fossils?|organisms?|civili[sz]ations?|habitab\w+|inhabit\w*|martians",
             r"(?:is|was|were|are|there|any|ever|support|supports|sustain|harbou?r|host|ancient|past) "
             r"(?:there )?(?:ever )?(?:any )?(?:ancient |past |primitive )?life",
-            r"life (?:on|here|there|in|at|exist\w*|survive|possible)|^life$|(?:anything|something) alive",
+            r"life (?:have|on|here|there|in|at|exist\w*|survive|possible)|^life$|(?:anything|something) "
+            r"alive",
             r"living (?:things?|beings?|creatures?|cells?)|(?:could|can|do|would) (?:humans|people|we|"
             r"anyone) "
             r"(?:live|breathe|survive)",
@@ -110,8 +119,9 @@ APART: tuple[Topic, ...] = (
         (
             r"cit(?:y|ies)|towns?|villages?|houses?|buildings?|skyscrapers?|roads?|streets?|motorways?|"
             r"highways?|"
-            r"bridges?|airports?|harbou?rs?|ships?|boats?|trains?|railways?|factor(?:y|ies)|dams?|"
-            r"pyramids?|"
+            r"bridges?(?! between)|airports?|ships?|boats?|trains?|railways?|factor(?:y|ies)|"
+            r"dams?|"
+            r"pyramids?|harbou?rs?|"
             r"monuments?|churches|castles?|farms?|farmland|crops|irrigated|vineyards?|gardens?|parks",
             r"forests?|jungles?|trees?|grass(?:land)?s?|bush(?:es)?|flowers?|plants|vegetation|palms?|"
             r"coral reefs?|corals|animals?|birds?|fish(?:es)?|cows?|dogs?|cats?|horses?|elephants?|"
@@ -126,15 +136,26 @@ APART: tuple[Topic, ...] = (
         ),
     ),
     Topic(
+        "other_body",
+        "this index shows one body only, and none beside it",
+        SURFACE,
+        (
+            r"asteroids?|comets?|exoplanets?|other planets?|another planet|solar system|galax(?:y|ies)|"
+            r"milky way|black holes?|stars|on the sun",
+        ),
+    ),
+    Topic(
         "person",
         "the index holds no names of people, missions or papers",
         "where landforms and named places are",
         (
-            r"^who(?! lies?\b| sits?\b| are you| (?:is|are) (?:the )?(?:higher|lower|more|nearer|farther|"
+            r"^who(?! has (?:more|fewer|most)\b| lies?\b| sits?\b| are you| (?:is|are) (?:the "
+            r")?(?:higher|lower|more|nearer|farther|"
             r"closer))",
             r"^(?:who|whom|by whom)$|whose (?:idea|discovery|name|work)|(?:was|were|been|first) (?:\w+ )?"
             r"(?:discovered|described|explored|photographed|named|mapped) (?:by|in|first|after)",
-            r"named after|(?:its|their|the) names? come|(?:origin|meaning) of (?:its|their|the) name|"
+            r"(?:named|called) (?:after|for)|(?:its|their|the) names? come|(?:origin|meaning) of (?:its|"
+            r"their|the) name|"
             r"etymology",
             r"(?:which|what|any|the) (?:scientific )?(?:papers?|articles?|books?|publications?|authors?|"
             r"mission|spacecraft|camera|telescope|satellite|instrument|scientists?|astronomers?)",
@@ -147,7 +168,8 @@ APART: tuple[Topic, ...] = (
         THEIR,
         (
             r"^(?:(?:where|when|how|what|which|how many|in which)\b[^,]{0,30} )?will"
-            r"(?! you\b| i\b| we\b| do\b)|(?:there|it|they|" + X + r") (?:will|shall)\b(?! do)",
+            r"(?! there be (?:an? |any |some )?(?:maps?|pictures?|list|file|table)\b| you\b| i\b| we\b| "
+            r"do\b)|(?:there|it|they|" + X + r") (?:will|shall)\b(?! do)",
             rf"{BE} {IT} (?:ever )?(?:going|about|likely|expected) to \w+|going to (?:erupt|happen|form|"
             rf"move)",
             r"(?<!chance )(?<!model )(?<!models )(?<!theory )(?:^|you |to )(?:predict|forecast|foretell)",

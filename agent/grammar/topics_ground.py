@@ -19,8 +19,9 @@ _FORMED = (
 )
 _MINERALS = (
     r"(?:olivines?|pyroxenes?|feldspars?|quartz|clays?|smectites?|phyllosilicates?|silicates?|silica|opal|"
-    r"sulph?ates?|gypsum|jarosite|carbonates?|calcite|chlorides?|perchlorates?|h(?:a)?ematite|magnetite|"
-    r"iron|oxides?|magnesium|sodium|calcium|potassium|titanium|sulph?ur|gold|silver|copper|uranium|thorium|"
+    r"sul(?:f|ph)ates?|gypsum|jarosite|carbonates?|calcite|chlorides?|perchlorates?|h(?:a)?ematite|magnetite|"
+    r"iron|oxides?|magnesium|sodium|calcium|potassium|titanium|sul(?:f|ph)ur|gold|silver|copper|uranium|"
+    r"thorium|"
     r"metals?|ores?|diamonds?|oil|coal|organics?|carbon|nitrogen|oxygen|hydrogen|methane|ammonia|hydrated|"
     r"minerals?|mineralog\w*|granite|sandstone|limestone|salts?|brines?)"
 )
@@ -62,8 +63,8 @@ GROUND: tuple[Topic, ...] = (
             r"degrees c|heat flow|heat flux|melting point|freezing point",
             r"weather|climat(?:e|es|ic)|rain(?:s|y|ing|fall)?|snowfall|snow(?:s|ing|y)|clouds?|cloudy|"
             r"storms?|humidity|fog|atmospher\w+|air pressure|pressure|windy|sunny|lightning|thunder",
-            r"winds? (?:speeds?|strength|velocity|force)|speed of the winds?|how (?:strong|windy|"
-            r"fast)[^,]* wind",
+            r"winds? (?:speeds?|strength|velocity|force)|speed of the winds?|how (?:strong(?:ly)?|windy|"
+            r"fast)[^,]* winds?",
             r"how (?:hot|cold|warm|icy|dry|wet|humid|dusty)",
             r"(?:hotter|colder|warmer|cooler|hottest|coldest|warmest|warm enough|cold enough|too hot|"
             r"too cold)",
@@ -76,7 +77,8 @@ GROUND: tuple[Topic, ...] = (
             r"(?:in|during|this|last|every|each) (?:the )?(?:summer|winter|spring|autumn|season)s?$",
             r"^(?:when|which|what|how|is|are|do|does)\b[^,]*(?:in|during) (?:the )?(?:summer|winter|"
             r"spring|autumn)",
-            r"it (?:snow|rain)s?|does it (?:snow|rain)|sun ?(?:light|shine)|eclipse",
+            r"^is it (?:\w+ )?(?:hot|cold|warm|freezing|wet|dry|dusty|windy)|it (?:snow|rain)s?|does it "
+            r"(?:snow|rain)|sun ?(?:light|shine)|eclipse",
         ),
         suggest_one="At what latitudes are {a}?",
     ),
@@ -88,13 +90,14 @@ GROUND: tuple[Topic, ...] = (
             rf"^(?:has|have|had) {IT} (?:\w+ ){{0,2}}{_MOVES}",
             rf"^(?:do|does|did|can|could) {IT} (?:\w+ )?{_MOVES}(?: (?:today|now|still|much|fast|slowly|"
             rf"away))*"
-            rf"{_NOT_BY}(?:$|,| (?:over time|with time|since|every|each|with the seasons?))",
+            rf"{_NOT_BY}(?:$|,| (?:over time|with time|since|every|each|with the seasons?|after|during))",
             rf"^(?:is|are|were|was) {IT} (?:\w+ ){{0,2}}{_MOVES.replace('(?:e|ed|es|ing)', 'ing')}"
             r"(?:$| (?:today|now|still|over time|since|away))",
             rf"{_MOVES} (?:\w+ )?(?:since|over time|with time|over the years|lately|recently|from year "
             rf"to year|"
             r"through time|with the seasons?|every year|between \d{4} and)",
-            r"(?:still|currently|presently|now|today) (?:being )?(?:active|moving|form(?:ing|ed)|growing|"
+            r"(?:still|currently|presently|now|today) (?:being )?(?:occur\w*|happen|form|move|grow|erupt|"
+            r"flow|active|moving|form(?:ing|ed)|growing|"
             r"changing|flowing|erupting|happening|going on|alive)",
             r"(?:active|moving|form(?:ing|ed)|growing|changing|flowing|erupting|happening) (?:\w+ )?"
             r"(?:today|now|currently|at present|at the moment|these days|nowadays|right now|anymore|still)",
@@ -105,6 +108,8 @@ GROUND: tuple[Topic, ...] = (
             r"(?:seasonal|recent|any) changes?|changes? (?:with|of) (?:the )?seasons?|before and after "
             r"(?:image|pic)",
             r"how (?:fast|quick(?:ly)?|slow(?:ly)?|rapid(?:ly)?)(?! (?:can|could|will|would) (?:you|i|we))",
+            rf"(?:in|over|during|for) (?:the )?(?:recent|last|past|previous) (?:\w+ )?{YEARS}|lately|of late",
+            rf"(?:any|some) new {X}|newly formed|(?:of|in|from|since) (?:19|20)\d\d",
             r"speeds?|velocit(?:y|ies)|discharge|(?:flow|migration|erosion|growth) rates?|per (?:second|"
             r"year)|"
             r"rates? of (?:\w+ )?(?:motion|movement|migration|erosion|flow|growth|retreat)",
@@ -118,7 +123,7 @@ GROUND: tuple[Topic, ...] = (
             r"how (?:old|young|ancient|recent(?:ly)?|fresh|aged)|how long (?:ago|since|have|has|had|did|"
             r"was|were)",
             r"(?:absolute|relative|model|surface|formation|retention|radiometric|exposure|geologic\w*|"
-            r"crater(?:ing)?) ages?|(?<!ice )(?<!stone )ages?(?! of stone)|isochrons?|chronolog\w+|"
+            r"crater(?:ing)?) ages?|(?<!ice )(?<!stone )ages?(?! of stone)(?! old)|isochrons?|chronolog\w+|"
             r"geochronolog\w+",
             r"(?:which|what) (?:geologic\w* |martian |time )*(?:epoch|era|eon|period|century|year|date|"
             r"time|moment)s?"
@@ -141,6 +146,9 @@ GROUND: tuple[Topic, ...] = (
             r"(?:pre|post|ante) ?dat(?:e|es|ed|ing)|^dat(?:e|ing) |date (?:the|these|those|this)\b|you "
             r"date\b",
             r"dat(?:e|es|ing) (?:back|from)",
+            r"(?:very|quite|rather|really|that|too) (?:old|young|ancient|recent|modern)(?! ◊)",
+            rf"^(?:is|are|was|were) {IT} (?:\w+ )?(?:old|young|ancient|modern|recent|relict|new)(?:$|,| "
+            rf"(?:or|and)\b)",
             rf"^(?:did|were|was|had|have|has|do|does|are|is|if|whether)\b.*{X}.* (?:before|after|prior "
             rf"to|during|"
             rf"following|until) {THE}(?:\w+ )?{X}",
@@ -148,8 +156,9 @@ GROUND: tuple[Topic, ...] = (
             rf"to|"
             r"at the same times?|simultaneously|together in time)(?! (?:§|that|this))",
             r"before or after|contemporan\w+|coeval|synchronous\w*|of the same age|simultaneous(?:ly)?",
-            rf"^when (?:did|was|were|has|have|had|do|does|is|are)|^when {THE}{X} {BE}?|since when|^when$",
-            r"(?:know|tell me|learn|wonder|wondering|find out|determine|say|ask|estimate|guess) when",
+            rf"^when (?:did|was|were|has|have|had|do|does|is|are)|^when {THE}{X} {_FORMED}|since when|when$",
+            r"(?:known|clear|idea|know|tell me|learn|wonder|wondering|find out|determine|say|ask|"
+            r"estimate|guess) when",
         ),
         suggest="Which {a} overlap {b}?",
     ),
@@ -186,7 +195,8 @@ GROUND: tuple[Topic, ...] = (
             rf"dry )*"
             rf"{_STUFF}\b{_NOT_ADJECTIVE}|{_STUFF} or (?:just |is it )*{_ROCK}|{_ROCK} or (?:just "
             rf")?{_STUFF}",
-            rf"how much (?:of the )?(?:\w+ )?{_STUFF}|(?:amount|quantity|content|concentration|percentage|"
+            rf"how (?:much|many tons of|many tonnes of) (?:of the )?(?:\w+ )?{_ROCK}|(?:amount|quantity|"
+            rf"content|concentration|percentage|"
             rf"presence) of (?:\w+ )?{_STUFF}{_NOT_ADJECTIVE}|{_STUFF} content",
             rf"^where (?:is|are|was) (?:there )?(?:the )?(?:liquid |water )?{_STUFF}$|(?:with|of) "
             rf"(?:water )?ice$",
@@ -202,11 +212,14 @@ GROUND: tuple[Topic, ...] = (
             r"(?: hidden| buried| there)* "
             rf"(?:under(?:neath)?|below|beneath|inside of|deep inside|behind|within) {IT}",
             rf"(?:inside|in) {THE}(?:◊lava_tube|caves?)",
-            r"aquifers?|ground ?water|water table|magma chambers?|underground|sub ?surface|subterranean|"
+            r"aquifers?|ground ?water(?! ?:)|water table|magma chambers?|underground|sub ?surface|"
+            r"subterranean|"
             r"caverns?",
             rf"(?:buried|hidden|lies?|lying|ice|water|rock|snow|salt) (?:\w+ )?(?:under(?:neath)?|below|"
             rf"beneath) {IT}",
             rf"(?:under(?:neath)?|beneath) {THE}(?:ground|surface|soil|crust|ice|dust|sand|regolith)",
+            r"(?:hides?|hidden|lies?|lying|is|are|buried) (?:\w+ )?(?:underneath|beneath|below|under)(?: "
+            r"it| them)?$",
             r"how far down|(?:planet|body) interior|interior of the planet|(?:core|mantle) of the planet|"
             r"(?:the )?crust(?:al)?(?= )(?! (?:of|on) (?:the )?(?:lava|◊lava))",
         ),
@@ -241,18 +254,21 @@ GROUND: tuple[Topic, ...] = (
             r"how steep(?! (?:is|are) (?:the )?(?:ground|terrain|surface|slopes?)\b)",
             rf"how many (?:cubic|§|km|kilomet\w+|met(?:er|re)s|m|miles|feet) (?:\w+ )?(?:{_BIG}|high|"
             rf"across|of lava)",
-            r"cubic|(?:volume|tonnage|wavelength|thickness(?:es)?)s?|depth to diameter",
+            r"cubic|(?:volume|tonnage|wavelength|thickness(?:es)?)s?|depth (?:to )?diameter|aspect ratio",
             rf"{_SIZES} of {IT}|{_MEASURE} {_SIZES}|(?:what|which|the|its|their) (?:is the |are the |is "
             rf"their )?"
             rf"(?:depth|diameter|width|volume|size|length|thickness|wavelength|dimension)s?(?! (?:§|"
-            rf"km))(?! of §)",
-            rf"{X} (?:depth|diameter|width|volume|size|length|thickness|wavelength|dimension)s?$",
+            rf"km))(?! of (?:§|the area|the surface|the index|the tiles|tiles))",
+            rf"{X} (?:depth|height|diameter|width|volume|size|length|thickness|wavelength|dimension)s?$",
             rf"^(?:depth|diameter|width|size|length|height)s? {THE}{X}",
             r"^(?:how|what|which|is|are|do|does)\b.*(?:depth|diameter|dimension)s?\b(?!_)",
-            rf"^(?:is|are|was|were) {IT} (?:\w+ )?{_BIGGER} than {THE}{X}|^which (?:of them |one )?(?:is|"
+            rf"^(?:is|are|was|were) {IT} (?:\w+ )?{_BIGGER}(?: than {THE}{X}|$| (?:in|on|at|near|§))|"
+            rf"^which (?:of them |one )?(?:is|"
             rf"are) "
             rf"(?:the )?(?:{_BIGGER}|{_BIGGEST})",
-            rf"^(?:what|which) (?:is|are|was) {THE}{_BIGGEST}|^(?:what|which) {X} (?:is|are) "
+            rf"^(?:(?:find|list|show|where is|where are|which) )?(?:the )?(?:(?:\w+ )?{_BIGGEST}|how "
+            rf"big) {X}(?: (?:on|of|in) .*)?$",
+            rf"^(?:what|which|whats) (?:(?:is|are|was) )?{THE}{_BIGGEST}|^(?:what|which) {X} (?:is|are) "
             rf"{THE}{_BIGGEST}",
             r"(?:which|what) (?:side|way|wall|slope)s?\b[^,]*\bof\b[^,]*\bfac(?:e|es|ing)\b",
         ),
@@ -266,7 +282,8 @@ GROUND: tuple[Topic, ...] = (
         (
             r"gravit\w+|magneti\w+|radioactiv\w*|radiation|radar|conductivity|porosity|hardness|"
             r"escape velocity|permeability|seismograms?|(?:rock|bulk) densit(?:y|ies)|"
-            r"strength of the (?:rock|ground|soil)|sounds?|smells?|tastes?|worth",
+            r"strength of the (?:rock|ground|soil)|sounds?|smells?|tastes?|worth|(?<!it )safe|dangerous|"
+            r"hazard\w*|expensive|costs?|beautiful",
             r"how many (?:moons|satellites)|distance (?:to|from) the sun|orbit(?:al)?|(?:mass|radius|"
             r"diameter|"
             r"circumference|age|size|weight) of (?:the|this) (?:planet|body|moon|world)",
@@ -279,7 +296,7 @@ GROUND: tuple[Topic, ...] = (
         THEIR.replace("what lies near them", "what lies near them more often than chance"),
         (
             r"why|how come|origins? of|explain (?:why|how|the)|(?:which|what) process(?:es)?|caused by|"
-            r"reasons? for",
+            r"reasons? (?:for|that|behind|why)",
             r"what (?:could |may |might |has |have |had )?(?:caused?|causes|made|makes|formed|forms|"
             r"creates?d?|"
             r"explains?|produces?d?|triggers?|triggered|carved|built|shaped|dug|left|led|eroded|"
@@ -289,6 +306,8 @@ GROUND: tuple[Topic, ...] = (
             r"[^,]*\b(?:form|formed|made|created|originate|originated|come about|emplaced|arise|arose|"
             r"develop|developed|born|come into being|come to be|get there|came|built)\b|mechanisms?|"
             r"formation of",
+            rf"how (?:did|do|does|could|can) (?:\w+ ){{1,2}}(?:carve|form|make|shape|create|build|"
+            rf"produce|dig) {THE}{X}",
             rf"how {THE}{X} (?:\w+ )?(?:form|formed|made|created|originated?|came about|arose|developed|"
             rf"emplaced)",
             rf"^(?:did|does|do|could|can|has|have) (?:an? |the )?(?:\w+ ){{1,2}}(?:trigger|cause|carve|"
