@@ -195,7 +195,7 @@ GROUND: tuple[Topic, ...] = (
             rf"dry )*"
             rf"{_STUFF}\b{_NOT_ADJECTIVE}|{_STUFF} or (?:just |is it )*{_ROCK}|{_ROCK} or (?:just "
             rf")?{_STUFF}",
-            rf"how (?:much|many tons of|many tonnes of) (?:of the )?(?:\w+ )?{_ROCK}|(?:amount|quantity|"
+            rf"how much (?:of the )?(?:\w+ )?{_STUFF}|(?:amount|quantity|"
             rf"content|concentration|percentage|"
             rf"presence) of (?:\w+ )?{_STUFF}{_NOT_ADJECTIVE}|{_STUFF} content",
             rf"^where (?:is|are|was) (?:there )?(?:the )?(?:liquid |water )?{_STUFF}$|(?:with|of) "
@@ -254,6 +254,7 @@ GROUND: tuple[Topic, ...] = (
             r"how steep(?! (?:is|are) (?:the )?(?:ground|terrain|surface|slopes?)\b)",
             rf"how many (?:cubic|§|km|kilomet\w+|met(?:er|re)s|m|miles|feet) (?:\w+ )?(?:{_BIG}|high|"
             rf"across|of lava)",
+            r"how (?:much|many ton\w* of|many kilos of) (?:of the )?(?:rock|sand|dust|soil|sediment|debris)s?",
             r"cubic|(?:volume|tonnage|wavelength|thickness(?:es)?)s?|depth (?:to )?diameter|aspect ratio",
             rf"{_SIZES} of {IT}|{_MEASURE} {_SIZES}|(?:what|which|the|its|their) (?:is the |are the |is "
             rf"their )?"
@@ -266,8 +267,6 @@ GROUND: tuple[Topic, ...] = (
             rf"^which (?:of them |one )?(?:is|"
             rf"are) "
             rf"(?:the )?(?:{_BIGGER}|{_BIGGEST})",
-            rf"^(?:(?:find|list|show|where is|where are|which) )?(?:the )?(?:(?:\w+ )?{_BIGGEST}|how "
-            rf"big) {X}(?: (?:on|of|in) .*)?$",
             rf"^(?:what|which|whats) (?:(?:is|are|was) )?{THE}{_BIGGEST}|^(?:what|which) {X} (?:is|are) "
             rf"{THE}{_BIGGEST}",
             r"(?:which|what) (?:side|way|wall|slope)s?\b[^,]*\bof\b[^,]*\bfac(?:e|es|ing)\b",
