@@ -111,11 +111,18 @@ class _Edge:
     sure: bool
 
 
+_LINES = {
+    "equator": _Edge(0.0, "lat", "line", True),
+    "prime": _Edge(0.0, "lon", "line", True),
+    "anti": _Edge(180.0, "lon", "line", True),
+}
+
+
 def _edge(match: re.Match[str], n: str = "") -> _Edge:
     """An edge with the groups of that number."""
-    for name, value, axis in (("equator", 0.0, "lat"), ("prime", 0.0, "lon"), ("anti", 180.0, "lon")):
+    for name, line in _LINES.items():
         if match[name + n]:
-            return _Edge(value, axis, "line", True)  # type: ignore[arg-type]
+            return line
     named = (match["axis" + n] or match["noun" + n] or "").lower()
     hemisphere = (match["h" + n] or "").lower()
     axis: Axis = "lon" if named.startswith(("lo", "mer")) or hemisphere in ("east", "west") else ""
@@ -328,6 +335,13 @@ def _than(match: re.Match[str]) -> Built:
     if not edge.hemisphere and not plain and not noun and edge.value >= 0:
         region, _ = _magnitude(edge, poleward=more) or (None, "")
         return region, "A latitude without north or south was taken in both hemispheres"
+    if (
+        noun.endswith("s")
+        and way.lower() in ("higher than", "lower than")
+        and not edge.hemisphere
+        and edge.value > 0
+    ):
+        return _magnitude(edge, poleward=more)  # "latitudes higher than 60 degrees"
     return beyond("north" if more else "south", latitude(edge.value, edge.hemisphere)), ""
 
 
@@ -438,7 +452,7 @@ ANGLES: tuple[Rule, ...] = (
         "region",
         (
             r"(?:(?:at|with|in|having|where|whose) )?(?:an? |the )?(?:absolute )?",
-            rf"(?:(?P<noun_before>{_LAT}|{_LON})s? ?(?:(?:is|are|of|that (?:is|are)) )?)?",
+            rf"(?:(?P<noun_before>{_LAT}|{_LON}) ?(?:(?:is|are|of|that (?:is|are)) )?)?",
             rf"(?P<way>{_OVER}|{_UNDER}|{_MORE}|{_LESS}) ?(?:the )?{_ONE}{_NOT_A_DISTANCE}{_BOTH}",
         ),
         _than,

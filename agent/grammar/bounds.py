@@ -73,11 +73,8 @@ def either(one: Region, other: Region) -> Region:
     """Limits of which one is enough."""
     ends = {**_given(one), **_given(other)}
     low, high = ends.get("min_lat_deg"), ends.get("max_lat_deg")
-    if (
-        len(_given(one)) == len(_given(other)) == 1
-        and set(ends) == {"min_lat_deg", "max_lat_deg"}
-        and low == -high
-    ):
+    single = len(_given(one)) == len(_given(other)) == 1 and len(ends) == 2
+    if single and low is not None and high is not None and low == -high:
         words = f"poleward of {low:g} degrees in either hemisphere"
         return Region(min_lat_deg=low, max_lat_deg=90.0, both_hemispheres=True, words=words)
     parts = (*(one.either or (one,)), other)

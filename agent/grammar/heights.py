@@ -14,7 +14,7 @@ METRES = {"km": 1000.0, "m": 1.0, "ft": 0.3048, "mi": 1609.344}
 _MOST_KM = 25.0
 
 _ABOVE = (
-    r"above|higher(?: up)? than|over|more than|at or above|>=?|at least|greater than|exceed(?:s|ing)|"
+    r"above|down to|higher(?: up)? than|over|more than|at or above|>=?|at least|greater than|exceed(?:s|ing)|"
     r"better than|"
     r"beyond|no lower than|not lower than|no less than|not less than|not below|upwards? of"
 )
@@ -157,6 +157,14 @@ HEIGHTS: tuple[Rule, ...] = (
         (
             rf"(?P<name>{_LEAD}) ?(?P<way>{_ABOVE}|"
             rf"{_BELOW}) ?(?P<a>{NUMBER})(?: {_UNIT}\b)?(?! degrees){_AFTER}",
+        ),
+        _elevation,
+    ),
+    (
+        "region",
+        (
+            r"(?P<way>up to|down to|above|below|over|under) (?:an? |the )?",
+            rf"(?P<name>{_NAME})(?: of)? (?P<a>{NUMBER})(?: {_UNIT}\b)?(?! degrees){_AFTER}",
         ),
         _elevation,
     ),

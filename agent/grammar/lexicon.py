@@ -71,6 +71,7 @@ _REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
         (r"\b(?:square|sq\.?) ?(?:kilomet(?:er|re)s?|kms?)\b|\bkm ?\^ ?2\b", "km2"),
         (r"\bhalf an? ", "0.5 "),
         (rf"\b(within|than|of|about|most|least|to|under|over|every|for) (?:a|an) (?={_UNIT_WORD})", r"\1 1 "),
+        (r"(?<![\d.] )\ba (?=kilomet|mile\b|km\b)", "1 "),
         (rf"(?<!\d )\bhundred (?={_UNIT_WORD})", "100 "),
         (r"(?:\+ ?/? ?-|±|\bplus(?: or |/)minus) ?(?=\d)", "± "),
         (r"(\d) point (\d)", r"\1.\2"),

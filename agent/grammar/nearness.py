@@ -29,7 +29,7 @@ _FARTHER = (
     r"upwards? of|min(?:imum|imally)?|a minimum of|>=?)"
 )
 _OFF = r"(?:,? (?:away|off|distant|distance|apart|removed))?"
-_OF = r"(?:from|of|to|than|around|round|about)"
+_OF = r"(?:from|of|off|to|than|around|round|about)"
 _ROUND = r"(?:radius|circle|buffer|range|distance|zone|belt|ring|perimeter|neighbou?rhood|vicinity)"
 _OR_LESS = r"(?:,? (?:or (?:less|closer|nearer|fewer|under)|at (?:the )?most|max(?:imum)?|tops))"
 _OR_MORE = r"(?:,? (?:or|and) (?:more|farther|further|over|greater|beyond)|\+)"
@@ -66,6 +66,13 @@ _DISTANCES: tuple[tuple[str, ...], ...] = (
         rf"{_AT_DISTANCE}(?:between |from |of )?(?P<inner>\d+(?:\.\d+)?)(?: km)? (?:and|to) "
         rf"{DISTANCE_WITH_UNIT}{_OFF} (?:from|of|to|around)\b",
     ),
+    (
+        "ring_km",
+        r"(?:at least|more than|over|beyond|farther than|further than) (?P<inner>\d+(?:\.\d+)?)(?: km)?,? "
+        r"(?:but|and|to|yet)(?: also)? (?:no more than|not more than|less than|at most|within|under|up to|"
+        r"below|"
+        rf"closer than|nearer than) {DISTANCE_WITH_UNIT}{_OFF} (?:from|of|to)\b",
+    ),
     ("among_km", rf"(?:within|inside|{_CLOSER}) {DISTANCE_WITH_UNIT} (?:of|from|to) (?:{_AMONG})\b"),
     (
         "near_km",
@@ -77,7 +84,11 @@ _DISTANCES: tuple[tuple[str, ...], ...] = (
         rf"(?:{_CLOSER}) {DISTANCE_WITH_UNIT}{_OR_LESS}?{_OFF} {_OF}\b(?: (?:any|some|at least one)\b)?",
     ),
     ("near_km", rf"{DISTANCE_WITH_UNIT}{_OR_LESS}{_OFF} {_OF}\b"),
-    ("near_km", rf"{DISTANCE_WITH_UNIT}{_OR_LESS}?{_OFF} (?:from|of|around|round)\b(?! (?:{_AMONG})\b)"),
+    (
+        "near_km",
+        rf"{DISTANCE_WITH_UNIT}{_OR_LESS}?{_OFF} (?:from|of|around|round|off|near|"
+        rf"next to)\b(?! (?:{_AMONG})\b)",
+    ),
     (
         "among_km",
         rf"(?:for|over) {DISTANCE_WITH_UNIT}(?: {_EVERYWHERE})?(?! (?:from|of)\b)",
@@ -115,7 +126,7 @@ NEAR = (
     r"(?:very |quite |fairly |rather |right |directly |immediately )?"
     r"(?:near(?:er|est)?|close(?:r|st)?|adjacent|proximal|next|beside|besides|alongside)(?: (?:to|by|"
     r"with)\b)?",
-    r"(?:flank|fring|skirt|hugg|touch|adjoin|encircl|ring|lin|edg|border|surround|abutt?|neighbou?r)"
+    r"(?:flank|fring|skirt|hugg|adjoin|encircl|ring|lin|edg|border|surround|abutt?|neighbou?r)"
     r"(?:ing|ed by|ed with)",
     r"border(?:s)?|surrounds?|flanked|fringes?|adjoins?|abuts?|neighbou?rs?|encircles?",
     rf"at the (?:{_EDGE}) of|(?:along|on|around|by) the (?:{_EDGE}) of",

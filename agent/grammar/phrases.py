@@ -10,7 +10,7 @@ import re
 
 from agent.grammar.amounts import AMOUNT_FILLER, GREATEST, NUMBERS
 from agent.grammar.association import ASSOCIATION, SIGNS
-from agent.grammar.lexicon import words
+from agent.grammar.lexicon import APPEARANCE, words
 from agent.grammar.likeness import LIKE
 from agent.grammar.nearness import (
     ABSENT,
@@ -99,7 +99,8 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"restricted to|limited to|only (?=in |on |inside )|found in|fill(?:s|ing|ed by)",
         r"drap(?:es?|ing|ed by)|cover(?:s|ing|ed by)|buried by|contain(?:s|ing)?|bearing",
         r"that (?:have|has)|which (?:have|has)|having|feeding|fed by|bound(?:ed|ing) by?",
-        r"overprint(?:s|ed by|ing)?|dissect(?:s|ed by|ing)?|breach(?:es|ed by|ing)?|truncat(?:es?|ed by|ing)|"
+        r"touch(?:es|ing|ed by)?|overprint(?:s|ed by|ing)?|dissect(?:s|ed by|ing)?|breach(?:es|ed by|ing)?|"
+        r"truncat(?:es?|ed by|ing)|"
         r"intersect(?:s|ed by|ing)?|mantl(?:es|ed by|ing)|bur(?:ies|ying)|embedded in|nested in|hidden in|"
         r"(?:scattered|strewn|spread|distributed) (?:over|across|on|in)|"
         r"(?:dotted|studded|peppered|pocked|littered|decorated|lined) (?:with|by)",
@@ -206,7 +207,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     ("either", r"either"),
     ("neither", r"neither"),
     ("nor", r"(?:and |or )?nor"),
-    ("not", r"not|never|no longer|none of|no|neither|nowhere|but not"),
+    ("not", r"not|never|no longer|none of|none|no|neither|nowhere|but not"),
     ("that", r"that|which|where|whose|who"),
     ("and", r"and(?: also| then)?|as well as|plus|also|then|&|\+"),
     ("or", r"(?:and )?or"),
@@ -247,7 +248,8 @@ FILLER = words(
     over under case happen happens happening appear appears appearing form forms formed forming total
     overall number numbers score scores slopes downhill face faces match matches matched agree agrees
     median average typical color colour usual usually else sit sits sitting stand stands standing
-    whereabouts coordinates coordinate position lat lon long here hereabouts say turn use using must
+    whereabouts coordinates coordinate position lat lon long here hereabouts
+    got exactly centre center middle say turn use using must
     box quadrant rectangle window appearance looks
     """
 )
@@ -272,5 +274,7 @@ _WORDS_OF_RULES = frozenset(
 )
 
 GRAMMAR_WORDS = (
-    FILLER | (_WORDS_OF_RULES - _THINGS) | words("facing steeper gentler flatter exceeding inertia")
+    FILLER
+    | (_WORDS_OF_RULES - _THINGS - APPEARANCE)
+    | words("facing steeper gentler flatter exceeding inertia")
 )

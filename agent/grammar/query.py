@@ -77,6 +77,9 @@ class Operand(Frozen):
     regions: tuple[Region, ...] = ()
 
 
+Side = Literal["", "north", "south", "east", "west"]
+
+
 class Region(Frozen):
     """Limits in space, probability or other values; None where there is none.
 
@@ -116,7 +119,7 @@ class Region(Frozen):
     within_km: float | None = None
     centre: tuple[float, float] | None = None
     outside: bool = False
-    beyond: Literal["", "north", "south", "east", "west"] = ""
+    beyond: Side = ""
     either: tuple[Region, ...] = ()
     words: str = ""
 

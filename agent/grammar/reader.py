@@ -270,6 +270,10 @@ class _Reader(Placing):
         if token.value and latest and latest.objects and (latest.assumed or latest.kind == "overlap"):
             self._on_among_km(token)  # "near channels (40 km)"
             return
+        limits = self.groups[-1].regions if self.groups else self.regions
+        if token.value and limits and limits[-1].place and not limits[-1].within_km and not latest:
+            self._on_among_km(token)  # "in the neighbourhood of Gale, 300 km"
+            return
         if "orientation" in self.intents and token.text.endswith("degrees") and token.text[0].isdigit():
             self.details.setdefault("azimuth_deg", float(token.text.split()[0]) % 360.0)
         else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.grammar.drafts import GroupDraft, Joint, Kind, OperandDraft, RelationDraft
-from agent.grammar.query import Declined, Intent, Item, Missing, Query, Region
+from agent.grammar.query import Declined, Intent, Item, Missing, Query, Region, Side
 from agent.grammar.tokens import Token
 
 EITHER = "“and” was read as either of them; say “together” for both in the same place"
@@ -165,7 +165,9 @@ class State:
         self.comparing = self.new_sentence = self.begun = False
         self.joint: Joint = ""
         self.among_km, self.among_words = 0.0, ""
-        self.side = self.part = self.filler = ""
+        self.side: Side = ""
+        self.part: Side = ""
+        self.filler = ""
         self.between = False
         self.measuring = self.either_hemisphere = False
         self.unknown: list[str] = []
