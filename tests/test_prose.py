@@ -26,8 +26,8 @@ def a_test(
     """What `associate` says; ``{0}`` and ``{1}`` are the ids of its layers."""
     share = (
         f"64 of 81 features ({near} %) lie within 40 km of {{1}}; by chance {chance} % would, an enrichment "
-        f"of 2.5 (95 % interval {interval[0]} to {interval[1]}), two-sided p = {p}; corrected for the 2 tests "
-        f"of this conversation (Holm) p = {2 * p}."
+        f"of 2.5 (95 % interval {interval[0]} to {interval[1]}), two-sided p = {p}; corrected for the 2 "
+        f"tests of this conversation (Holm) p = {2 * p}."
     )
     figures = {"near_percent": near, "expected_percent": chance, "tested_count": 81, "distance_km": 40}
     figures |= {"enrichment_low": interval[0], "enrichment_high": interval[1]}
