@@ -114,7 +114,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         "orientation",
         r"shar(?:e|es|ing) (?:an?|one|a common|the same) (?:orientation|direction|axis|azimuth|trend)s?",
         r"(?:are|is)? ?align(?:ed|ment|ments|s|ing)?|orient(?:ation|ations|ed|s)?|orientated",
-        r"azimuths?|(?:which|what|(?:in )?the same) (?:way|directions?)",
+        r"azimuths?|(?:which|what|(?:in )?(?:the )?same) (?:way|directions?)",
         r"(?:in )?(?:the same|any preferred|a preferred|preferred|a common) directions?|directions?",
         r"trend(?:s|ing)?|strikes?|point(?:s|ing)?|(?:all )?parallel(?: to each other)?(?! (?:to|with)\b)",
         r"(?:prevailing )?winds?(?: directions?)?|wind changed",
