@@ -254,7 +254,8 @@ GROUND: tuple[Topic, ...] = (
             r"how steep(?! (?:is|are) (?:the )?(?:ground|terrain|surface|slopes?)\b)",
             rf"how many (?:cubic|§|km|kilomet\w+|met(?:er|re)s|m|miles|feet) (?:\w+ )?(?:{_BIG}|high|"
             rf"across|of lava)",
-            r"how (?:much|many ton\w* of|many kilos of) (?:of the )?(?:rock|sand|dust|soil|sediment|debris)s?",
+            r"how (?:much|many ton\w* of|many kilos of) (?:of the )?(?:rock|sand|dust|soil|sediment|"
+            r"debris)s?",
             r"cubic|(?:volume|tonnage|wavelength|thickness(?:es)?)s?|depth (?:to )?diameter|aspect ratio",
             rf"{_SIZES} of {IT}|{_MEASURE} {_SIZES}|(?:what|which|the|its|their) (?:is the |are the |is "
             rf"their )?"
