@@ -144,19 +144,24 @@ def ask(
         )
         answered = _follow(conversation, question, quiet=as_json)
         answer_s = time.perf_counter() - started
-        if not as_json and answered.status != "declined":
+        if not as_json and answered.status not in ("asked", "declined"):
             print(f"{answered.text}\n\nmodel: {conversation.model}   {answer_s:.1f} s", flush=True)
         folder = out or settings.exports / "transcripts"
         bundle = write_bundle(conversation.id, conversation.turns, conversation.workspace, folder)
         if as_json:
             seconds = time.perf_counter() - started
             print_json(answer_report(conversation, answered, bundle, answer_s, seconds))
-        elif answered.status != "declined":
+        elif answered.status not in ("asked", "declined"):
             print(f"transcript: {bundle.html}\n            {bundle.zip}")
     if answered.status == "stopped":
         raise Cancelled("stopped")
     if answered.status == "declined":
         raise QuestionError(answered.text)
+    if answered.status == "asked":
+        complete = " or ".join(f"“{text}”" for text in answered.suggestions[:2])
+        raise QuestionError(
+            answered.text, next_step=f"ask {complete}" if complete else "ask a whole question"
+        )
     if answered.status == "failed":
         complain("the question could not be answered; the transcript says where it stopped")
         raise typer.Exit(1)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Json = Any
-Status = Literal["answered", "declined", "failed", "stopped"]
+Status = Literal["answered", "asked", "declined", "failed", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ class Answered:
         The whole answer; what counts if it differs from the pieces. Numbers and citations that no tool
         gave are marked in it.
     status
-        ``answered``; ``declined``: the data cannot tell; ``failed``: the model or a limit; ``stopped``: by
-        the user.
+        ``answered``; ``asked``: a question back, as something is missing; ``declined``: the data cannot tell;
+        ``failed``: the model or a limit; ``stopped``: by the user.
     suggestions
         Follow-up questions to offer, ready to be asked.
     """

@@ -49,7 +49,7 @@ from agent.middleware import (
 from agent.models import OFFLINE, explain_failure, is_broken_stream, is_servers_fault, make_model
 from agent.offline import OfflinePlanner
 from agent.question import check_question
-from agent.record import Record, ReplyTooLong, declines, kept
+from agent.record import Record, ReplyTooLong, asks_back, declines, kept, only_stated
 from agent.toolbox import error_middleware, wrap_tools
 from agent.validation import Validated, given_up
 from prompts import Prompts
@@ -354,11 +354,17 @@ class Conversation:
         if record.status in ("failed", "stopped"):
             # Our own words, which name layers and limits only.
             return Evidence(citations=record.layer_ids)
-        return check(record.text, self._steps() + record.steps, record.question, **self._told())
+        steps = self._steps() + record.steps
+        found = check(record.text, steps, record.question, **self._told())
+        if record.status != "asked":
+            return found
+        stated = check(only_stated(record.text), steps, record.question, **self._told())
+        return replace(stated, citations=found.citations)
 
     def _review(self, answer: str, question: str, steps: Sequence[Step]) -> list[Finding]:
         """What nothing supports in an answer that is not given yet."""
-        return findings(answer, [*self._steps(), *steps], question, **self._told())
+        stated = only_stated(answer) if asks_back(answer, steps) else answer
+        return findings(stated, [*self._steps(), *steps], question, **self._told())
 
     def _steps(self) -> list[Step]:
         return [step for turn in self.turns for step in turn.steps]
@@ -372,7 +378,7 @@ class Conversation:
         }
 
     def _suggestions(self, record: Record) -> tuple[str, ...]:
-        if record.suggestions and record.status in ("answered", "declined"):
+        if record.suggestions and record.status in ("answered", "asked", "declined"):
             return record.suggestions
         if record.status == "declined":
             return tuple(str(s.arguments["suggestion"]) for s in record.steps if declines(s))[-1:]

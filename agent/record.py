@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -97,6 +98,8 @@ class Record:
             self.end("failed", "The model gave no answer." + kept(self.layer_ids))
         else:
             self.status = "declined" if any(map(declines, self.steps)) else "answered"
+            if asks_back(self.text, self.steps):
+                self.status = "asked"
             if self._remark:
                 self.text += f"\n\n(This answer is not complete: {self._remark}.)"
 
@@ -179,6 +182,7 @@ class Record:
         return finished
 
 
+_QUESTION = re.compile(r"(?:[^.!?\n]|\.(?=\S))*\?")
 _ENDS = {
     "length": "the server's limit on the length of a reply was reached",
     "content_filter": "the server's content filter withheld the rest",
@@ -188,6 +192,16 @@ _ENDS = {
 def declines(step: Step) -> bool:
     """Whether this call said that the question cannot be answered."""
     return step.tool == "decline" and not step.error
+
+
+def asks_back(text: str, steps: Sequence[Step]) -> bool:
+    """Whether a reply asks instead of answering: no tool was called, and it ends in a question."""
+    return not steps and text.rstrip(' \n*_)”"').endswith("?")
+
+
+def only_stated(text: str) -> str:
+    """A text with its questions, which claim nothing, blanked out; the rest stays in its place."""
+    return _QUESTION.sub(lambda match: " " * len(match[0]), text)
 
 
 def kept(layer_ids: Sequence[str]) -> str:

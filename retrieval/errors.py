@@ -42,7 +42,7 @@ class InputError(AreographerError):
         self.what = what
         self.allowed = allowed
         self.next_step = next_step
-        parts = [what.rstrip(".") + "."]
+        parts = [what if what.endswith("?") else what.rstrip(".") + "."]
         if allowed:
             parts.append(f"Allowed: {allowed.rstrip('.')}.")
         if next_step:

@@ -130,6 +130,16 @@ def test_a_declined_question_still_prints_its_json(run: Callable[..., Ran]) -> N
     refused(declined)
 
 
+def test_a_question_back_names_whole_questions(run: Callable[..., Ran]) -> None:
+    said = refused(run("ask", "Are gullies associated?", "--index", "small"))
+    assert "With what may gullies be associated, for example" in said
+    assert "Next: ask “Are gullies associated with" in said
+    back = run("ask", "Where are they?", "--index", "small", "--json")
+    assert back.json["status"] == "asked"
+    assert back.json["steps"] == []
+    assert len(back.json["suggestions"]) == 3
+
+
 @pytest.mark.parametrize(
     "argv",
     [

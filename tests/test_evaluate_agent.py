@@ -307,6 +307,9 @@ SMALL = """
 - id: age
   ask: ["How old are the craters?"]
   expect: declined
+- id: which
+  ask: ["Are gullies associated?"]
+  expect: asks
 """
 
 
@@ -336,11 +339,11 @@ def test_the_offline_planner_is_right_where_it_is(
     assert sum(one.values_right for one in scores) == sum(one.values for one in scores) > 8
     assert all(one.citations in (True, None) for one in scores)
     assert not (home.home / "conversations.sqlite").exists()  # nothing of it stays
-    report = {"model": "offline", "index": "tiny", "seed": SEED, "questions": 6, **summed(scores)}
+    report = {"model": "offline", "index": "tiny", "seed": SEED, "questions": 7, **summed(scores)}
     wanted = {"answer_accuracy", "argument_accuracy", "plan_accuracy", "refusal_accuracy", "families"}
     assert wanted | {"unsupported_numbers"} <= report.keys()
     assert report["answer_accuracy"] == report["refusal_accuracy"] == 1.0
-    assert report["families"]["small"]["answers_count"] == len(scores) == 7
+    assert report["families"]["small"]["answers_count"] == len(scores) == 8
     assert json.loads(json.dumps(report, allow_nan=False))["unsupported_numbers"] == 0
     assert "answer right" in agent_text(report)
 

@@ -19,6 +19,7 @@ from agent.conversations import ConversationStore
 from agent.events import Answered, AnswerText, Event, StepFinished, StepStarted
 from agent.loop import Conversation, describe_state, open_conversation, suggest
 from agent.models import make_model
+from agent.record import only_stated
 from prompts import load_prompts
 from retrieval.errors import QuestionError, SettingsError
 from retrieval.settings import Settings
@@ -167,6 +168,18 @@ def test_a_declined_question_offers_another(talk: Ask) -> None:
         answered = last(list(talk(server).ask("How old are the cones?")))
     assert answered.status == "declined"
     assert answered.suggestions == ("Where are cones?",)
+
+
+def test_a_question_back_is_no_answer(talk: Ask, store: ConversationStore) -> None:
+    said = "Which 2 do you mean: dunes near Ares Mons, or 7 cones?"
+    with openai_server(Say(said), Say("Why? Nothing was found.")) as server:
+        conversation = talk(server)
+        answers = [last(list(conversation.ask(text))) for text in ("Compare them", "The cones")]
+    assert [one.status for one in answers] == ["asked", "answered"]
+    assert answers[0].text == said
+    assert answers[0].evidence.unsupported == ()
+    assert [turn.status for turn in store.turns(conversation.id)] == ["asked", "answered"]
+    assert only_stated("I see 7.5 km. Is it 3.5 km? 8") == "I see 7.5 km.                8"
 
 
 def test_a_model_without_streaming_works_too(talk: Ask) -> None:

@@ -176,6 +176,7 @@ def _small_print(answered: Answered) -> str:
         lines.append(f"**Not backed by any tool result:** {listed}")
     status = {
         "answered": "",
+        "asked": "a question back: answer it, or ask something else",
         "declined": "declined",
         "failed": "not answered",
         "stopped": "stopped; what was finished before is kept",

@@ -31,7 +31,8 @@ def agent_text(report: dict[str, Json]) -> str:
         f"though they can {_share(report, 'refused_wrongly')}",
         f"refused rightly {_share(report, 'refused_rightly')}, asked back rightly "
         f"{_share(report, 'asked_rightly')}, declined where it should ask "
-        f"{_share(report, 'declined_instead_of_asked')}",
+        f"{_share(report, 'declined_instead_of_asked')}, asked where it need not "
+        f"{_share(report, 'asked_wrongly')}",
         f"could not be judged on this planet: {report['unjudged']}; tokens per answer "
         f"{report['tokens_mean'] or 'not reported'}; seconds beside the tools' own "
         f"{report['overhead_seconds_median']}",

@@ -177,6 +177,7 @@ def _figures(scores: Sequence[Score]) -> dict[str, Json]:
         "asked_rightly": [bool(one.answer) for one in must_ask],
         "declined_instead_of_asked": [one.status == "declined" and not one.answer for one in must_ask],
         "refused_wrongly": [one.status == "declined" for one in others],
+        "asked_wrongly": [one.status == "asked" for one in (*others, *must_refuse)],
     }
     for name, marks in parts.items():
         report |= share(name, sum(marks), len(marks))

@@ -62,7 +62,7 @@ _OF_THEM = re.compile(
 )
 _THEIR = re.compile(r"\b(?:its|their) ([a-z]+)", re.IGNORECASE)
 _SINGULAR = tuple(
-    (re.compile(rf"\b{one} {HOLE}|{HOLE} {one}\b", re.IGNORECASE), one, many)
+    (re.compile(rf"\b{one}(?= {HOLE})|(?<={HOLE} ){one}\b", re.IGNORECASE), many)
     for one, many in (("is", "are"), ("was", "were"), ("does", "do"), ("has", "have"))
 )
 _WHAT = re.compile(
@@ -277,10 +277,9 @@ class _Writer:
 
     def plural(self, frame: str) -> str:
         """The verb that fits several, unless the choices are layers."""
-        for pattern, one, many in () if self.asking.context.layers else _SINGULAR:
-            frame = pattern.sub(
-                lambda m, one=one, many=many: re.sub(rf"\b{one}\b", many, m[0], flags=re.I), frame
-            )
+        for pattern, many in () if self.asking.context.layers else _SINGULAR:
+            if found := pattern.search(frame):
+                frame = f"{frame[: found.start()]}{many}{frame[found.end() :]}"
         return frame
 
     def subject(self) -> str:

@@ -191,7 +191,7 @@ def _behind(declined: Declined, asking: Asking) -> Gap | None:
     if gap.missing in ("which", "catalogue", "example"):
         return gap
     if gap.missing == "landform":
-        lost = asking.unknown or items > 1 or _WHERE_IS.search(asking.text)
+        lost = bool(asking.unknown or items > 1 or _WHERE_IS.search(asking.text))
         return None if lost else _unnamed(asking, always=True) or gap
     if gap.missing == "referent":
         if gap.about and re.search(r"equator|pole|degrees|latitude", asking.text, re.IGNORECASE):
@@ -201,7 +201,7 @@ def _behind(declined: Declined, asking: Asking) -> Gap | None:
         return None if lost or not pointed else _unnamed(asking, always=True) or gap
     if items > 1 or (not items and asking.context.query) or (items and gap.about.lower() == "around"):
         return None  # there are two things, or they stand in the question before
-    if not items and PAIR.search(asking.text) and re.search(r"equator|pole", gap.about):
+    if not items and PAIR.search(asking.text) and re.search(r"equator|pole|^than$", gap.about):
         return Gap("referent")
     if len(asking.unknown) > 1 or _object_is_there(asking, gap.about):
         return None
