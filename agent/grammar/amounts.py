@@ -54,7 +54,7 @@ COUNTS: tuple[tuple[str, ...], ...] = (
         r"percentage|proportion)(?: area)?(?: of)?(?: the (?:planet|surface|ground|globe|whole))?"
         r"(?: (?:is|are|do|does))?\b",
         rf"how (?:extensive|widespread|{_OFTEN}|rare|scarce|sparse|ubiquitous)(?:ly)?(?: (?:is|are))?",
-        r"(?:what |which )?(?:is )?(?:the )?(?:total )?(?:share|fraction|percentage|percent|"
+        r"(?:what |which )?(?:is )?(?:the )?(?:total )?(?:share|fraction|portion|percentage|percent|"
         r"proportion) of(?: the)?"
         rf"(?: (?:total |whole |entire |observed )?{_SURFACE})?",
         r"(?:what |which )?(?:is )?(?:the )?(?:(?:total|overall|combined|whole|aggregate) )*"
@@ -65,7 +65,8 @@ COUNTS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "covering",
-        r"(?:(?:is|are|be) )?(?:covered|occupied|taken up|made up|underlain|blanketed) (?:by|with|of|in)",
+        r"(?:(?:is|are|be) )?(?:covered|occupied|taken(?: up)?|made up|underlain|blanketed) "
+        r"(?:by|with|of|in)",
         r"occup(?:y|ies|ying)|tak(?:es?|ing) up|ma(?:kes?|king) up|span(?:s|ning)?|accounts? for",
         r"consists? of|amounts? to",
     ),
@@ -95,7 +96,8 @@ DENSITIES: tuple[tuple[str, ...], ...] = (
     (
         "densest",
         rf"(?:where (?:are|is|do|does) )?(?:the )?(?:densest|commonest|rarest|scarcest|sparsest|"
-        rf"(?:most|least) {_OFTEN}|hot ?spots?|{_MOST} (?:number )?(?:{_DENSITY}|numbers?|counts?)|"
+        rf"(?:(?:cluster|gather|concentrate|crowd)(?:s|ed)? )?(?:most|least) {_OFTEN}|hot ?spots?|"
+        rf"{_MOST} (?:number )?(?:{_DENSITY}|numbers?|counts?)|"
         r"density maps?)(?: of)?",
         r"peak(?:s|ed|ing)?(?: in (?:number|density|abundance))?|culminat(?:es?|ing)",
     ),
@@ -119,6 +121,8 @@ DENSITIES: tuple[tuple[str, ...], ...] = (
 
 # Before the sizes: "is the density greatest" has none.
 GREATEST: tuple[tuple[str, ...], ...] = (
+    ("densest", rf"(?:the |their |its )?{_MOST} (?:number )?(?:{_DENSITY}|numbers?|counts?)(?: of)?"),
+    ("greatest", rf"{_MOST}(?= (?:[a-z]+ ){{1,2}}{_DENSITY}\b)"),
     (
         "greatest",
         r"(?:(?:is|are) )?(?:at (?:its|their) )?(?:the )?(?:greatest|highest|largest|strongest|"
@@ -129,7 +133,7 @@ GREATEST: tuple[tuple[str, ...], ...] = (
 
 _HOW = {  # how it is asked for -> the quantity
     "elevation": r"high|low|elevated",
-    "slope": r"steep|gentle|flat",
+    "slope": r"steep|gentle|flat|inclined|sloping",
     "albedo": r"bright|dark|reflective",
     "relief": r"rough|rugged",
 }
@@ -148,11 +152,16 @@ SAMPLES: tuple[tuple[str, ...], ...] = (
         r"(?: (?:of|at|under|around|do|does|are|is)\b)?",
         r"(?:sample|measure|extract|look up|tabulate|add|give|list|report|tell|show|state|quote|provide|get|"
         rf"i need|i want)(?: (?:me|us))? {_THE}{_MEAN}{VALUES}(?: (?:of|at|for|to|under|"
-        r"where)\b)?(?! [-+]?\d)",
+        r"where)\b)?(?! (?:[-+]?\d|histogram|distribution|profile|range|map|band|class|bin))",
         rf"(?<!above )(?<!below )(?<!than )(?:mean|median|average|typical) {VALUES}(?: (?:of|at))?",
         rf"how (?:{_WAYS}) (?:is|are) (?:the )?{_PLACES}{_WITH}",
         r"how (?:high|low)(?: or (?:high|low))?(?: (?:up|down))?(?: above (?:the )?datum)? (?:do|does)"
         + _NO_RISING,
+        r"how (?:far|high|much|low)(?: up)? (?:above|below|over|under) (?:the )?"
+        r"(?:datum|zero level|areoid|sea level|mean level)(?: (?:do|does|are|is|lie|lies))?",
+        r"(?:the )?heights? of (?:the )?(?:places?|sites?|spots?|locations?|tiles?|ground|terrain)"
+        r"(?: (?:where|with|of|that|under|around))?",
+        r"how (?:high|low|steep)(?= (?:the )?(?:(?!and where)[a-z]+ ){1,6}?(?:lie|lies|sit|sits|occurs?)\b)",
         r"how (?:high up|low down|high above (?:the )?datum|elevated) (?:is|are)",
         r"(?<!\bat )(?<!\bon )(?<!\bof )(?<!\bin )(?<!\bdown )(?<!\balong )(?<!\bup )(?:the |their |"
         rf"its ){_MEAN}"
@@ -168,6 +177,7 @@ NUMBERS: tuple[tuple[str, ...], ...] = (
         "count",
         r"how many(?: of)?|how numerous|how often|in number",
         r"(?:the )?(?:(?:total|overall|exact|whole) )*(?:numbers?|counts?|tall(?:y|ies)|populations?|"
+        r"quantit(?:y|ies)|"
         r"head ?count|"
         r"sum|total)(?: of|(?=\s*(?:[?.!,;]|$)))",
         r"count(?:s|ing)?(?: of| up)?|tall(?:y|ies|ying)(?: up)?|enumerate|populations?",
@@ -179,6 +189,8 @@ AMOUNT_FILLER = words(
     """
     pls plz kindly name covered occupied altogether tells histogram breakdown binned chart graph tabulated
     unit stand stands stood sit sits sat situated remaining record records indicate indicates imply implies
-    according blow blows blowing run runs running change changes break
+    according blow blows blowing run runs running change changes break wondering separately
+    respectively stats reach
+    reaches reached
     """
 )

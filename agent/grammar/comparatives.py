@@ -48,7 +48,7 @@ _FROM = r" (?:from|than|to|compared (?:with|to))(?: (?:that|those) (?:of|at|unde
 
 # Words that make up "the rest of the planet", "the ground at large", "average", "its surroundings".
 _WHOLE = (
-    r"(?:rest|remainder|average|mean|median|typical|usual|normal|norm|global|general|whole|entire|observed|"
+    r"(?:rest|remainder|most|average|mean|median|typical|usual|normal|norm|global|general|whole|entire|observed|"
     r"surrounding|surroundings|planetary|planet|background|overall|other|surface|ground|terrain|globe|"
     r"places|world|everything|everywhere|elsewhere|anywhere|at large|as a whole|in general|on "
     r"average|all over)"
@@ -97,6 +97,11 @@ COMPARISONS: tuple[tuple[str, ...], ...] = (
         rf"(?P<q>{ANY_QUANTITY}|{_HEIGHTS})(?: of| between| at)?",
     ),
     ("compare_by", rf"(?P<q>{ANY_QUANTITY}|{_HEIGHTS}) comparison(?: of| between)?"),
+    (
+        "beside_average",
+        r"(?:above|below|over|under)(?: the)? (?:average|mean|normal|typical|usual)"
+        rf"(?: (?:{ANY_QUANTITY}|{_HEIGHTS}))?(?: of the (?:planet|surface|ground))?",
+    ),
     ("height", rf"(?:by|in|for|of) (?:{_HEIGHTS})(?: above (?:the )?datum)?"),
     (
         "which_higher",
@@ -137,15 +142,26 @@ COMPARISONS: tuple[tuple[str, ...], ...] = (
         r"exceeds? (?:that|those|the (?:numbers?|area|share)) of",
         r"(?:greater|larger|bigger|smaller)(?= (?:above|below|in|on|at|north|south|near|than "
         r"(?![-+]?\d)|within|inside)\b)",
+        rf"(?:as|equally|just as) {_OFTEN}(?: as)?",
         r"outnumber(?:s|ed|ing)?(?: by)?|prevail(?:s|ing)?|predominates?|dominates?",
         rf"(?:in |at |with )?(?:an? |the )?(?:greater|larger|higher|bigger|smaller|lower) "
         rf"(?:{_NUMBERS}|densit(?:y|ies)|concentrations?|frequenc(?:y|ies)|abundances?)(?: of)?",
     ),
     (
+        "mostly",
+        r"(?:mostly|mainly|predominantly|primarily|chiefly|largely|mostly only|for the most part)"
+        r"(?= (?:found |located |lying |situated |concentrated )?(?:in|on|at|north|south|above|below)\b)",
+    ),
+    (
         "which_half",
         r"(?:(?:in|on) )?(?:which|what) (?:of the (?:2 |two )?)?(?:hemispheres?|half|halves)(?: of "
         r"the (?:planet|globe))?",
-        r"(?:on )?(?:which|what) side of the equator",
+        r"(?:on )?(?:which|what) side of the equator|which pole|at which (?:of the )?poles?",
+        r"(?:favou?rs?|prefers?|preference for) (?:one|a|either|any|some)(?: of the)? "
+        r"(?:hemispheres?|half|side)",
+        r"(?:one|either) hemisphere (?:more|over|rather)(?: than)?(?: the other)?",
+        r"hemispher\w+ (?:asymmetr\w+|dichotom\w+|differences?|preference)|"
+        r"(?:between|of) the (?:2 |two )?hemispheres",
     ),
 )
 

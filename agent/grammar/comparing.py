@@ -19,6 +19,8 @@ from agent.grammar.tokens import Token
 
 _NORTH = Region(min_lat_deg=0.0, words="in the northern hemisphere")
 _SOUTH = Region(max_lat_deg=0.0, words="in the southern hemisphere")
+_NORTH_POLE = Region(min_lat_deg=60.0, words="poleward of 60 degrees north")
+_SOUTH_POLE = Region(max_lat_deg=-60.0, words="poleward of 60 degrees south")
 _SET_APART = {"compared", "relative", "rest", "remainder", "average", "mean", "background", "typical"}
 _AREA_WORDS = ("area", "ground", "surface", "land", "space", "terrain")
 
@@ -76,7 +78,22 @@ class Comparing(State):
             return
         self.compared.append((compared_value(token.text), token.text))
 
+    def _on_beside_average(self, token: Token) -> None:
+        self.note(f"“{token.text}” was compared, not used as a condition")
+        self._on_than_ground(token)
+
+    def _on_mostly(self, token: Token) -> None:
+        self.mostly = True
+
     def _on_numerous(self, token: Token) -> None:
+        if (
+            "sample" in self.intents and " than " in token.text
+        ):  # "is the altitude of A greater than that of B?"
+            self._compare_instead(self.details["by"])
+            self.expects_other = True
+            return
+        if token.text.lower().endswith(" as"):
+            self.joint = "or"
         self.numerous = token.text
         if any(token.text.lower().endswith(word) for word in _AREA_WORDS):
             self.want("share")
@@ -91,6 +108,7 @@ class Comparing(State):
 
     def _on_which_half(self, token: Token) -> None:
         self.half = True
+        self.halves = (_NORTH_POLE, _SOUTH_POLE) if "pole" in token.text.lower() else (_NORTH, _SOUTH)
         self.reading.asks_afresh = True
 
     def is_other(self, item: Item) -> bool:
@@ -141,17 +159,25 @@ class Comparing(State):
     def finish_numbers(self) -> None:
         """How often things occur beside each other: each is counted on its own."""
         if self.half and not self._alternatives():
-            self.regions += [_NORTH, _SOUTH]
-            self.stated += [("", _NORTH), ("or", _SOUTH)]
+            self.regions += self.halves
+            self.stated += [("", self.halves[0]), ("or", self.halves[1])]
         counted = self._compares_numbers()
         alternatives = self._alternatives()
-        if self.numerous and len(set(self._texts())) == 1 and not self.relations and len(alternatives) < 2:
+        if (
+            (self.numerous or self.mostly)
+            and len(set(self._texts())) == 1
+            and not self.relations
+            and len(alternatives) < 2
+        ):
             alternatives = self._with_opposite()
         if counted and len(self.relations) == 1 and len(self.relations[0].objects) > 1:
             self._part_objects(self.relations[0])
         parted = len(alternatives) > 1 and len(set(self._texts())) == 1
+        counted = counted or (self.mostly and parted)
         if parted and (counted or self._wants_each(alternatives)):
             self._part(alternatives)
+            if not {"compare", "association", "orientation", "sample", "density"} & set(self.intents):
+                self.want("count")
         elif not counted:
             return
         if counted and (len(self.subjects) > 1 or len(self.relations) > 1):
@@ -218,6 +244,8 @@ class Comparing(State):
         items = list(dict.fromkeys(self.subjects))
         self.groups = [GroupDraft(list(items), [*common, region]) for region in alternatives]
         self.regions, self.separate = [], True
+        if _kind(alternatives[0]) in ("lat", "elevation"):
+            self.details["parted_by"] = {"lat": "latitude"}.get(_kind(alternatives[0]), "elevation")
 
     def _part_objects(self, relation: RelationDraft) -> None:
         """One relation for each of its objects: "more common near A or B"."""
@@ -239,7 +267,10 @@ def known_quantities(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _kind(region: Region) -> str:
-    given = {name for name, value in region if value not in (None, False, "") and name != "words"}
+    given = {
+        name for name, value in region if value is not None and value not in ("", ()) and name != "words"
+    }
+    given -= {name for name in ("both_hemispheres", "outside") if not getattr(region, name)}
     for kind in ("place", "where", "facing", "lat", "lon", "elevation", "probability"):
         if any(kind in name for name in given):
             return f"where {region.where.split(' ')[0]}" if kind == "where" else kind

@@ -92,7 +92,8 @@ class Counting(Comparing):
     def _on_quantity(self, token: Token) -> None:
         named = quantities_in(token.text)
         self.mentioned += named
-        if not (self.pending or self.joint) and not _HIGH_OR_LOW.match(token.text):
+        alone = self.previous == "comma" or not self.joint
+        if alone and not self.pending and not _HIGH_OR_LOW.match(token.text):
             self.named_values += named
         if not re.match(r"elevation|altitude|slopes", token.text, re.IGNORECASE):
             self.pending = self.pending if self.pending and self.pending.weak else None
@@ -149,7 +150,7 @@ def _asked_by_how(text: str) -> tuple[str, ...]:
     # "how high do", "how steep is the ground", "at what height"
     said = frozenset(text.lower().split())
     named = tuple(name for name, ways in HOW_VALUES.items() if said & ways)
-    return named or (("elevation",) if re.search(r"height|level", text, re.IGNORECASE) else ("slope",))
+    return named or ("elevation",)
 
 
 def step_of(value: float, unit: str, by: str) -> float:

@@ -28,6 +28,9 @@ DIRECTIONS: tuple[tuple[str, ...], ...] = (
         rf" {_ANY_WAY}(?: to | and | ?/ ?| ){_ANY_WAY}\b(?: (?:axis|axes|line|direction)s?)?(?! of)",
         rf"{_POINTS}(?: (?:to|towards?|due|roughly|mostly|mainly))*(?: the)? {_WAY}(?:wards?|erly|ern)?"
         r"(?! (?:of|from|hemisphere|plains|pole|highlands|lowlands|half)\b)",
+        r"(?:run(?:s|ning)? |lie |aligned |oriented )*(?:parallel to|aligned with|along)(?: the)? "
+        r"(?:equator|lines? of latitude|parallels|meridians?|lines? of longitude)",
+        rf"deviat(?:e|es|ing) from (?:due )?{_WAY}",
         rf"{_ANY_WAY}(?: to | ?/ ?| ){_ANY_WAY} (?:trending|oriented|orientated|aligned|running|striking|"
         r"directed|pointing|elongated)",
     ),
@@ -50,6 +53,8 @@ DIRECTIONS: tuple[tuple[str, ...], ...] = (
         r"how (?:are|do|is|does)(?= (?:the )?(?:(?!the\b)[\w.]+ ){1,8}(?:oriented|orientated|"
         r"aligned|directed|run|trend|"
         r"strike|point|lined up)\b)",
-        r"(?:which|what) way|bearings?|headings?|lined up|compass directions?",
+        r"(?:which|what) way|bearings?|headings?|line(?:s|d)? up|"
+        r"(?:oriented|orientated|aligned) (?:at random|randomly|"
+        r"in random directions)|compass directions?",
     ),
 )

@@ -65,7 +65,12 @@ class Measures(Counting):
     def _on_azimuth(self, token: Token) -> None:
         self.want("orientation")
         number = re.search(r"(\d+(?:\.\d+)?)(?: degrees|$)", token.text)
-        self.details["azimuth_deg"] = float(number[1]) % 360.0 if number else _bearing(token.text)
+        if re.search(r"equator|of latitude|parallels", token.text, re.IGNORECASE):
+            self.details["azimuth_deg"] = 90.0
+        elif re.search(r"meridian|of longitude", token.text, re.IGNORECASE):
+            self.details["azimuth_deg"] = 0.0
+        else:
+            self.details["azimuth_deg"] = float(number[1]) % 360.0 if number else _bearing(token.text)
 
     def _on_orientation(self, token: Token) -> None:
         self.want("orientation")
@@ -128,6 +133,8 @@ class Measures(Counting):
     def finish_measures(self) -> None:
         """What only the end can tell of what is wanted."""
         self.finish_density()
+        if "orientation" in self.intents:
+            self._finish_azimuth()
         intents = set(self.intents)
         if self.same_by:
             self._finish_same()
@@ -154,6 +161,13 @@ class Measures(Counting):
             value, unit = given["step"]
             given["step"] = step_of(value, unit, given.get("by", ("",))[0])
         return Details(**given, against=tuple(operand.finished for operand in self.others))
+
+    def _finish_azimuth(self) -> None:
+        # "Is 120 degrees the direction of the yardangs?": a number read before what it is of.
+        alone = [words for words in self.reading.unparsed if re.fullmatch(r"\d+(?:\.\d+)? degrees", words)]
+        if len(alone) == 1 and "azimuth_deg" not in self.details:
+            self.details["azimuth_deg"] = float(alone[0].split()[0]) % 360.0
+            self.reading.unparsed.remove(alone[0])
 
     def _finish_side_by_side(self) -> None:
         # "Compare" says what is compared with what; how is said by other words, if at all.

@@ -163,6 +163,8 @@ HOW_FAR = (
     r"(?:(?:what|which|how large|how big) (?:is|are) )?(?:the |their |its )?"
     r"(?:(?:mean|median|average|typical|usual|minimum|shortest|smallest|individual|exact) )?"
     r"distances?(?: (?:between|from|of|separating)| it is from)?(?! (?:of )?(?:\d|at\b))",
+    r"(?:(?:mean|median|average|typical|usual) )?separations?(?: (?:between|of|from))?",
+    r"how many (?:km|kilomet\w+|mi|miles?) (?:separate|part|(?:lie|are|is it) (?:between|from))",
     r"how (?:far|close|near|distant)(?: apart| away| off)?(?: (?:are|is|do|does|lie))?(?: it(?= from\b))?",
 )
 

@@ -199,7 +199,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     (
         "more",
         r"(?<!one )(?<!any )(?<!some )(?<!once )(?<!few )(?<!no )(?<!show )(?<!me )(?:more|fewer|less)"
-        r"(?! (?:or less|than|like|about|info\w*|detail\w*|precise\w*|exactly|specific\w*))(?= [^\W\d])",
+        r"(?! (?:or less|than|like|about|info\w*|detail\w*|precise\w*|exactly|specific\w*))(?= [^\W\d]|,)",
         r"(?:more|fewer) of(?= (?:the )?[a-z])(?! (?:the )?(?:same|these|those|this|them))",
     ),
     ("than", r"than"),

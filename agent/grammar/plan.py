@@ -47,6 +47,7 @@ MOST_PAIRS = 6
 # Quantities that are looked up before a map is coloured by them, and their columns then.
 COLUMNS = {"elevation": "elevation_m", "slope": "slope_deg", "aspect": "aspect_deg", "albedo": "albedo"}
 COLUMNS |= {"thermal_inertia": "thermal_inertia_tiu", "relief": "relief_m"}
+HEMISPHERE_DEG = 90.0
 TOUCHING_TILES = 1.6  # centres of tiles that touch, corners included, lie no farther apart
 
 
@@ -184,6 +185,8 @@ class _Builder:
         made_layers = bool(self.steps)
         if "orientation" in query.intents:
             self.directions(query, results)
+        if query.details.parted_by and "count" in query.intents:
+            self.evenness(query)
         for result in results:
             self.add(Summarise, layer=result)
             for name in query.details.by if "density" in query.intents else ():
@@ -198,6 +201,16 @@ class _Builder:
         self.show(
             query.model_copy(update={"intents": tuple(i for i in query.intents if i != "map")}), results
         )
+
+    def evenness(self, query: Query) -> None:
+        """Append counts per area of the whole of what is counted in parts: the parts may differ in ground."""
+        groups = query.groups
+        common = tuple(r for r in groups[0].regions if all(r in group.regions for group in groups))
+        bounds = {getattr(r, n) for g in groups for r in g.regions for n in ("min_lat_deg", "max_lat_deg")}
+        whole = self.limited(self.any_of([self.item(item) for item in groups[0].items]), common)
+        halves = query.details.parted_by == "latitude" and bounds <= {None, 0.0}
+        step = HEMISPHERE_DEG if halves else None
+        self.add(Density, layer=self.related(whole, query.relations), by=query.details.parted_by, step=step)
 
     def directions(self, query: Query, results: list[LayerArg]) -> None:
         """Append directions: of each result, or of each two where they are asked to be the same."""

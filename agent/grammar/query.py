@@ -255,6 +255,8 @@ class Details(Frozen):
         How far apart rows of one feature may lie; None for tiles that touch.
     side, null, strata
         Of a test against chance: the side asked for, the null model, the quantity it keeps.
+    parted_by
+        The quantity by whose limits one thing is parted, to be counted per area in each part.
     projection, map_place, colour_by
         Of a map.
     """
@@ -269,6 +271,7 @@ class Details(Frozen):
     side: Literal["", "nearer", "farther"] = ""
     null: str = ""
     strata: str = ""
+    parted_by: str = ""
     projection: Literal["", "equirectangular", "polar", "orthographic", "regional"] = ""
     map_place: str = ""
     colour_by: str = ""

@@ -137,8 +137,9 @@ class State:
         Quantities that an adjective compares ("higher"), with the words, before it is known with what.
     ground
         Words that name the ground at large.
-    numerous, more, than, half
-        Of numbers compared: "more common" as written; whether "more", "than" or "which hemisphere" was read.
+    numerous, more, than, mostly, half, halves
+        Of numbers compared: "more common" as written; whether "more", "than", "mostly in" or "which
+        hemisphere" was read; the halves that the last stands for.
     densest, greatest, density_noun, per_area
         Of densities: "densest" or "greatest" as written; whether a density, "per area" was read.
     previous
@@ -183,6 +184,8 @@ class State:
         self.joined: list[Region] = []
         self.compared: list[tuple[str, str]] = []
         self.ground = self.numerous = self.densest = self.greatest = ""
+        self.halves: tuple[Region, ...] = ()
+        self.mostly = False
         self.more = self.than = self.half = self.density_noun = self.per_area = False
         self.mentioned: tuple[str, ...] = ()
         self.named_values: tuple[str, ...] = ()

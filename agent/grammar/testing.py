@@ -63,7 +63,9 @@ _SPENT = (
 _SEARCH = re.compile(
     r"\W*(?:(?:please|now|and|so|can you|could you|would you|hi|hello|ok|just) )*"
     r"(?:where|find(?! out)|list|locate|map|count|how (?:many|much)|display|search|look for|identify|export|"
-    r"(?:show|give|tell)(?: me)? (?!whether|if|that|a p|how)|draw|plot|are there|is there (?:any|"
+    r"(?:show|give|tell)(?: me)? (?!whether|if|that|a p|how)|draw|plot|"
+    r"(?:make|create|produce|generate|prepare)(?: me| us)? (?:an? |the )?(?:\w+ ){0,2}"
+    r"(?:maps?|plot|chart|globe|figure|table|list|file|catalogue)|are there|is there (?:any|"
     r"an?) (?!\w* ?"
     r"(?:relation|link|tie|associat|correlat|connect|depend|lack|deficit|avoid|attract|affin|statist|signif|"
     r"spatial|real|actual|genuine|excess|support|evidence|test)))",
