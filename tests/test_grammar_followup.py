@@ -150,6 +150,9 @@ def test_another_number(question: str, km: float) -> None:
         # One more condition
         (NEAR, "and within 60 km of dunes?", f"near[60]({near(40)}, sand dunes)"),
         ("gullies", "and near lava flows, say 40 km?", near(40, other="lava flow")),
+        ("gullies", "and craters within 30 km", near(30, other="impact crater")),
+        (NEAR, "and are there dunes nearby?", f"near[40]({near(40)}, sand dunes)"),
+        (NEAR, "and near lava flows instead?", near(40, other="lava flow")),
         (NEAR, "exclude those near dunes", f"without[40]({near(40)}, sand dunes)"),
         (NEAR, "Take away those that have a dune within 60 km.", f"without[60]({near(40)}, sand dunes)"),
         (NEAR, "remove anything south of 20 S", near(40) + "{min_lat_deg=-20}"),
@@ -177,6 +180,8 @@ def test_changes(before: str, question: str, expected: str) -> None:
         "ok but is this just luck? run the test",
         "would i see that anywhere?",
         "is it significant?",
+        "how likely is it that this is a coincidence",
+        "p-value?",
     ],
 )
 def test_a_relation_is_tested(question: str) -> None:
@@ -200,6 +205,8 @@ def test_what_was_measured_is_measured_again() -> None:
             "gullies{min_lat_deg=10}",
         ),
         (("gullies", "dunes", "the ones before that"), "gullies"),
+        (("gullies", "only south of 30 S", "undo that"), "gullies"),
+        (("gullies", "dunes", "where do both occur together"), "overlap[](gullies, sand dunes)"),
         ((NEAR, "dunes", "go back to the first question and use 80 km"), near(80)),
         (("gullies", "dunes", "and now both"), "union[](gullies, sand dunes)"),
         (
@@ -243,6 +250,9 @@ def test_a_layer_is_explained(question: str) -> None:
         ("How many yardangs are there?", "yardangs"),
         ("Where are dunes within 50 km of craters?", near(50, "sand dunes", "impact crater")),
         ("and where are yardangs?", "yardangs"),
+        ("number of dunes", "sand dunes"),
+        ("Please look for dunes and tell me where they are", "sand dunes"),
+        ("Gullies within 100 km of Gale", "gullies{place=Gale,within_km=100}"),
         ("show them on a globe", ""),
         ("which of them are not near lava flows?", f"without[40]({near(40)}{{max_lat_deg=-20}}, lava flow)"),
     ],

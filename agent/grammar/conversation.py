@@ -57,9 +57,9 @@ def situated(
             return Situated(text, context, _shown(context))
     if not context.query:
         return Situated(text, context)
-    text = text if went_back else the_two(text, context)
     if both := _both(text, context):
         return Situated(text, context, both)
+    text = text if went_back else the_two(text, lexicon, context)
     return Situated(text, context, _changed(text, lexicon, context, distances, body, tile_km))
 
 
@@ -85,6 +85,7 @@ def _changed(
         made=made,
         before=before,
         tile_km=tile_km,
+        near_km=distances.near_km,
         touching_km=distances.touching_km,
         notes=list(made.notes),
         lexicon=lexicon,
@@ -142,13 +143,18 @@ def _explanation(text: str, context: PlanContext) -> Reading | None:
 def _both(text: str, context: PlanContext) -> Reading | None:
     """“And now both”: what answered the last two questions, together."""
     row = plain_row(re.sub(r"[^\w\s]", " ", text.lower()))
-    if not say.BOTH.fullmatch(row):
+    together = say.TOGETHER.fullmatch(row) and re.search(r"\b(?:together|coincide|overlap|same|side)\b", row)
+    together = together and context.last_two and row.split() != ["together"]
+    if not (together or say.BOTH.fullmatch(row)):
         return None
     if not context.last_two:
         raise Declined(
             "no_context", "there are no two results that could be put together", "two questions first"
         )
-    return Reading(query=_of_layers(context, *context.last_two))
+    query = _of_layers(context, *context.last_two)
+    if together:
+        query = query.model_copy(update={"groups": (query.groups[0].model_copy(update={"every": True}),)})
+    return Reading(query=query)
 
 
 def _shown(context: PlanContext) -> Reading:

@@ -28,8 +28,8 @@ class Numbers:
         The skeleton of the whole question.
     before
         The question before.
-    tile_km, touching_km
-        Width of a tile, and how far apart tiles that touch lie.
+    tile_km, near_km, touching_km
+        Width of a tile, what "near" means, and how far apart tiles that touch lie.
     notes
         How a clause was taken.
     """
@@ -37,6 +37,7 @@ class Numbers:
     made: Skeleton
     before: Query
     tile_km: float
+    near_km: float
     touching_km: float
     notes: list[str] = field(default_factory=list)
 

@@ -216,6 +216,14 @@ HOW_HIGH = row(
     rf"(?: (?:do|does|are|is|of) {_THEY})?(?: (?:{_LIE}|at|have))*",
 )
 
+VALUES = row(r"(?:and |what about |how about |what |is |are |of )*(?:their|its) (?P<quantity>[a-z ]{4,20})")
+NEARBY = row(
+    r"(?:(?:and|but|also|now|so) )*(?:(?:are|is|were) there|any|do they have|have they|with|having|have)"
+    r"(?: any)? (?P<thing>T\d) "
+    r"(?:nearby|around|close by|in (?:their |its )?(?:vicinity|neighbourhood|surroundings))"
+    r"(?: (?:of )?(?:them|those|it|these))?"
+)
+
 # How an answer came to be
 
 _THAT = one_of(
@@ -263,7 +271,8 @@ _RESULTS = any_of("one ones result results answer answers question questions hit
 _AMONG = r"\b(?:(?:of|in|for|from|among|to) )?(?:the )?"
 EARLIER = re.compile(
     rf"{_AMONG}(?:ones? before(?: (?:that|this|those|these|last))?|"
-    rf"(?:previous|earlier|prior|preceding|former) {_RESULTS}|last but one|one before(?: that)?)\b"
+    rf"(?:previous|earlier|prior|preceding|former) {_RESULTS}|last but one|one before(?: that)?)\b|"
+    r"(?<!as )\b(?:were (?:there|they) )?before(?=[?.! ]*$)"
 )
 FIRST = re.compile(rf"{_AMONG}(?:(?:very )?first {_RESULTS}|original {_RESULTS}|beginning)\b")
 BACK = re.compile(
@@ -277,10 +286,28 @@ BOTH = re.compile(
     + one_of(
         rf"both{some('of them', 'of those', 'together', 'at once', 'results?', 'combined', 'sets?')}",
         r"(?:(?:these|those|them) )?(?:2|both|all)(?: of (?:them|those|these))? together|together",
-        rf"combined?(?: {_PAIR})*|(?:put|take|show|join|add|count) {_PAIR}(?: (?:both|together|up))?",
+        rf"combined?(?: {_PAIR})*|(?:put|take|show|join|add|count) (?:both|2)(?: together)?",
+        rf"(?:put|take|show|join|add|count) {_PAIR} (?:both|together|up)",
         rf"union(?: of {_PAIR})?",
     )
     + r"(?: (?:together|in one(?: layer)?|now|combined))?"
+)
+TOGETHER = re.compile(
+    r"(?:and )?(?:where|which|how many|show where)?(?: (?:do|are|is|of them))* ?"
+    r"(?:both|they|2|these 2|them)? ?"
+    r"(?:(?:occur|lie|found|appear|are|do|come|meet|sit|coincide|overlap|together|side by side|both|"
+    r"each other|"
+    r"(?:in|at) (?:one|same) (?:place|tile|spot|location)s?) ?)+"
+)
+UNDO = re.compile(
+    r"(?:and |now |so )*(?:undo(?: (?:that|it|last step|last|this))?|"
+    r"(?:go |take (?:that|it) |one step |step )?back|"
+    r"scrap (?:that|it)|as it was(?: before)?|forget (?:that|it)|previous(?: one)?)"
+)
+EACH_OTHER = re.compile(r"\b(?:each other|one another|between (?:them|those|these))\b", re.IGNORECASE)
+PRONOUN = re.compile(r"\b(?:they|them|those|these)\b", re.IGNORECASE)
+BOTH_OF_THEM = re.compile(
+    r"\bboth(?: of (?:them|those|these))?\b(?! (?:hemisphere|pole|side|end|the |of )\w*)", re.IGNORECASE
 )
 THE_TWO = re.compile(
     r"\b(?:of |between |among )?(?:(?:the|these|those|them|both) 2(?: of them)?|the pair)\b", re.IGNORECASE
@@ -308,19 +335,18 @@ OPENERS = re.compile(
     r"\b(?:instead|again|repeat|redo|once more|do it|do that|try|use|take|switch to|change|make it|"
     r"make that|meant|run it)\b"
 )
-_SAME = (
-    r"\bsame(?= (?:(?:for|with|question|search|thing|things|again|but|in|on|at|near|now|one|of)\b|"
-    r"[TPRN]\d)| ?$)"
-)
+_AFTER_SAME = any_of("for with question search thing things again but in on at near now one of")
+_SAME = rf"\bsame(?= (?:{_AFTER_SAME}\b|[TPRN]\d)| ?$)"
 AS_BEFORE = re.compile(rf"{_SAME}|\b(?:again|repeat|redo|do it|do that|once more)\b")
 # A thing at the start, behind a preposition: "of wrinkle ridges?"
+_LEADING = any_of(
+    "and or but now then next also only so what how about if of same again it that do those ones many far is "
+    "are does hold true apply change switch go just question thing search"
+)
 FIRST_THING = re.compile(
-    r"(?:(?:and|or|but|now|then|next|also|only|so|what about|how about|what if|what of|same|again|it|that|"
-    r"do|"
-    r"those|ones|how many|how far|is|are|does|hold|true|apply|change|switch|go|just|question|thing|search) )*"
+    rf"(?:{_LEADING} )*?"
     r"(?P<preposition>of|from|near|to|around|by|close to|next to|beside|away from|far from|towards|along|"
-    r"than|"
-    r"on|in|for|with) T\d"
+    r"than|on|in|for|with) T\d"
 )
 CHANGES = re.compile(r"\b(?:change|changed|make|set|use|try|instead)\b")
 INSTEAD = re.compile(r"\b(?:instead|same|rather)\b")

@@ -13,6 +13,7 @@ from typing import Literal
 
 from agent.grammar import followup_phrases as say
 from agent.grammar import followup_words as of
+from agent.grammar.conditions import quantity_named
 from agent.grammar.edits import AddRelation, Ask, DropLimits, DropThing, Edit, Negate, Replace, SetLimit, Swap
 from agent.grammar.followup import distance_of, opposite_relation
 from agent.grammar.followup_numbers import MARK, Numbers
@@ -64,7 +65,15 @@ class Clauses(Numbers):
         """The edits of one clause: of the first reader that recognises all of it."""
         row = " ".join(word for word in row.split() if word not in _ARTICLES)
         row = say.PARTED.sub(r"\g<verb> \g<out> \g<rest>", row)
-        readers = (self.swapped, self.tested, self.raised, self.dropped, self.negated, self.surest)
+        readers = (
+            self.swapped,
+            self.tested,
+            self.raised,
+            self.nearby,
+            self.dropped,
+            self.negated,
+            self.surest,
+        )
         for reader in (*readers, self.removed, self.replaced, self.scaled, self.slots):
             if found := reader(row):
                 return found
@@ -87,8 +96,20 @@ class Clauses(Numbers):
         """“How high up are they?”: the ground's elevation, not their own height."""
         row = self.without_known(row)
         datum = [m for m in MARK.findall(row) if m[0] == "R" and self.limit(m).min_elevation_m == 0]
-        asked = say.HOW_HIGH.fullmatch(row.replace(f" {datum[0]}", "") if datum else row)
-        return [Ask(("sample",), Details(by=("elevation",)))] if asked else []
+        if say.HOW_HIGH.fullmatch(row.replace(f" {datum[0]}", "") if datum else row):
+            return [Ask(("sample",), Details(by=("elevation",)))]
+        value = say.VALUES.fullmatch(row)
+        quantity = quantity_named(value["quantity"]) if value else ""
+        known = quantity not in ("", "latitude", "longitude")  # those a summary tells
+        return [Ask(("sample",), Details(by=(quantity,)))] if known else []
+
+    def nearby(self, row: str) -> list[Edit]:
+        """“And are there dunes nearby?”"""
+        match = say.NEARBY.fullmatch(row)
+        if not match or self.thing(match["thing"]) in self.before.items + self.before.objects:
+            return []
+        made = self.relation(self.thing(match["thing"]), self.near_km, far=False)
+        return [AddRelation(made.model_copy(update={"assumed": True}))]
 
     def negated(self, row: str) -> list[Edit]:
         """“The rest”, “which of them are not?”"""
@@ -209,6 +230,10 @@ class Clauses(Numbers):
         things = [self.thing(mark) for mark in marks if mark[0] == "T"]
         new = tuple(item for item in things if item not in self.before.items + self.before.objects)
         known = [item for item in things if item not in new]
+        if new and len(marks) == 2 and re.fullmatch(r"(?:and |with )+T\d within N\d", row):
+            if self.before.relations:
+                return []  # within that of which of the two?
+            return [AddRelation(self.relation(new[0], self.number(marks[1]).km(self.tile_km), far=False))]
         edits = self.instead(row, new, again=again) if new else []
         if (new and (known or not edits)) or (known and "N" not in kinds):
             return []

@@ -51,6 +51,8 @@ def gone_back(text: str, lexicon: Lexicon, context: PlanContext) -> tuple[str, P
     """What is left of a question that goes back to an earlier answer, and the context of that; else None."""
     if len(context.turns) < 2:
         return None
+    if say.UNDO.fullmatch(re.sub(r"\W+", " ", _LEADING.sub("", text.lower())).replace("the ", "").strip()):
+        return "", context.at(-2)
     for pattern, place in ((say.FIRST, 0), (say.EARLIER, -2)):
         match = pattern.search(text.lower())
         if match:
@@ -92,7 +94,7 @@ def _turn_of(item: Item, context: PlanContext) -> int | None:
     return None
 
 
-def the_two(text: str, context: PlanContext) -> str:
+def the_two(text: str, lexicon: Lexicon, context: PlanContext) -> str:
     """“Which of the two”, “compare their elevations” with the layers of the last two questions."""
     pair = context.last_two
     if not pair:
@@ -100,8 +102,14 @@ def the_two(text: str, context: PlanContext) -> str:
     if match := say.THE_TWO.search(text):
         rest = " ".join((text[: match.start()] + text[match.end() :]).split())
         return f"{re.sub(r'[?.! ]+$', '', rest)}, {pair[0]} or {pair[1]}?"
+    words = re.findall(r"[^\W\d_]+", text)
+    if any(lexicon.landform(words[place:]) for place in range(len(words))) or re.search(r"\bL\d", text):
+        return text
+    for needed, replaced in ((say.BOTH_OF_THEM, say.BOTH_OF_THEM), (say.EACH_OTHER, say.PRONOUN)):
+        if needed.search(text) and replaced.search(text):
+            return replaced.sub(f"{pair[0]} and {pair[1]}", text, count=1)
     compared = re.compile(r"\bcompare (?:(?:them|both|these|those|their|the) ?)+", re.IGNORECASE).search(text)
-    if compared and not re.search(r"\bL\d", text):
+    if compared:
         rest = re.sub(r"[?.! ]+$", "", text[compared.end() :]).strip(" ,")
         rest = re.sub(r",? ?\bplease$", "", rest, flags=re.IGNORECASE)
         if not rest or re.fullmatch(r"(?:in |by |of )?(?:the |their )?[a-z ]{3,30}", rest, re.IGNORECASE):
