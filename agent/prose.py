@@ -158,9 +158,9 @@ class _Writer:
                     layers, verb = f"All {number(rows)} rows of {layers}", "are"
                 said.append(f"{layers} {verb} in {listed(names)} ({form}).")
         if is_shown_only(self.query):
-            for step in self.found.steps(DrawMap):
-                drawn = ", ".join(self.progress.layer(layer) for layer in step.layers)
-                said.append(cited(self.found.outcome(step).summary, drawn))
+            for shown in self.found.steps(DrawMap):
+                drawn = ", ".join(self.progress.layer(layer) for layer in shown.layers)
+                said.append(cited(self.found.outcome(shown).summary, drawn))
         return said
 
     def failures(self) -> tuple[list[str], list[str]]:

@@ -143,8 +143,8 @@ def _explanation(text: str, context: PlanContext) -> Reading | None:
 def _both(text: str, context: PlanContext) -> Reading | None:
     """“And now both”: what answered the last two questions, together."""
     row = plain_row(re.sub(r"[^\w\s]", " ", text.lower()))
-    together = say.TOGETHER.fullmatch(row) and re.search(r"\b(?:together|coincide|overlap|same|side)\b", row)
-    together = together and context.last_two and row.split() != ["together"]
+    joined = re.search(r"\w .*\b(?:together|coincide|overlap|same|side)\b", row)
+    together = bool(say.TOGETHER.fullmatch(row) and joined and context.last_two)
     if not (together or say.BOTH.fullmatch(row)):
         return None
     if not context.last_two:

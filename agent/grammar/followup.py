@@ -91,7 +91,8 @@ def _measured(query: Query, of: Item | None = None) -> int | None:
         and (of is None or of in [operand.item for operand in relation.objects])
     ]
     said = [place for place in found if query.relations[place].distance_km]
-    return (said or found or [None])[-1]
+    usable = said or found
+    return usable[-1] if usable else None
 
 
 def distance_of(query: Query) -> float:
@@ -170,9 +171,9 @@ def _drop_limits(edit: DropLimits, query: Query, notes: list[str]) -> Query:
 
 def _drop_thing(edit: DropThing, query: Query, notes: list[str]) -> Query:
     relations = tuple(
-        relation.model_copy(update={"objects": kept})
+        relation.model_copy(update={"objects": left})
         for relation in query.relations
-        if (kept := tuple(operand for operand in relation.objects if operand.item != edit.item))
+        if (left := tuple(operand for operand in relation.objects if operand.item != edit.item))
     )
     groups = tuple(
         group.model_copy(update={"items": kept})

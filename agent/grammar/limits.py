@@ -9,6 +9,8 @@ from agent.grammar.query import Declined, Region, short_number
 
 def kind_of(region: Region) -> str:
     """What a limit is on: latitude, longitude, elevation, probability, place, or another value."""
+    if region.either:
+        return kind_of(region.either[0])
     if region.place or region.centre:
         return "place"
     if region.min_lat_deg is not None or region.max_lat_deg is not None:
@@ -70,6 +72,8 @@ def relimited(region: Region, value: float, side: str = "") -> Region | None:
         Hemisphere that was said with the number.
     """
     kind = kind_of(region)
+    if region.either:
+        return None
     if kind == "latitude":
         return _latitude(region, value, side)
     if kind == "elevation":
@@ -111,7 +115,7 @@ def _latitude(region: Region, value: float, side: str) -> Region | None:
         words = f"{'poleward' if pole else 'equatorward'} of {degrees(value)}"
     else:
         words = f"{'north' if name == 'min_lat_deg' else 'south'} of {degrees(value)}"
-    return Region(**{name: value}, words=words)
+    return Region().model_copy(update={name: value, "words": words})
 
 
 def _value(region: Region, value: float) -> Region | None:

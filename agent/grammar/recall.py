@@ -59,17 +59,14 @@ def gone_back(text: str, lexicon: Lexicon, context: PlanContext) -> tuple[str, P
             return _those(text, match), context.at(place)
     start = _LEADING.match(text)
     begin = start.end() if start else 0
-    back = re.compile(say.BACK.pattern, re.IGNORECASE).match(text, begin)
-    if back and not re.match(
-        r"(?:go|going|come|get|switch|about|regarding)\b(?!.*\bback\b)", back[0], re.IGNORECASE
-    ):
+    if back := say.BACK.match(text, begin):
         words = re.findall(r"[^\W\d_]+", text[back.end() : back.end() + 60])
         found = lexicon.landform(words)
-        place = _turn_of(found[1], context) if found else None
-        if found and place is not None:
+        turn = _turn_of(found[1], context) if found else None
+        if found and turn is not None:
             name = re.compile(r"\W+".join(words[: found[0]])).match(text, back.end())
             assert name
-            return _rest(text[name.end() :]), context.at(place)
+            return _rest(text[name.end() :]), context.at(turn)
     return None
 
 

@@ -89,7 +89,8 @@ def skeleton(text: str, lexicon: Lexicon, *, distances: bool) -> Skeleton | None
         Whether a number of kilometres with a bound is likely a distance, not a height.
     """
     text, notes = corrected(text, lexicon, followup_words.ALL)
-    made, parts, position = Skeleton(notes=[token.note for token in notes]), [], 0
+    made, position = Skeleton(notes=[token.note for token in notes]), 0
+    parts: list[str] = []
     while position < len(text):
         part, length = _next(text, position, parts, made, lexicon, distances=distances)
         if part is None:
