@@ -7,26 +7,25 @@ Every limit is made of edges: a number of degrees with what says of which angle 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
 
-from agent.grammar.query import Declined, Region
+from agent.grammar.edges import (
+    EDGE,
+    LAT,
+    LON,
+    Axis,
+    Edge,
+    around_equator,
+    away_from_equator,
+    beyond,
+    degrees,
+    edge_of,
+    latitude,
+    longitude,
+)
+from agent.grammar.query import Region
 from agent.grammar.rules import NUMBER, Built, Rule
 
-Axis = Literal["", "lat", "lon"]
-
-_LAT, _LON = r"latitudes?|lat|parallel", r"longitudes?|long|lon|meridian"
-_NAMED_LINES = (
-    r"(?P<equator{0}>(?:the )?equator)|(?P<prime{0}>(?:the )?(?:prime|zero|central|0|null|"
-    r"reference) meridian)|"
-    r"(?P<anti{0}>(?:the )?(?:anti ?meridian|(?:international )?date ?line))"
-)
-_EDGE = (
-    rf"(?:{_NAMED_LINES}|(?:the )?(?:(?P<axis{{0}}>{_LAT}|{_LON})(?: of| is|:)? ?)?"
-    rf"(?P<a{{0}}>{NUMBER})(?![\d.])(?P<deg{{0}}> degrees)?(?: (?P<h{{0}}>north|south|east|west)(?:ern)?\b"
-    rf"(?: of the equator)?)?(?: (?:of )?(?P<noun{{0}}>{_LAT}|{_LON})\b(?! ?[-+]?\d))?)"
-)
-_ONE = _EDGE.format("")
+_ONE = EDGE.format("")
 # After a limit: that it counts on both sides of the equator.
 _BOTH = (
     r"(?P<both>(?: of latitude)?,? ?\(?(?:(?:(?:both|either|whether) )?(?:to the )?north(?:ern)?,? (?:and|"
@@ -38,7 +37,7 @@ _BOTH = (
 _HALF = r"(?:,? (?:(?:in|of|on|at) (?:the )?)?(?P<half>north|south)(?:ern)? (?:latitudes?|hemisphere|half))?"
 _BAND = (
     r"(?:(?:in|at|on|within|with|for|along) )?(?:an? |the )?(?:(?P<zone>north|south|east|west)(?:ern)? )?"
-    rf"(?:(?P<noun>{_LAT}|{_LON})s?(?: (?:band|belt|zone|range|strip|interval))?|band|belt|zone|strip)"
+    rf"(?:(?P<noun>{LAT}|{LON})s?(?: (?:band|belt|zone|range|strip|interval))?|band|belt|zone|strip)"
     r"(?: (?:(?:that |which )?(?:is|are|lies?|runs?|goes|extends?)))?(?: of| from| between)? "
 )
 _TO = r",? ?(?:and|to|through|until|till|up to|down to|\.\.)(?: to)? "
@@ -103,103 +102,12 @@ _ONWARD = (
 )
 
 
-@dataclass(frozen=True)
-class _Edge:
-    value: float
-    axis: Axis
-    hemisphere: str
-    sure: bool
-
-
-_LINES = {
-    "equator": _Edge(0.0, "lat", "line", True),
-    "prime": _Edge(0.0, "lon", "line", True),
-    "anti": _Edge(180.0, "lon", "line", True),
-}
-
-
-def _edge(match: re.Match[str], n: str = "") -> _Edge:
-    """An edge with the groups of that number."""
-    for name, line in _LINES.items():
-        if match[name + n]:
-            return line
-    named = (match["axis" + n] or match["noun" + n] or "").lower()
-    hemisphere = (match["h" + n] or "").lower()
-    axis: Axis = "lon" if named.startswith(("lo", "mer")) or hemisphere in ("east", "west") else ""
-    axis = axis or ("lat" if named or hemisphere else "")
-    if axis == "lon" and (named.startswith(("la", "par")) or hemisphere in ("north", "south")):
-        raise Declined(
-            "contradiction",
-            f"“{match[0].strip()}” is neither a latitude nor a longitude",
-            "30 degrees north or 45 east",
-        )
-    return _Edge(float(match["a" + n]), axis, hemisphere, bool(axis or match["deg" + n]))
-
-
-def degrees(value: float) -> str:
-    """``20 degrees north``, ``12.5 degrees south``, ``the equator``."""
-    if value == 0:
-        return "the equator"
-    return f"{abs(value):g} degrees {'north' if value > 0 else 'south'}"
-
-
-def latitude(value: float, hemisphere: str = "") -> float:
-    """A latitude with its sign.
-
-    Raises
-    ------
-    Declined
-        If it is none.
-    """
-    signed = -value if hemisphere == "south" and value > 0 else value
-    if not -90 <= signed <= 90:
-        raise Declined(
-            "bad_value",
-            f"{value:g} degrees is no latitude",
-            "latitudes from -90 to 90 degrees, or 0 to 90 degrees north or south",
-        )
-    return signed
-
-
-def longitude(value: float, hemisphere: str = "") -> float:
-    """A longitude, degrees east.
-
-    Raises
-    ------
-    Declined
-        If it is none.
-    """
-    if not -360 <= value <= 360:
-        raise Declined("bad_value", f"{value:g} degrees is no longitude", "-360 to 360 degrees east")
-    return -value if hemisphere == "west" and value > 0 else value
-
-
-def beyond(side: str, value: float) -> Region:
-    """North or south of a latitude."""
-    plain = side == "north" and value > 0
-    words = f"{side} of {f'{value:g} degrees' if plain else degrees(value)}"
-    return (
-        Region(min_lat_deg=value, words=words) if side == "north" else Region(max_lat_deg=value, words=words)
-    )
-
-
-def away_from_equator(value: float) -> Region:
-    """Poleward of a latitude in either hemisphere."""
-    words = f"poleward of {value:g} degrees in either hemisphere"
-    return Region(min_lat_deg=value, max_lat_deg=90.0, both_hemispheres=True, words=words)
-
-
-def around_equator(value: float) -> Region:
-    """Between a latitude in one hemisphere and the same in the other."""
-    return Region(min_lat_deg=-value, max_lat_deg=value, words=f"within {value:g} degrees of the equator")
-
-
 _BOTH_NOTE = "A latitude band without north or south was taken in both hemispheres"
 _HALF_NOTE = "The half of the globe on that side was taken"
 
 
 def _range(match: re.Match[str]) -> Built:
-    one, two = _edge(match, "1"), _edge(match, "2")
+    one, two = edge_of(match, "1"), edge_of(match, "2")
     zone, half = (match["zone"] or "").lower(), (match["half"] or "").lower()
     noun = (match["noun"] or "").lower()
     noun_axis: Axis = "" if not noun else "lon" if noun.startswith(("lo", "mer")) else "lat"
@@ -218,12 +126,12 @@ def _range(match: re.Match[str]) -> Built:
     return _latitudes(one, two, given, both=bool(match["both"]))
 
 
-def _between(match: re.Match[str], one: _Edge, two: _Edge) -> bool:
+def _between(match: re.Match[str], one: Edge, two: Edge) -> bool:
     # "between 30 and 60" is a latitude band; "between 0.5 and 0.9" is none.
     return bool(match["between"]) and abs(two.value) > 1
 
 
-def _latitudes(one: _Edge, two: _Edge, half: str, *, both: bool) -> Built:
+def _latitudes(one: Edge, two: Edge, half: str, *, both: bool) -> Built:
     h1, h2 = (half if edge.hemisphere == "" else edge.hemisphere for edge in (one, two))
     # "between 30 and 60 degrees south", "from 30 south to 60": one word for both; a minus speaks for itself.
     first = latitude(one.value, h1 or (h2 if h2 != "line" else ""))
@@ -241,7 +149,7 @@ def _latitudes(one: _Edge, two: _Edge, half: str, *, both: bool) -> Built:
     return Region(min_lat_deg=low, max_lat_deg=high, words=words), ""
 
 
-def _longitudes(one: _Edge, two: _Edge, half: str) -> Built:
+def _longitudes(one: Edge, two: Edge, half: str) -> Built:
     h1, h2 = (half if edge.hemisphere == "" else edge.hemisphere for edge in (one, two))
     west = longitude(one.value, h1 or (h2 if h2 in ("east", "west") else ""))
     east = longitude(two.value, h2)
@@ -255,7 +163,7 @@ def _longitudes(one: _Edge, two: _Edge, half: str) -> Built:
 
 
 def _side(match: re.Match[str]) -> Built:
-    side, edge = match["side"].lower(), _edge(match)
+    side, edge = match["side"].lower(), edge_of(match)
     if side in ("east", "west"):
         if edge.axis == "lat":
             return None
@@ -272,13 +180,13 @@ def _side(match: re.Match[str]) -> Built:
 
 
 def _poleward(match: re.Match[str]) -> Built:
-    edge = _edge(match)
+    edge = edge_of(match)
     if edge.axis == "lon" or edge.hemisphere == "line":
         return None
     return _magnitude(edge, poleward=re.fullmatch(_EQUATORWARD, match["way"], re.IGNORECASE) is None)
 
 
-def _magnitude(edge: _Edge, *, poleward: bool) -> Built:
+def _magnitude(edge: Edge, *, poleward: bool) -> Built:
     """Poleward or equatorward of a latitude, in its own hemisphere or without one in both."""
     value = latitude(edge.value, edge.hemisphere)
     if not edge.hemisphere and value >= 0:
@@ -303,7 +211,7 @@ def _absolute(match: re.Match[str]) -> Built:
 
 def _chained(match: re.Match[str]) -> Built:
     """``-15 < lat < 15``."""
-    one, two = (_Edge(float(match[name]), "", "", True) for name in ("a", "b"))
+    one, two = (Edge(float(match[name]), "", "", True) for name in ("a", "b"))
     if match["axis"].lower().startswith("lo"):
         return _longitudes(one, two, "")
     low, high = sorted((latitude(one.value), latitude(two.value)))
@@ -313,7 +221,7 @@ def _chained(match: re.Match[str]) -> Built:
 
 def _than(match: re.Match[str]) -> Built:
     """More or less than an angle: north or south of it, or a magnitude, by the words."""
-    edge, way = _edge(match), match["way"]
+    edge, way = edge_of(match), match["way"]
     if match["equator"] and re.fullmatch(r"above|over|below|under", way, re.IGNORECASE):
         return beyond("north" if way.lower() in ("above", "over") else "south", 0.0), ""
     noun = (match["noun_before"] or "").lower()
@@ -354,7 +262,7 @@ def _half_of_longitudes(value: float, *, more: bool) -> Built:
 
 def _onward(match: re.Match[str]) -> Built:
     """An angle and up: "30 degrees north and higher", "45 S or more"."""
-    edge = _edge(match)
+    edge = edge_of(match)
     if edge.hemisphere == "line" or not edge.axis or not edge.sure:
         return None
     more, side = match["up"] is not None, (match["onside"] or "").lower()
@@ -415,7 +323,7 @@ ANGLES: tuple[Rule, ...] = (
             r"(?:anti ?meridian|(?:international )?date ?line),? )?",
             rf"(?:{_BAND}|(?:at |in |for |lying )?(?P<between>between )(?:the )?|(?:at |in |for )?from |",
             rf"(?:at |in |on )?(?={NUMBER}))",
-            rf"{_EDGE.format('1')}{_ACROSS}{_TO}{_EDGE.format('2')}{_ACROSS_AFTER}",
+            rf"{EDGE.format('1')}{_ACROSS}{_TO}{EDGE.format('2')}{_ACROSS_AFTER}",
             rf"{_NOT_A_DISTANCE}{_HALF}{_BOTH}",
         ),
         _range,
@@ -452,7 +360,7 @@ ANGLES: tuple[Rule, ...] = (
         "region",
         (
             r"(?:(?:at|with|in|having|where|whose) )?(?:an? |the )?(?:absolute )?",
-            rf"(?:(?P<noun_before>{_LAT}|{_LON}) ?(?:(?:is|are|of|that (?:is|are)) )?)?",
+            rf"(?:(?P<noun_before>{LAT}|{LON}) ?(?:(?:is|are|of|that (?:is|are)) )?)?",
             rf"(?P<way>{_OVER}|{_UNDER}|{_MORE}|{_LESS}) ?(?:the )?{_ONE}{_NOT_A_DISTANCE}{_BOTH}",
         ),
         _than,

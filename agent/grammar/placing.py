@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agent.grammar.angles import beyond
 from agent.grammar.bounds import either, opposite
 from agent.grammar.drafts import RelationDraft
+from agent.grammar.edges import beyond
 from agent.grammar.query import Declined, Item, Region, short_number
 from agent.grammar.relating import Relating
 from agent.grammar.tokens import Token

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from agent.grammar.angles import latitude, longitude
+from agent.grammar.edges import latitude, longitude
 from agent.grammar.rules import NUMBER, Built, Rule
 
 _POINT = (

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from agent.grammar.angles import ANGLES, beyond
+from agent.grammar.angles import ANGLES
+from agent.grammar.edges import beyond
 from agent.grammar.heights import HEIGHTS
 from agent.grammar.positions import POSITIONS
 from agent.grammar.query import Declined, Region

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from agent.grammar.angles import latitude
 from agent.grammar.association import SIGN_WORDS
 from agent.grammar.conditions import CONDITIONS, quantity_named
+from agent.grammar.edges import latitude
 from agent.grammar.lexicon import APPEARANCE, FILE, HEADS, PICTURES, PROTECTED, TILE, WORD, Lexicon, stem
 from agent.grammar.phrases import FILLER, RULES, SIGN_RULES, WRONG_TO_USE
 from agent.grammar.processes import process_named, process_words
