@@ -19,7 +19,11 @@ _KINDS = {
     "associate": re.compile(r"associat|enrich|nearer|\bnear\b|\bwithin \d|neighbou?r|cluster", re.I),
     "compare": re.compile(r"median|\bhigher\b|\blower\b|differ|steeper|elevation|latitude", re.I),
 }
-_NULLS = re.compile(r"\b(spin|rotation|clusters|uniform|strata)\b")
+# A null model named as such; the uniform one stands beside another, for comparison.
+_NULLS = re.compile(
+    r"\bnull(?: models?)? [“\"]?(spin|rotation|clusters|strata)\b"
+    r"|\b(spin|rotation|clusters|strata)[”\"]? null\b"
+)
 _WITHIN = re.compile(r"\bwithin (?:a distance of )?(\d[\d,]*(?:\.\d+)?) (?:km|kilomet)")
 
 
@@ -86,9 +90,10 @@ class Subjects:
             return False
         if step.tool != "associate":
             return True
-        nulls, reach = set(_NULLS.findall(words)), {_number(found) for found in _WITHIN.findall(words)}
-        if "null" in words and nulls and str(step.arguments.get("null") or "spin") not in nulls | {"uniform"}:
+        nulls = {name for found in _NULLS.findall(words) for name in found if name}
+        if nulls and str(step.arguments.get("null") or "spin") not in nulls:
             return False
+        reach = {_number(found) for found in _WITHIN.findall(words)}
         distance = step.figures.get("distance_km", step.arguments.get("distance_km"))
         return not reach or distance is None or float(distance) in reach
 

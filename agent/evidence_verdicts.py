@@ -270,8 +270,8 @@ FAMILIES = (
 )
 
 _ADJECTIVES = {
-    "higher": (1, r"elevation|slope|albedo|relief|rough|^$"),
-    "lower": (-1, r"elevation|slope|albedo|relief|rough|^$"),
+    "higher": (1, r"elevation|slope|albedo|relief|rough|latitude|^$"),
+    "lower": (-1, r"elevation|slope|albedo|relief|rough|latitude|^$"),
     "steeper": (1, r"slope"),
     "gentler": (-1, r"slope"),
     "flatter": (-1, r"slope"),

@@ -115,7 +115,7 @@ class _Writer:
             ("Against", tests.contra or nothing),
             ("Not observed", [*tests.unseen, *map(_capital, self.found.unseen(most=ALL_PERCENT))]),
             ("How sure", [*tests.sure, *self.found.unselective(), *(unsure or doubt)]),
-            ("Found", shown),
+            ("Found", list(dict.fromkeys(shown))),
             ("Next", self.next_questions()),
         )
         return [f"- {name}: {_paragraph(said)}" for name, said in parts if said]

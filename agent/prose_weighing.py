@@ -48,13 +48,15 @@ def weighed(plan: Plan, progress: Progress, names: Names) -> Weighed | None:
         layers = layers_of(step, progress)
         if one.null:
             nulls.setdefault(one.null, []).extend(layers)
-        many = len(near) > 1 and isinstance(step, Associate)
-        lead = _name(progress.layer(step.other), names) if many else ""
+        lead = ""
+        if len(near) > 1 and isinstance(step, Associate):
+            lead = _lead(step, near, progress, names)
         whole += _worded(one, lead, layers, names)
     whole.sure += [
         _cited(f"Null model {null}", list(dict.fromkeys(layers)), names) for null, layers in nulls.items()
     ]
-    if any(verdict_of(summary_of(step, progress)) in ("nearer", "alone") for step in near):
+    noted = any("not proof" in note for note in plan.notes)
+    if not noted and any(verdict_of(summary_of(step, progress)) in ("nearer", "alone") for step in near):
         whole.sure.append(NO_PROOF)
     for step in steps:
         tried = step not in done and step.name not in progress.failed
@@ -122,6 +124,12 @@ def _side_by_side(steps: Sequence[Associate], progress: Progress, names: Names) 
     return together
 
 
+def _lead(step: Associate, steps: Sequence[Associate], progress: Progress, names: Names) -> str:
+    """What tells one of several tests from the others."""
+    one, two = (_name(progress.layer(layer), names) for layer in (step.layer, step.other))
+    return two if len({progress.layer(other.layer) for other in steps}) == 1 else f"{one} and {two}"
+
+
 def _parted(favoured: set[str], steps: Sequence[Associate], progress: Progress) -> str:
     """Whether the intervals of the enrichments part the favoured candidates from the others."""
     figures = {step.name: progress.outcomes[step.name].figures for step in steps}
@@ -162,6 +170,7 @@ def _in_words(sentence: str, names: Names) -> str:
         (" farther from it ", " farther from them "),
     ):
         sentence = sentence.replace(one, many)
+    sentence = re.sub(r", that is, lies ", ", that is, lie ", sentence)
     return re.sub(r": ([^.;:]+) are empty$", r": no \1 were found", sentence)
 
 
