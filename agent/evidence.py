@@ -83,7 +83,7 @@ _SPREAD = re.compile(r"\b(?:between|from|median|middle|mean)\b[^.;]*$", re.IGNOR
 _OF_ONE_ROW = frozenset(("lat", "lon", "probability", "score", "elevation_m"))
 _ONE_ROW = re.compile(
     r"\b(?:best|top|first|second|third|most probable|strongest|highest|lowest|nearest|farthest|largest"
-    r"|longest|smallest|one|single|tile|row|entry|lies at|at (?:latitude|longitude))\b|km-r\d",
+    r"|longest|smallest|one(?! of)|single|tile|row|entry|lies at|at (?:latitude|longitude))\b|km-r\d",
     re.IGNORECASE,
 )
 _SUMMED = re.compile(r"\b(?:median|middle|mean|most of)\b[^.;]*$", re.IGNORECASE)
@@ -269,6 +269,8 @@ class _Checker:
         if _SPREAD.search(self.answer[claim.sentence[0] : claim.start]):
             return False
         of_one = fact.name in _OF_ONE_ROW or fact.name.startswith("km_to_")
+        if of_one and claim.reach:
+            return False  # a distance within which many lie is none of a single one
         return not of_one or _ONE_ROW.search(words) is not None
 
     def _at_stricter(self, words: str, fact: Fact) -> bool:
