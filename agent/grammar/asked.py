@@ -66,7 +66,8 @@ _SINGULAR = tuple(
     for one, many in (("is", "are"), ("was", "were"), ("does", "do"), ("has", "have"))
 )
 _WHAT = re.compile(
-    r"^(?:(?:show|find|list|give|tell)(?: me)? )?(?:what(?: all| else)?|everything|anything|whatever|all)"
+    r"^(?:(?:show|find|list|give|tell)(?: me)? )?"
+    r"(?:what(?: all| else)?|everything|anything|whatever|all|which(?: one)?)"
     r"(?: (?:that|which))?(?: (?:is|are|lies?|sits?|there|can i find|do i find))*",
     re.IGNORECASE,
 )
@@ -101,8 +102,10 @@ class _Writer:
         if frame.count(HOLE) > 1:
             return self.two(frame, "Which two things do you mean")
         rest = _WHAT.sub("", text, count=1).strip(" .?!")
-        if frame == f"Where are {HOLE}?" and rest != text and self.kinds & {"item", "place", "region"}:
+        if frame == f"Where are {HOLE}?" and _WHAT.match(text) and self.kinds & {"item", "place", "region"}:
             frame = f"Which {HOLE} are {rest}?"
+        if "how_far" in self.kinds and self.asking.count("item") == 1:
+            frame = f"How far are {HOLE} from {self.subject()}?"
         if _LANDING.search(text) and frame == f"Where are {HOLE}?":
             said = "What should the place have or be near"
             return self.made(said, frame, self.examples(_SITES))

@@ -297,7 +297,7 @@ def _second(asking: Asking) -> Gap | None:
         return Gap("second", "how far")
     plain = not intents - {"where", "count", "share", "map"} and not query.details.ground
     regions = [*query.regions, *(region for group in query.groups for region in group.regions)]
-    compared = re.search(r"\bcompar(?:e|ed|ing|ison)\b", asking.text, re.IGNORECASE)
+    compared = re.search(r"\b(?:compar(?:e|ed|ing|ison)|vs|versus)\b", asking.text, re.IGNORECASE)
     if compared and plain and len(regions) < 2 and not asking.unknown and not _GROUND.search(asking.text):
         return Gap("second", "compare")
     among = re.search(r"\b(?:each other|one another|itself|themselves|apart)\b", asking.text, re.IGNORECASE)
