@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agent.grammar.angles import degrees
 from agent.grammar.bounds import opposite
+from agent.grammar.edges import degrees
 from agent.grammar.query import Declined, Region, short_number
 
 
