@@ -26,7 +26,8 @@ ASKABLE = words(
     role importance link tie connection spacing scatter concentration numerous plentiful abundant
     frequent common rare outnumber boundary boundaries limit limits trend trends tendency gap gaps zone
     zones gradient threshold asymmetry preference maximum minimum peak cluster clusters group groups
-    cutoff belt belts hotspot hotspots relationship correlation dependence
+    cutoff belt belts hotspot hotspots relationship correlation
+    dependence part parts portion portions
     """
 )
 # What is looked for is a word that means nothing here: "are there whales in the lakes".

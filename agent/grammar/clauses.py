@@ -104,8 +104,8 @@ def clauses(tokens: Sequence[Token]) -> list[Clause]:
     current: list[Token] = []
     kept = [token for token in tokens if token.kind != "note"]
     for place, token in enumerate(kept):
-        following = next((t.text.lower().split() for t in kept[place + 1 :] if t.kind not in _JOINTS), None)
-        opens = bool(following) and following[0] in _OPENERS | {"but"}
+        following = next((t.text.lower() for t in kept[place + 1 :] if t.kind not in _JOINTS), "")
+        opens = following.partition(" ")[0] in _OPENERS | {"but"}
         bridge = token.kind in _JOINTS or token.text.lower() in _BRIDGES
         if token.kind == "break" and token.text != ":":
             made.append(Clause(tuple(current), token.text))

@@ -143,8 +143,8 @@ def answerable(tokens: Sequence[Token], known: Known, *, tested: bool = False) -
     kept = [token for token in tokens if token.kind == "note"]
     if _points_back(asked):  # "how old are the deltas, and where are they?"
         kept += [token for part, _ in untold for token in part.tokens if token.kind == "item"]
-    for part, topic in judged:
-        if not topic:
+    for part, untellable in judged:
+        if not untellable:
             kept += [*part.tokens, *([Token("break", part.ends)] if part.ends else [])]
     notes = [f"“{part.said}” was left out: {topic.reason}" for part, topic in untold if part.asks]
     return Answerable(tuple(kept), tuple(notes))

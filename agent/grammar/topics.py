@@ -27,6 +27,7 @@ IDIOMS = re.compile(
     r"no matter (?:how|what|when|why)[^,]{0,40}|whatever (?:their|the|its) \w+|"
     r"(?:(?:i|we) (?:do )?not|never) (?:care|mind|know|need to know|want to know)[^,]{0,40}|"
     r"before (?:i|we|you) \w+|(?:before|after) (?:that|this)|when (?:i|you|we|one) \w+|why not|"
+    r"play it safe|"
     r"(?:height|elevation)s? above (?:the )?(?:datum|zero|sea level|areoid)|heights? §|"
     r"in height\b|by heights?\b|"
     r"heights? of (?:the |these |those )?◊\w* §|"

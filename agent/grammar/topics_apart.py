@@ -37,7 +37,8 @@ APART: tuple[Topic, ...] = (
             r"\*|\+|/) ?\d+",
             r"square root|do you (?:like|love|prefer|enjoy|believe|dream|feel)|solve (?:the|this) "
             r"equation|stock (?:price|market)s?|bitcoin|cryptocurrency",
-            r"prime minister|president of|capital (?:city )?of|world cup|what is your (?:name|favou?rite)",
+            r"prime minister|president of|capital (?:city )?of|world cup|what(?: is)? your (?:name|"
+            r"favou?rite)",
             r"(?:tell|say|write|sing) (?:me )?(?:something )?(?:funny|nice|a story|a tale|a lie)|how are "
             r"you",
         ),
@@ -173,7 +174,7 @@ APART: tuple[Topic, ...] = (
             rf"{BE} {IT} (?:ever )?(?:going|about|likely|expected) to \w+|going to (?:erupt|happen|form|"
             rf"move)",
             r"(?<!chance )(?<!model )(?<!models )(?<!theory )(?:^|you |to )(?:predict|forecast|foretell)",
-            r"forecasts?|prognosis|in (?:the )?(?:near |distant )?future|future (?!work)",
+            r"forecasts?|what happens next|prognosis|in (?:the )?(?:near |distant )?future|future (?!work)",
             rf"next (?!to )(?:\w+ )?(?:{YEARS}|{X}|eruption|impact|landslide|decade)s?|tomorrow",
             rf"in (?:an? |the next |\d+ )?(?:\w+ )?(?:million |billion |thousand )?{YEARS}(?: time| from "
             rf"now)$",

@@ -77,7 +77,9 @@ GROUND: tuple[Topic, ...] = (
             r"(?:in|during|this|last|every|each) (?:the )?(?:summer|winter|spring|autumn|season)s?$",
             r"^(?:when|which|what|how|is|are|do|does)\b[^,]*(?:in|during) (?:the )?(?:summer|winter|"
             r"spring|autumn)",
-            r"^is it (?:\w+ )?(?:hot|cold|warm|freezing|wet|dry|dusty|windy)|it (?:snow|rain)s?|does it "
+            r"^is it (?:\w+ )?(?:summer|winter|spring|autumn|night|hot|cold|warm|freezing|wet|dry|dusty|"
+            r"windy)|"
+            r"it (?:snow|rain)s?|does it "
             r"(?:snow|rain)|sun ?(?:light|shine)|eclipse",
         ),
         suggest_one="At what latitudes are {a}?",
@@ -282,7 +284,7 @@ GROUND: tuple[Topic, ...] = (
         (
             r"gravit\w+|magneti\w+|radioactiv\w*|radiation|radar|conductivity|porosity|hardness|"
             r"escape velocity|permeability|seismograms?|(?:rock|bulk) densit(?:y|ies)|"
-            r"strength of the (?:rock|ground|soil)|sounds?|smells?|tastes?|worth|(?<!it )safe|dangerous|"
+            r"strength of the (?:rock|ground|soil)|sounds?|smells?|tastes?|worth|safe|dangerous|"
             r"hazard\w*|expensive|costs?|beautiful",
             r"how many (?:moons|satellites)|distance (?:to|from) the sun|orbit(?:al)?|(?:mass|radius|"
             r"diameter|"
