@@ -61,6 +61,9 @@ _BELOW_MILLION = (
 _NUMBER_WORDS = re.compile(rf"\b(?:{_BELOW_MILLION}|{_LAST_HUNDREDS}|{_LAST_SMALL})", re.IGNORECASE)
 
 
+_SIGNED = r"[-+]?\d+(?:\.\d+)?"
+
+
 def _nautical(match: re.Match[str]) -> str:
     return f"{float(match[1]) * 1.852:g} km"
 
@@ -83,7 +86,12 @@ _REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
         (r"(\d) ?(?:st|nd|rd|th)\b(?=[^.?!]{0,30}\b(?:parallel|meridian))", r"\1 degrees"),
         (r"\b(parallel|degrees) (north|south)\b(?= parallel)|\bparallels? (north|south)\b", r"\2\3 parallel"),
         (r"\babs(?:olute)?(?: value of)? ?\(? ?(?:the )?lat(?:itude)?s?\)?", "|lat|"),
-        (r"(\d)\s*(?:\.\.+|…)\s*(?=[-+]?\d)", r"\1 to "),
+        (r"(\d ?°?(?: ?[nsew])?)\s*(?:\.\.+|…)\s*(?=[-+]?\d)", r"\1 to "),
+        (
+            rf"(?<!lat[ ,/])(?<!lon[ ,/])(?<!long[ ,/])(?<!lat, )(?<!lon, )(?<!tude[ ,/])(?<!tude, )(?<!and )"
+            rf"\b(lat|long?)(?:itude)?s? ({_SIGNED})(?: |, ?| ?/ ?)({_SIGNED})(?![\d.])(?! ?(?:km|m|mi)\b)",
+            r"\1 \2 to \3",
+        ),
         (r"(\d)\s*(?:°|º)\s*", r"\1 degrees "),
         (r"(\d)\s*-?(?:degrees?|degs?)\b\.?", r"\1 degrees"),
         (r"(\d)\s*(?:%|per ?cent)", r"\1 percent"),
@@ -109,7 +117,11 @@ _REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
         (r"[^\S\n]+", " "),
     )
 )
-_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+# "12,500", and before a unit of length "12 500" and "12'500" as well.
+_THOUSANDS = re.compile(
+    r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])"
+    r"|(?<![\d.,])(?<![\d.,] )\d{1,3}(?:[ '’]\d{3})+(?= ?(?:k?m|met(?:er|re)s?|kilomet(?:er|re)s?|ft|feet)\b)",
+)
 _DASHES = str.maketrans(
     {
         "≥": ">=",
@@ -318,7 +330,7 @@ def lexicon(glossary: tuple[Term, ...], places: tuple[str, ...], grammar_words: 
 
 def _rewrite(text: str) -> str:
     text = number_words(re.sub(r"[^\S\n]+", " ", text))
-    text = _THOUSANDS.sub(lambda match: match[0].replace(",", ""), text)
+    text = _THOUSANDS.sub(lambda match: re.sub(r"\D", "", match[0]), text)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     return text

@@ -27,8 +27,25 @@ _CUE = (
     r"analogous|reminiscent|kinds?|sorts?|types?)\b)"
 )
 
+# What is like another is called so.
+_KIN = (
+    r"(?:twins?|siblings?|cousins?|brothers?|sisters?|relatives?|family members|kin|kindred|look ?alikes?|"
+    r"doubles?|doppelg(?:ae|a|ä)ngers?|ringers?|clones?|copies|copy|replicas?|duplicates?|counterparts?|"
+    r"equivalents?|analogues?|analogs?|parallels|matches|match|peers|neighbou?rs in appearance)"
+)
+
 LIKE: tuple[tuple[str, ...], ...] = (
     ("like", rf"{_CUE}(?:{_WORDS})(?: (?:{_WORDS})){{0,9}}{_EXAMPLE}"),
+    (
+        "like",
+        rf"(?:(?:near|close|best|closest|nearest|visual|good|possible|dead|spitting) )*{_KIN}"
+        rf"(?: (?:in|by) (?:appearance|looks?|texture))?(?: (?:of|for|to|with|in|from))?{_EXAMPLE}",
+        rf"(?:(?:that |which )?(?:has|have|having|with|of|sharing|shares?) )?(?:(?:the|a|an) )?"
+        rf"(?:(?:same|similar) )?(?:appearance|looks?|texture|aspect|face|pattern)s?(?: (?:of|as|to))?{_EXAMPLE}",
+        rf"(?:that |which )?reminds? (?:me|us|one|you) of{_EXAMPLE}",
+        rf"(?:more|other ones|others|ones) (?:of|for|from|as|like|to){_EXAMPLE}",
+        rf"in the (?:style|manner|image|likeness) of{_EXAMPLE}",
+    ),
     (
         "like_this",
         r"(?:(?:look(?:s|ing)?|similar|more|something|anything|tiles?|places?) )*"

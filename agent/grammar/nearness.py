@@ -38,10 +38,14 @@ _KEEP = (
     r"(?:keep(?:s|ing)?|stay(?:s|ing)?|remain(?:s|ing)?|are kept|stand(?:s|ing)?)(?: (?:at least|"
     r"more than|over))?"
 )
+# How a thing is kept from another: "isolated by more than 80 km from".
+_KEPT = r"(?:isolated|separated|detached|removed|shielded|kept away|set apart|distant|apart|away|remote)"
 _EVERYWHERE = r"(?:around|round|round about|in (?:all|any|every|each) directions?|on all sides|either way)"
 _NO_SIZE = r"(?! (?:wide|across|long|deep|high|tall|thick|in (?:diameter|length|size|width|height|depth))\b)"
+# "Within 80 km around" ends there, or goes on with what lies in the middle.
+_SOMETHING = r"(?=:? [^\W_])(?! (?:them|it|that|those|these|there|each|here)\b)"
 # Where a distance behind a thing ends.
-_HERE = rf"(?: (?:away|apart|off|distant|{_EVERYWHERE}|of (?:{_AMONG})|from (?:{_AMONG})))?"
+_HERE = rf"(?: (?:away|apart|off|distant|{_EVERYWHERE}(?: (?:{_AMONG}))?|of (?:{_AMONG})|from (?:{_AMONG})))?"
 
 _DISTANCES: tuple[tuple[str, ...], ...] = (
     (
@@ -52,13 +56,14 @@ _DISTANCES: tuple[tuple[str, ...], ...] = (
     (
         "few",
         r"(?:the )?(?:top |first )?(?P<n>\d+)(?! (?:km|mi|m|ft|tiles|degrees|percent)\b)"
-        r"(?= (?:[a-z]+ ){0,5}?(?:nearest|closest|(?:smallest|shortest|least) distances?)\b)",
+        r"(?= (?:[a-z]+[,:;]? (?:[-–—] )?){0,10}?(?:nearest|closest|(?:smallest|shortest|least) distances?)\b)",
     ),
     ("few", r"(?:the )?(?:nearest|closest) (?P<n>\d+)(?= [a-z])(?! (?:km|mi|m|ft|tiles|degrees|percent)\b)"),
     (
         "without_km",
         rf"(?:{_FARTHER}) {DISTANCE_WITH_UNIT}{_OFF} {_OF}\b(?: (?:any|all|every)\b)?",
     ),
+    ("without_km", rf"{_KEPT} by (?:{_FARTHER} )?{DISTANCE_WITH_UNIT}{_OR_MORE}? (?:from|of)\b"),
     ("without_km", rf"{_KEEP} {DISTANCE_WITH_UNIT}(?: (?:away|clear|off|apart|distant))? (?:from|of)\b"),
     ("without_km", rf"{DISTANCE_WITH_UNIT}{_OR_MORE}{_OFF} (?:from|of)\b"),
     (
@@ -78,7 +83,7 @@ _DISTANCES: tuple[tuple[str, ...], ...] = (
         "near_km",
         rf"(?:(?:within|inside|in|at) )?(?:the )?{DISTANCE_WITH_UNIT} {_ROUND} (?:of|from|around|about)\b",
     ),
-    ("near_km", rf"within {_DISTANCE} (?:of|from|to|around|round|about)\b"),
+    ("near_km", rf"within {_DISTANCE} (?:of|from|to|(?:around|round|about){_SOMETHING})\b"),
     (
         "near_km",
         rf"(?:{_CLOSER}) {DISTANCE_WITH_UNIT}{_OR_LESS}?{_OFF} {_OF}\b(?: (?:any|some|at least one)\b)?",
@@ -99,6 +104,8 @@ _DISTANCES: tuple[tuple[str, ...], ...] = (
         rf"(?:within|inside|{_CLOSER}) {DISTANCE_WITH_UNIT}{_NO_SIZE}{_OR_LESS}?{_HERE}",
         rf"{DISTANCE_WITH_UNIT}{_OR_LESS}{_HERE}{_NO_SIZE}",
         rf"{DISTANCE_WITH_UNIT} (?:away|apart|off|{_EVERYWHERE})",
+        rf"(?:with(?:in)? )?(?:an? |the )?(?:search )?{_ROUND}(?: (?:of|is))?[:=]? ?"
+        rf"{DISTANCE_WITH_UNIT}(?! (?:of|from|around|about)\b)",
         rf"than {DISTANCE_WITH_UNIT}{_NO_SIZE}",
         rf"by (?:at least |more than |over |about )?{DISTANCE_WITH_UNIT}{_NO_SIZE}",
     ),
@@ -145,6 +152,7 @@ AWAY = (
 
 WITHOUT = (
     "without",
+    r"(?:with(?:out)? )?(?:nothing|none|anything) (?:like|such as|of the kind of|resembling)",
     r"without(?: (?:any|a single|a))?|outside(?: of)?|off|exclud(?:ing|es?)|except(?:ing|ed)?(?: for)?|"
     r"other than",
     r"lacking(?: in)?|lacks?|free (?:of|from)|minus|rather than|instead of|sans|barring|save for|w ?/ ?o",
@@ -156,6 +164,19 @@ WITHOUT = (
     r"(?:anywhere|everywhere|any place|nowhere else|all)(?: else)?,? (?:but|except(?: for)?|save|other than)"
     r"(?: (?:in|on|at|near|around|from))?",
     r"not a single|never (?:with|any)",
+)
+
+_USUAL = r"(?:mean|median|average|typical|usual|normal|minimum|shortest|smallest|exact|individual)"
+_LENGTHS = r"(?:km|kilomet(?:er|re)s?|miles?|mi|metres|meters)"
+# How far in so many km; before amounts, as "how many" counts nothing here.
+HOW_MANY_KM = (
+    "how_far",
+    rf"how many {_LENGTHS} (?:typically |usually |on average |normally |roughly |about )*(?:(?:do |does )?"
+    r"separates?|(?:are|is|do|does|lie|lies)(?: there)?(?: typically| usually)? between|are there from|(?:is|"
+    r"are|do|does)(?: it)?(?= .{1,60}\b(?:from|away|apart)\b)|from|between|away|apart)",
+    rf"{_USUAL} (?:{_LENGTHS}|separations?|gaps?|spacings?) (?:between|separating|from)",
+    r"(?:the )?(?:gaps?|separations?|spacings?) (?:between|separating)",
+    rf"(?:the )?{_USUAL} (?:separations?|gaps?|spacings?)(?: (?:of|from))?",
 )
 
 HOW_FAR = (

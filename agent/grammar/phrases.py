@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from agent.grammar.amounts import AMOUNT_FILLER, GREATEST, NUMBERS
+from agent.grammar.asides import ASIDES, ASKING
 from agent.grammar.association import ASSOCIATION, SIGNS
 from agent.grammar.lexicon import APPEARANCE, words
 from agent.grammar.likeness import LIKE
@@ -17,6 +18,7 @@ from agent.grammar.nearness import (
     AWAY,
     DISTANCES,
     HOW_FAR,
+    HOW_MANY_KM,
     MUST,
     NEAR,
     NEARBY,
@@ -31,7 +33,8 @@ _SPOT = r"(?:tile|place|crater|basin|wall|spot|site|location|slope)s?"
 
 # Kind and pattern, tried in this order; the named groups d and u are a distance and its unit.
 PHRASES: tuple[tuple[str, ...], ...] = (
-    LIKE[0],
+    *LIKE[:2],
+    *ASIDES,
     *DISTANCES,
     (
         "size",
@@ -52,6 +55,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"(?:wide|across|long|deep|high|tall|in diameter|in length)",
     ),
     *GREATEST,
+    HOW_MANY_KM,
     ("size", r"largest|biggest|smallest|longest|widest|tallest|deepest|highest|shortest"),
     *WANTS,
     # Relations without a distance
@@ -144,7 +148,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"compar(?:e|ed|ing|ison)(?: of| between)?|versus|vs\.?|against",
         r"differ(?:ent|ence|s)?(?: between| from)?",
     ),
-    *LIKE[1:],
+    *LIKE[2:],
     (
         "about",
         r"what (?:is|are|does)(?: an?)?\b(?=(?: \w+){1,4}\W*$)|define|definition of",
@@ -253,7 +257,7 @@ FILLER = words(
     box quadrant rectangle window appearance looks
     """
 )
-FILLER |= AMOUNT_FILLER
+FILLER |= AMOUNT_FILLER | ASKING
 
 
 def _compiled(table: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, re.Pattern[str]], ...]:
