@@ -26,6 +26,7 @@ from agent.grammar.reader import read
 from agent.grammar.refusals import Known, answerable, nothing_to_find
 from agent.grammar.state import Distances, Reading
 from agent.grammar.steps import Plan
+from agent.grammar.terse import with_distances
 from agent.grammar.testing import as_test
 from agent.grammar.tokens import Token, tokenise
 from prompts import Term
@@ -127,7 +128,7 @@ class _Grammar:
             test = as_test(text, self.words, self.tile_km)
             asked = answerable(plain, self._known(context), tested=test is not None)
             asking = replace(asking, tokens=asked.tokens)
-            tokens = asked.tokens if test is None else test
+            tokens = with_distances(asked.tokens) if test is None else test
             reading, query = self._read(tokens, context)
             asking = replace(asking, reading=reading, query=query)
             check_language(text, bool(query.groups))

@@ -40,13 +40,17 @@ _BAND = (
     rf"(?:(?P<noun>{LAT}|{LON})s?(?: (?:band|belt|zone|range|strip|interval))?|band|belt|zone|strip)"
     r"(?: (?:(?:that |which )?(?:is|are|lies?|runs?|goes|extends?)))?(?: of| from| between)? "
 )
-_TO = r",? ?(?:and|to|through|until|till|up to|down to|\.\.)(?: to)? "
-_ACROSS = (
-    r"(?P<across>,? (?:and )?(?:going |running |passing )?(?:across|over|through|past|via|crossing|"
-    r"spanning) (?:the )?"
-    r"(?:anti ?meridian|(?:international )?date ?line|180(?: degrees)?(?: meridian)?|prime meridian|"
-    r"equator),?)?"
+_LINE = (
+    r"(?:the )?(?:anti ?meridian|(?:international )?date ?line|180(?: degrees)?(?: meridian)?|(?:prime|0|"
+    r"zero) "
+    r"meridian|0(?: degrees)?|equator)"
 )
+_VIA = r"(?:going |running |passing )?(?:across|over|through|past|via|crossing|spanning|beyond)"
+_TO = (
+    r",? ?(?:and|to|through|until|till|up to|down to|\.\.)(?: to)?"
+    rf"(?:,? {_VIA} {_LINE},?)? "
+)
+_ACROSS = rf"(?P<across>,? (?:and )?{_VIA} {_LINE},?)?"
 _ACROSS_AFTER = _ACROSS.replace("P<across>", ":")
 _NOT_A_DISTANCE = (
     r"(?!(?: (?:km|m|mi|ft|tiles))\b)(?! (?:away )?(?:from|of)\b"

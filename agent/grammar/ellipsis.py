@@ -34,6 +34,24 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
         r"\g<one> \g<end> \g<joint> \g<two> \g<end>",
     ),
 )
+# Bands whose side is said before or behind: "the band of south latitude 35 to 45".
+_BAND = r"(?:band|belt|zone|strip|range|interval)"
+_TURNED: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(
+            rf"\b{_BAND} of (?P<side>north|south)(?:ern)? latitudes?(?: of)?(?= [-+]?\d)", re.IGNORECASE
+        ),
+        r"\g<side> latitude band",
+    ),
+    (
+        re.compile(
+            rf"\b(?P<a>\d+(?:\.\d+)?)(?: degrees)? to (?P<b>\d+(?:\.\d+)?)(?: degrees)? "
+            rf"(?:latitude )?{_BAND} (?:of|in) the (?P<side>north|south)\b(?! of)",
+            re.IGNORECASE,
+        ),
+        r"\g<a> to \g<b> degrees \g<side>",
+    ),
+)
 # "more common in the north or south", "more gullies north or south?": whole without a limit to share.
 _HALVES: tuple[tuple[re.Pattern[str], str], ...] = (
     (
@@ -58,6 +76,6 @@ _COMPARES = re.compile(
 
 def spelled_out(text: str) -> str:
     """A normalised question in which each of two joined limits has its own end."""
-    for pattern, whole in (*_RULES, *(_HALVES if _COMPARES.search(text) else ())):
+    for pattern, whole in (*_RULES, *_TURNED, *(_HALVES if _COMPARES.search(text) else ())):
         text = pattern.sub(whole, text)
     return text

@@ -120,7 +120,8 @@ _REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
 # "12,500", and before a unit of length "12 500" and "12'500" as well.
 _THOUSANDS = re.compile(
     r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])"
-    r"|(?<![\d.,])(?<![\d.,] )\d{1,3}(?:[ '’]\d{3})+(?= ?(?:k?m|met(?:er|re)s?|kilomet(?:er|re)s?|ft|feet)\b)",
+    r"|(?<![\d.,])(?<![\d.,] )\d{1,3}(?:[ '’]\d{3})+(?= ?(?:k?m|met(?:er|re)s?|kilomet(?:er|re)s?|ft|"
+    r"feet)\b)",
 )
 _DASHES = str.maketrans(
     {
@@ -286,7 +287,25 @@ class Lexicon:
     def _names(self) -> list[str]:
         return [name for term in self.by_key.values() for name in (term.term, term.plural, *term.synonyms)]
 
+    def _with_part(self, words: Sequence[str]) -> tuple[int, Term] | None:
+        """A landform named by its part, in any words: "craters that have a layered ejecta"."""
+        joints = [word.lower() for word in words[1:3]]
+        if joints[:1] and joints[0] in _HAVING:
+            start = 2
+        elif len(joints) == 2 and joints[0] in _THAT and joints[1] in _HAVE:
+            start = 3
+        else:
+            return None
+        start += bool(words[start:]) and words[start].lower() in ("a", "an", "the", "some")
+        stems = [stem(word) for word in words[start : start + self._longest]]
+        for count in range(len(stems), 1, -1):
+            if term := self._phrases.get((stem(words[0]), "with", *stems[:count])):
+                return start + count, term
+        return None
+
     def _phrase(self, words: Sequence[str]) -> tuple[int, Term] | None:
+        if with_part := self._with_part(words):
+            return with_part
         stems = [stem(word) for word in words[: self._longest]]
         for length in range(len(stems), 0, -1):
             term = self._phrases.get(tuple(stems[:length]))
@@ -294,6 +313,10 @@ class Lexicon:
                 return length, term
         return None
 
+
+# By which a thing has a part: "craters that show a central peak" are central-peak craters.
+_HAVING = words("with having showing featuring bearing displaying exhibiting possessing")
+_THAT, _HAVE = words("that which"), words("have has show shows feature features possess possesses bear bears")
 
 # What an image-text model can see of a landform, and a reader may put before its name.
 APPEARANCE = words(

@@ -41,7 +41,8 @@ LIKE: tuple[tuple[str, ...], ...] = (
         rf"(?:(?:near|close|best|closest|nearest|visual|good|possible|dead|spitting) )*{_KIN}"
         rf"(?: (?:in|by) (?:appearance|looks?|texture))?(?: (?:of|for|to|with|in|from))?{_EXAMPLE}",
         rf"(?:(?:that |which )?(?:has|have|having|with|of|sharing|shares?) )?(?:(?:the|a|an) )?"
-        rf"(?:(?:same|similar) )?(?:appearance|looks?|texture|aspect|face|pattern)s?(?: (?:of|as|to))?{_EXAMPLE}",
+        rf"(?:(?:same|similar) )?(?:appearance|looks?|texture|aspect|face|pattern)s?(?: (?:of|as|"
+        rf"to))?{_EXAMPLE}",
         rf"(?:that |which )?reminds? (?:me|us|one|you) of{_EXAMPLE}",
         rf"(?:more|other ones|others|ones) (?:of|for|from|as|like|to){_EXAMPLE}",
         rf"in the (?:style|manner|image|likeness) of{_EXAMPLE}",

@@ -29,7 +29,9 @@ _FARTHER = (
     r"upwards? of|min(?:imum|imally)?|a minimum of|>=?)"
 )
 _OFF = r"(?:,? (?:away|off|distant|distance|apart|removed))?"
-_OF = r"(?:from|of|off|to|than|around|round|about)"
+# "Within 80 km around" ends there, or goes on with what lies in the middle.
+_SOMETHING = r"(?=:? [^\W_])(?! (?:them|it|that|those|these|there|each|here)\b)"
+_OF = rf"(?:from|of|off|to|than|(?:around|round|about){_SOMETHING})"
 _ROUND = r"(?:radius|circle|buffer|range|distance|zone|belt|ring|perimeter|neighbou?rhood|vicinity)"
 _OR_LESS = r"(?:,? (?:or (?:less|closer|nearer|fewer|under)|at (?:the )?most|max(?:imum)?|tops))"
 _OR_MORE = r"(?:,? (?:or|and) (?:more|farther|further|over|greater|beyond)|\+)"
@@ -42,8 +44,6 @@ _KEEP = (
 _KEPT = r"(?:isolated|separated|detached|removed|shielded|kept away|set apart|distant|apart|away|remote)"
 _EVERYWHERE = r"(?:around|round|round about|in (?:all|any|every|each) directions?|on all sides|either way)"
 _NO_SIZE = r"(?! (?:wide|across|long|deep|high|tall|thick|in (?:diameter|length|size|width|height|depth))\b)"
-# "Within 80 km around" ends there, or goes on with what lies in the middle.
-_SOMETHING = r"(?=:? [^\W_])(?! (?:them|it|that|those|these|there|each|here)\b)"
 # Where a distance behind a thing ends.
 _HERE = rf"(?: (?:away|apart|off|distant|{_EVERYWHERE}(?: (?:{_AMONG}))?|of (?:{_AMONG})|from (?:{_AMONG})))?"
 
@@ -56,7 +56,8 @@ _DISTANCES: tuple[tuple[str, ...], ...] = (
     (
         "few",
         r"(?:the )?(?:top |first )?(?P<n>\d+)(?! (?:km|mi|m|ft|tiles|degrees|percent)\b)"
-        r"(?= (?:[a-z]+[,:;]? (?:[-–—] )?){0,10}?(?:nearest|closest|(?:smallest|shortest|least) distances?)\b)",
+        r"(?= (?:[a-z]+[,:;]? (?:[-–—] )?){0,10}?(?:nearest|closest|(?:smallest|shortest|least) "
+        r"distances?)\b)",
     ),
     ("few", r"(?:the )?(?:nearest|closest) (?P<n>\d+)(?= [a-z])(?! (?:km|mi|m|ft|tiles|degrees|percent)\b)"),
     (
@@ -186,6 +187,7 @@ HOW_FAR = (
     r"distances?(?: (?:between|from|of|separating)| it is from)?(?! (?:of )?(?:\d|at\b))",
     r"(?:(?:mean|median|average|typical|usual) )?separations?(?: (?:between|of|from))?",
     r"how many (?:km|kilomet\w+|mi|miles?) (?:separate|part|(?:lie|are|is it) (?:between|from))",
+    r"dist(?= ?\()",
     r"how (?:far|close|near|distant)(?: apart| away| off)?(?: (?:are|is|do|does|lie))?(?: it(?= from\b))?",
 )
 

@@ -315,7 +315,7 @@ class Relating(Measures):
         if "merge" in self.intents:
             self.among_km = distance
             return
-        limits = self.groups[-1].regions if self.groups else self.regions
+        limits = (self.groups[-1].regions if self.groups else []) or self.regions
         if self._speaks_of_before(token):
             relation = RelationDraft("near", distance, text=token.text)
             self._demote(relation)
@@ -325,15 +325,22 @@ class Relating(Measures):
                 relation.kind = "near" if relation.kind == "overlap" else relation.kind
                 relation.distance_km, relation.assumed, relation.touching = distance, False, False
                 relation.told = len(relation.objects)
-        elif limits and (limits[-1].place or limits[-1].centre) and not limits[-1].within_km:
+        elif limits and (limits[-1].place or limits[-1].centre) and self._lacks_radius(limits[-1]):
             last = limits[-1]
-            words = f"within {short_number(distance)} km of {last.place}"
+            name = last.place or last.words.partition(" km of ")[2]
+            words = f"within {short_number(distance)} km of {name}"
+            self.reading.notes = [note for note in self.reading.notes if not note.startswith(f"{name} was")]
             if last.beyond:  # "south of Gale within 500 km"
                 limits.append(Region(place=last.place, within_km=distance, words=words))
             else:
                 limits[-1] = last.model_copy(update={"within_km": distance, "words": words})
         else:
             self.among_km, self.among_words = distance, token.text
+
+    def _lacks_radius(self, limit: Region) -> bool:
+        """Whether the radius around a place or position is not given yet."""
+        assumed = limit.centre is not None and limit.within_km == self.distances.near_km
+        return not limit.within_km or assumed
 
     def _on_beyond_km(self, token: Token) -> None:
         # "with a graben more than 60 km away"

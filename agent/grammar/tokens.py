@@ -163,7 +163,7 @@ def _read(
         return found
     for kind, pattern in (*SIGN_RULES, *RULES) if signs else RULES:
         match = pattern.match(text, position)
-        if match and match[0].strip():
+        if match and match[0].strip() and not _cuts_name(text, match, lexicon):
             return _phrase_token(kind, match, tile_km), match.end() - position
     for reader in (_read_body, _read_place, _read_free_phrase, _read_filler):
         if found := reader(text, position, before, lexicon):
@@ -296,6 +296,11 @@ def _cuts_landform(text: str, match: re.Match[str], lexicon: Lexicon) -> bool:
         if found and words[found[0] - 1][1] > match.end():
             return True
     return False
+
+
+def _cuts_name(text: str, match: re.Match[str], lexicon: Lexicon) -> bool:
+    # "with slope streaks" names a landform, no quantity.
+    return bool(match.groupdict().get("q")) and _cuts_landform(text, match, lexicon)
 
 
 def _read_process(text: str, position: int) -> tuple[Token, int] | None:
