@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from agent.grammar.asked import question_back
 from agent.grammar.asking import Asking, gap_of
+from agent.grammar.background import without_background
 from agent.grammar.checks import check_at_once, check_language, check_names, check_numbers, check_understood
 from agent.grammar.context import PlanContext, in_context
 from agent.grammar.conversation import situated
@@ -122,13 +123,17 @@ class _Grammar:
             text, context = situation.text, situation.context
             asking = Asking(text, (), context)
             made = (self.words.by_key, context, self.tile_km)
-            if told := situation.reading:
-                return build_plan(question, told.query, told.notes, [], *made)
+            if changed := situation.reading:
+                return build_plan(question, changed.query, changed.notes, [], *made)
             plain = tokenise(text, self.words, self.tile_km)
             test = as_test(text, self.words, self.tile_km)
             asked = answerable(plain, self._known(context), tested=test is not None)
             asking = replace(asking, tokens=asked.tokens)
+            told: list[str] = []
             tokens = with_distances(asked.tokens) if test is None else test
+            if test is None and not context.layers:
+                tokens, told = without_background(tokens)
+                asking = replace(asking, tokens=tuple(tokens))
             reading, query = self._read(tokens, context)
             asking = replace(asking, reading=reading, query=query)
             check_language(text, bool(query.groups))
@@ -139,7 +144,7 @@ class _Grammar:
             check_names(plain)
             check_at_once(text, query)
             check_understood(tokens, query, reading.unparsed)
-            return build_plan(question, query, [*asked.notes, *reading.notes], reading.unparsed, *made)
+            return build_plan(question, query, [*asked.notes, *told, *reading.notes], reading.unparsed, *made)
         except Declined as declined:
             if gap := gap_of(asking, declined):
                 return question_back(gap, asking, self.words, self.places)

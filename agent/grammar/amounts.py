@@ -75,7 +75,8 @@ COUNTS: tuple[tuple[str, ...], ...] = (
 DENSITIES: tuple[tuple[str, ...], ...] = (
     (
         "density",
-        r"(?:(?:var(?:y|ies|ied|iation)|chang(?:es?|ing)|depends?|distributed|distribution|dependence|trends?|"
+        r"(?:(?:var(?:y|ies|ied|iation)|chang(?:es?|ing)|depends?|distributed|distribution|dependence|"
+        r"trends?|"
         r"spread|rank(?:ed)?) "
         r"(?:much |strongly )?(?:with|by|over|along|across|in|on)|(?:related|correlated|linked) (?:to|with)|"
         r"along(?= latitude)|"
@@ -88,6 +89,12 @@ DENSITIES: tuple[tuple[str, ...], ...] = (
         rf"(?:per|every|for every) (?P<n>\d+(?:\.\d+)?) (?:degrees|km|m)(?: of)? (?:{ANY_QUANTITY})",
     ),
     ("density_of", rf"{_BY} (?:distribution|profile|histogram|dependence)s?(?: of)?"),
+    (
+        "pole_to_pole",
+        r"from (?:the )?(?:equator|poles?) (?:up |down |out |on )?to(?:wards?)? (?:the )?(?:equator|"
+        r"other|poles?)"
+        r"(?: pole)?|between (?:the )?(?:equator and (?:the )?poles?|poles? and (?:the )?equator)",
+    ),
     (
         "gradient",
         r"(?:as (?:one|we|you|i) (?:goes?|moves?|travels?|heads?) |(?:when )?(?:going|moving|travelling) )"

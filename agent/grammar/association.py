@@ -145,8 +145,41 @@ _MAKE = {
 _MAKING = "|".join(_MAKE.values())
 _WAY = r"(?:by|through|from|in|along|on|at|due to|because of|thanks to|where|with)"
 
+_VIEWS = r"(?:hypothes[ei]s|theor(?:y|ies)|models?|ideas?|explanations?|views?|scenarios?|claims?|cases?)"
+
 SIGNS: Patterns = (
     ("break", r"i ?\. ?e ?\. ?,?|that is to say|in other words"),
+    # Doubt is a reason to test, not a condition.
+    (
+        "filler",
+        r"(?:(?:i|we|he|she|they|you|some|many|people) )?(?:do not|dont|does not|doesnt|did not|cannot|cant|"
+        r"can not|hardly|never|refuse to) (?:(?:really|quite|at all|fully) )?(?:believe|think|see|accept|buy|"
+        r"expect|suppose|imagine|trust)(?: (?:that|how|why))?",
+        r"(?:(?:i|we) )?(?:doubt|dispute|question(?= whether)|am not (?:sure|convinced)|remain sceptical)"
+        r"(?: (?:that|whether|if))?|prove (?:me|us|it) (?:wrong|right)|convince me",
+        rf"(?:(?:to )?(?:separate|distinguish|discriminate|decide|choose|weigh|tell apart)(?: between)? )"
+        rf"(?:(?:the|these|two|three|competing|\d) )*{_VIEWS}(?: (?:for|of))?",
+        rf"{_VIEWS} (?:number )?(?:[a-c]|\d|i{{1,3}})\b|(?:1|one) (?:and|or) the same",
+        r"(?:once|first|again|second|secondly|firstly|afterwards|begin|start)(?: (?:more|with))?"
+        r"(?= (?:against|with|an?|test|by|for)\b)|"
+        r"(?:d|r|dist)(?= ?[=:<]{0,2} ?\d)|(?:better|fitting|proper) (?=test)",
+    ),
+    (
+        "linked",
+        r"(?:an? |the |any )?(?:tendenc(?:y|ies)|propensit(?:y|ies)|inclination|proclivity|habit|"
+        r"predisposition|"
+        r"penchant|bias)(?! (?:to|of|for|towards?) (?:the )?(?:north|south|east|west|point\w*|run\w*|"
+        r"trend\w*|face|"
+        r"fac\w+|high\w*|low\w*|strik\w+|be (?:high\w*|low\w*|at|in)))(?: (?:to|of|for|towards?))?"
+        r"(?: (?:be|being))?",
+        rf"{_GATHER} together|associat(?:e|ing)",
+    ),
+    (
+        "cause",
+        r"(?:(?:an?|the|which is the) )?(?:better|best|likelier|likeliest|right|correct|real|true|"
+        r"(?:more|most) (?:likely|probable|plausible|convincing))"
+        r" (?:explanation|account|source|origin|cause|story|parent|maker)s?(?: (?:of|for))?",
+    ),
     (
         "strata",
         r"(?:ignoring|disregarding|leaving (?:out|aside)|setting aside|regardless of|irrespective of|net of|"
@@ -190,7 +223,9 @@ SIGNS: Patterns = (
         r"(?:says?|claims?|thinks?|believes?|suggests?|suspects?|argues?|wonders?|guess)(?: that)?",
         r"(?:i have been |i am |im |i )?wonder(?:s|ing)?(?: for (?:some|"
         r"a long) time)?(?: now)?(?: whether| if)?",
-        r"(?:thought|supposed|believed|said|assumed|expected|known) to|should|the (?:idea|claim|"
+        r"(?:thought|supposed|believed|said|assumed|expected|known) to|should|must|ought to|ha(?:ve|"
+        r"s) to(?! do)|"
+        r"would need to|the (?:idea|claim|"
         r"theory|notion) that",
         r"(?:any|some|no|much|more) (?:support|evidence|proof|sign|indication)s?(?: for| of| that)*|"
         r"supported",
@@ -246,7 +281,12 @@ SIGNS: Patterns = (
     ),
     ("linked", r"tend(?:s|ed)? to(?: be)?"),
     ("in_same", r"(?:only |also |mostly |exactly |just )?where (?:there (?:is|are|were) )?(?=\w)"),
-    ("test", r"test(?:s|ed|ing)?(?: please)?(?: (?:for|of|whether|if|that))?|hypothes[ei]s(?: tests?)?"),
+    (
+        "test",
+        r"test(?:s|ed|ing)?(?: please)?(?: (?:for|of|whether|if|that))?|hypothes[ei]s(?: tests?)?",
+        r"(?:do|run|show|give|see|check)(?: me| us)? (?:the|some|your|a|proper|any) "
+        r"(?:stats|statistics|numbers|math|maths|tests?|significance tests?)|stats\b",
+    ),
     (
         "cause",
         rf"(?:{_MAKING})(?: \w+ly)? {_WAY}(?: the)?\b",

@@ -17,6 +17,7 @@ CAN = (
 # "How ADJECTIVE" and "what is the NOUN of" that other parts of the grammar know, or that say where.
 ASKABLE = words(
     """
+    origin source likelier explanation
     signs sign traces trace indication indications hint hints support reason doubt whereabouts
     coordinates coordinate position positions overview inventory statistics census list tally total
     spread arrangement pattern patterns geography occurrence occurrences prevalence abundance amount

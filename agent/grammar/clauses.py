@@ -28,7 +28,7 @@ _LEAD = re.compile(
 YES_NO = re.compile(r"^(?:do|does|did|is|are|was|were|has|have|had|can|could|will|would|might|may)\b")
 FORM, PLACE, LIMIT, UNKNOWN = "◊", "@", "§", "~"
 
-_LIMITS = {"region", "near_km", "without_km", "ring_km", "among_km", "downslope_km"}
+_LIMITS = {"region", "near_km", "without_km", "ring_km", "among_km", "downslope_km", "than_ground"}
 _JOINTS = {"comma", "and", "or"}
 # With these a clause of its own begins behind a comma, an "and" or a "but".
 _OPENERS = words(

@@ -48,7 +48,8 @@ _FROM = r" (?:from|than|to|compared (?:with|to))(?: (?:that|those) (?:of|at|unde
 
 # Words that make up "the rest of the planet", "the ground at large", "average", "its surroundings".
 _WHOLE = (
-    r"(?:rest|remainder|most|average|mean|median|typical|usual|normal|norm|global|general|whole|entire|observed|"
+    r"(?:rest|remainder|most|average|mean|median|typical|usual|normal|norm|global|general|whole|entire|"
+    r"observed|"
     r"surrounding|surroundings|planetary|planet|background|overall|other|surface|ground|terrain|globe|"
     r"places|world|everything|everywhere|elsewhere|anywhere|at large|as a whole|in general|on "
     r"average|all over)"
@@ -63,6 +64,7 @@ GROUND = (
     rf"{_MORE_OF_WHOLE}\b)*{_ENDS}"
 )
 
+_PLANET = r"(?:planet(?:ary)?|glob(?:e|al)|world|surface|ground|terrain|body)"
 _OFTEN = (
     r"(?:common|frequent|numerous|abundant|widespread|plentiful|prevalent|ubiquitous|populous|often|many)"
     r"(?:ly)?"
@@ -80,6 +82,10 @@ COMPARISONS: tuple[tuple[str, ...], ...] = (
     (
         "than_ground",
         rf"(?:{_COMPARATIVE}{_THAN}|{_DIFFERENT}{_FROM}) {GROUND}",
+        # "above the average height of the planet"
+        rf"(?:above|below|over|under) (?:the )?(?:(?:{_PLANET} )?(?:average|typical)|{_PLANET} (?:mean|"
+        rf"median)) "
+        rf"(?P<q>{ANY_QUANTITY}|{_HEIGHTS})(?: of (?:the )?{_PLANET})?",
         r"(?:prefer|favou?r|concentrated? (?:at|on))s? "
         r"(?:(?:certain|particular|some|specific|the|high|low|higher|lower|steep|gentle|bright|dark) )*"
         rf"(?:{_VALUE}|(?<=high ){_HIGH_GROUND}|(?<=low ){_HIGH_GROUND}|(?<=er ){_HIGH_GROUND}|"
@@ -94,9 +100,17 @@ COMPARISONS: tuple[tuple[str, ...], ...] = (
         "compare_by",
         r"(?:differ(?:s|ent|ence|ences)?|compar(?:e|es|ed|ing|ison)) (?:significantly |much )?"
         rf"(?:in |by |with respect to |in terms of |of )?(?:the |their |its )?{_MEAN}"
-        rf"(?P<q>{ANY_QUANTITY}|{_HEIGHTS})(?: of| between| at)?",
+        rf"(?P<q>{ANY_QUANTITY}|{_HEIGHTS})(?: above (?:the )?(?:mean )?datum)?(?: of| between| at)?",
     ),
-    ("compare_by", rf"(?P<q>{ANY_QUANTITY}|{_HEIGHTS}) comparison(?: of| between)?"),
+    (
+        "compare_by",
+        rf"{_MEAN}(?P<q>{ANY_QUANTITY}|{_HEIGHTS}) (?:comparison|differences?|contrast|offset|gap)"
+        r"(?: (?:of|between|for))?",
+    ),
+    (
+        "compare_by",
+        rf"(?P<q>{ANY_QUANTITY}|{_HEIGHTS}) above (?:the )?(?:mean )?datum(?=(?: of)?:)",
+    ),
     (
         "beside_average",
         r"(?:above|below|over|under)(?: the)? (?:average|mean|normal|typical|usual)"
@@ -108,6 +122,9 @@ COMPARISONS: tuple[tuple[str, ...], ...] = (
         r"(?:which|what|who)(?: of (?:them|these|those|the (?:2|two)))? (?:one )?(?:lies?|are|is|"
         r"occurs?|sits?|"
         rf"stands?|ones? (?:are|is|lie))(?: found| located)? {_COMPARATIVE}(?! than)",
+        r"(?:which|what|who)(?: of (?:them|these|those|the (?:2|two)))?(?: ones?)? (?:has|have|shows?|"
+        r"reach(?:es)?|"
+        rf"occup(?:y|ies)) {_COMPARATIVE}(?! than)",
         r"(?:which|who)(?: of (?:them|these|those|the (?:2|two)))? (?:lies?|are|is|occurs?|sits?) (?:the )?"
         r"(?:highest|lowest|steepest|flattest|brightest|darkest|(?:farthest|furthest) (?:north|south)|"
         r"(?:north|south)ernmost)(?=\s*(?:[?.!,;:]|$))",
@@ -123,7 +140,7 @@ COMPARISONS: tuple[tuple[str, ...], ...] = (
         "ground",
         r"(?:(?:when|as|if) )?(?:(?:compared|relative|in comparison|different|differing|differs?)(?: "
         r"significantly)? )?"
-        rf"(?:with|to|against|versus|from|than) {GROUND}",
+        rf"(?:with|to|against|versus|vs\.?|from|than) {GROUND}",
     ),
     (
         "poleward",
@@ -132,6 +149,13 @@ COMPARISONS: tuple[tuple[str, ...], ...] = (
         r"(?P<pole>poles?|equator) than",
     ),
     ("comparative", _COMPARATIVE),
+    # Compares only where there is something to compare with: "in low places compared to the planet"
+    (
+        "level",
+        r"(?:(?:at|on|in) )?(?:(?:rather|very|mostly|the|particularly) )*(?:high|low)(?: lying)? "
+        r"(?:ground|places|terrain|areas|land|regions|spots|positions|elevations?|altitudes?|levels?)"
+        r"(?! (?:of|above|below|between|over|under|[-+]?\d))",
+    ),
     # Numbers
     (
         "numerous",

@@ -66,6 +66,7 @@ class Comparing(State):
 
     def _on_ground(self, token: Token) -> None:
         self.ground = token.text
+        self.mentioned += quantities_in(token.text)
 
     def _of_numbers(self, token: Token) -> bool:
         asked = self.density_noun or bool({"share", "count"} & set(self.intents))
@@ -84,6 +85,9 @@ class Comparing(State):
 
     def _on_mostly(self, token: Token) -> None:
         self.mostly = True
+
+    def _on_level(self, token: Token) -> None:
+        self.levels.append(token.text)
 
     def _on_numerous(self, token: Token) -> None:
         if (
@@ -138,8 +142,10 @@ class Comparing(State):
     def finish_values(self) -> None:
         """Which values are compared, where only an adjective or "the rest of the planet" says so."""
         several = len(self.subjects) + len(self.others) > 1 or len(self._alternatives()) > 1
-        if self.ground and ({"compare", "sample"} & set(self.intents) or self.compared or self.mentioned):
-            names = self.details.get("by") or (*(name for name, _ in self.compared), *self.mentioned)
+        levels = ("elevation",) if self.levels else ()
+        named = (*(name for name, _ in self.compared), *self.mentioned) or levels
+        if self.ground and ({"compare", "sample"} & set(self.intents) or named):
+            names = self.details.get("by") or named
             self._compare_instead(names)
             self.details["ground"] = True
         elif (
@@ -155,6 +161,8 @@ class Comparing(State):
             self.reading.unparsed += [text for _, text in self.compared]
         if self.comparing and len(self.subjects) > 1 and "sample" in self.intents:
             self._compare_instead(self.details["by"])  # "how do the elevations of A compare with those of B?"
+        if not self.ground or "compare" not in self.intents:
+            self.reading.unparsed += self.levels
 
     def finish_numbers(self) -> None:
         """How often things occur beside each other: each is counted on its own."""

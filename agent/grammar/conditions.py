@@ -16,7 +16,7 @@ QUANTITIES = {
     "latitude": r"latitudes?|latitudinal(?:ly)?",
     "longitude": r"longitudes?|longitudinal(?:ly)?",
     "elevation": r"elevations?|altitudes?|elevational(?:ly)?",
-    "slope": r"slopes?(?: angles?)?|steepness",
+    "slope": r"slopes?(?! (?:streak|linea))(?: angles?)?|steepness",
     "aspect": r"(?:slope )?aspects?",
     "albedo": r"albedos?|(?:surface )?brightness",
     "thermal_inertia": r"thermal inertias?",
@@ -41,7 +41,10 @@ _RANGE = (
 )
 _VALUES = r"albedo|thermal inertias?|relief"
 _UNITS = r"(?: (?:tiu|m|degrees)\b)?"
-_COLUMN = r"(?P<column>[A-Za-z]\w*_\w*|(?:(?<=where )|(?<=with ))(?!lat|lon|elev|alt|slope)[A-Za-z]\w*)"
+_COLUMN = (
+    r"(?P<column>[A-Za-z]\w*_\w*|(?:(?<=where )|(?<=with ))(?!lat|lon|elev|alt|slope|"
+    r"(?:d|r|dist|distance|radius)\b)[A-Za-z]\w*)"
+)
 _SLOPES = r"(?: (?:slopes?|walls?|sides?|flanks?|ground|terrain))?"
 
 _ASPECTS = {"north": (315, 45), "east": (45, 135), "south": (135, 225), "west": (225, 315)}

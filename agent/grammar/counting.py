@@ -68,6 +68,11 @@ class Counting(Comparing):
         self.densest = token.text
         self.mentioned += ("latitude",)
 
+    def _on_pole_to_pole(self, token: Token) -> None:
+        self.mentioned += ("latitude",)
+        if not self.density_noun and not {"count", "share", "density"} & set(self.intents):
+            self.reading.unparsed.append(token.text)
+
     def _on_at_some(self, token: Token) -> None:
         self.densest = token.text
         self.mentioned += quantities_in(token.text)

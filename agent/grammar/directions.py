@@ -24,7 +24,7 @@ DIRECTIONS: tuple[tuple[str, ...], ...] = (
         rf"(?:(?:follow|have|has|with|at|along|in|{_POINTS}) ){{0,2}}(?:an? |the )?(?:azimuth|"
         r"bearing|heading) "
         r"(?:is |are |be |of |at |near |about |around |close to |equal to ){0,2}\d+(?:\.\d+)?(?: degrees)?",
-        rf"{_POINTS}(?: (?:in|an?|along|from|to|at|is|are|of|roughly|mostly|mainly|axis|direction))*"
+        rf"{_POINTS}(?: (?:in|an?|the|along|from|to|at|is|are|of|roughly|mostly|mainly|axis|direction))*"
         rf" {_ANY_WAY}(?: to | and | ?/ ?| ){_ANY_WAY}\b(?: (?:axis|axes|line|direction)s?)?(?! of)",
         rf"{_POINTS}(?: (?:to|towards?|due|roughly|mostly|mainly))*(?: the)? {_WAY}(?:wards?|erly|ern)?"
         r"(?! (?:of|from|hemisphere|plains|pole|highlands|lowlands|half)\b)",
@@ -50,6 +50,14 @@ DIRECTIONS: tuple[tuple[str, ...], ...] = (
         r"the |one |any )?"
         rf"(?:{_COMMON} |{_PREFERRED} )*{_NOUN}s?",
         rf"(?:any |an? |the )?{_PREFERRED} {_NOUN}s?(?: of)?",
+        r"(?:(?:long|main|crest|ridge|elongation) )?ax[ei]s(?: of)?|(?:rose|wind rose) diagrams?|"
+        r"crests?(?= (?:of|point|run|trend|strike|and|versus|vs)\b)",
+        # two directions, set across each other
+        r"(?:(?:cross|meet|intersect|stand|are|lie)(?:es|s|ing|ed)? )?(?:at )?(?:right angles|"
+        r"90 degrees|an angle)"
+        r" (?:to|with) (?:each other|one another)|(?:cross|meet|intersect)(?:es|s|ing|"
+        r"ed)?(?: each other)? at "
+        r"(?:right angles|90 degrees|an angle)|perpendicular(?! to)|at right angles(?! to)",
         r"how (?:are|do|is|does)(?= (?:the )?(?:(?!the\b)[\w.]+ ){1,8}(?:oriented|orientated|"
         r"aligned|directed|run|trend|"
         r"strike|point|lined up)\b)",

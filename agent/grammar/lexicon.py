@@ -114,6 +114,8 @@ _REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
         (r"\b(?:ca|wo)n['’]t\b|\bcannot\b|n['’]t\b", " not"),
         (r"['’]s?\b", ""),
         (r"(?<=[^\W\d_])[-–/](?=[^\W\d_])|_", " "),
+        (r"\belevs?\b\.?(?! ?[-+<>=\d])", "elevation"),
+        (r"^(?:lats?|latitudes?)\.?(?=:)", "latitude"),
         (r"[^\S\n]+", " "),
     )
 )

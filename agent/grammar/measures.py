@@ -30,6 +30,11 @@ _THESE = {"it", "them", "this", "these", "those", "that"}
 class Measures(Counting):
     """The part of a reader that knows what is wanted."""
 
+    def _on_latitude(self, token: Token) -> None:
+        self.want("latitude")
+        extreme = re.match(r".*\w(?:est|most|imum)\b", token.text, re.IGNORECASE)
+        self.plain_latitude = self.plain_latitude and not extreme
+
     def _on_merge(self, token: Token) -> None:
         self.want("merge")
 
@@ -74,7 +79,11 @@ class Measures(Counting):
 
     def _on_orientation(self, token: Token) -> None:
         self.want("orientation")
-        if re.search(r"same|shar(?:e|ing)|parallel|common", token.text, re.IGNORECASE):
+        if re.search(
+            r"same|shar(?:e|ing)|parallel|common|right angles|90 degrees|perpendicular",
+            token.text,
+            re.IGNORECASE,
+        ):
             self.details["same_axis"] = True
         if "wind" in token.text.lower():  # "aligned with the wind": nothing to compare with
             self.expects_other = False
@@ -180,6 +189,10 @@ class Measures(Counting):
         elif self.mentioned and not set(self.intents) & {"compare", "density", "sample"}:
             self.want("compare")
             self.by(self.mentioned)
+        elif set(self.intents) == {"latitude"} and self.plain_latitude:  # "latitude: gullies versus polygons"
+            self.intents.remove("latitude")
+            self.want("compare")
+            self.by(("latitude",))
 
     def _finish_same(self) -> None:
         # "At the same elevation" compares two things, or is kept by the null model of a test.

@@ -83,6 +83,13 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"(?:together|along) with|co ?occur(?:s|ring|red)? with|coincid(?:es?|ing) with",
         rf"(?:in|on) the same {_SPOT} (?:as|with)",
         r"side by side with|next to each other with",
+        # "occur where polygons occur"
+        r"(?:occurs?|found|lies?|present|exists?|appears?|seen|sits?|forms?|stand) "
+        r"(?:(?:only|also|mostly|exactly|just|always|usually|mainly|preferentially) )*where"
+        r"(?= (?:(?:the|any|some|many) )?(?!ground|terrain|surface|elevation|altitude|slope|latitude|"
+        r"it\b|they\b|we\b|you\b|there\b|the )[a-z]+(?: [a-z]+){0,2} "
+        r"(?:occurs?|exists?|lies?|sits?|appears?|forms?|stands?|"
+        r"(?:is|are) (?:found|present|seen|located|too|also))\b)",
     ),
     (
         "joint",
@@ -254,7 +261,7 @@ FILLER = words(
     median average typical color colour usual usually else sit sits sitting stand stands standing
     whereabouts coordinates coordinate position lat lon long here hereabouts
     got exactly centre center middle say turn use using must
-    box quadrant rectangle window appearance looks
+    box quadrant rectangle window appearance looks compute determine calculate work
     """
 )
 FILLER |= AMOUNT_FILLER | ASKING

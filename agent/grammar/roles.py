@@ -75,19 +75,39 @@ Roles = tuple[list[Thing], list[Thing], list[int]]
 
 def things_in(question: Question, making: bool) -> list[Thing]:
     """Landforms and processes; where making is asked about, "lava" and "rivers" are processes too."""
-    found, depth = [], 0
+    found, glosses = [], _glosses(question)
     for at, token in enumerate(question.tokens):
-        depth += {"(": 1, ")": -1}.get(token.text, 0)
         if token.kind not in ("item", "process"):
             continue
         process = token.value if token.kind == "process" else process_named(token.text) if making else None
         item = candidate_of(process, question.lexicon.by_key) if process else None
         if token.kind == "item":
-            found.append(Thing(at, item or token.value, process, True, depth > 0))
+            found.append(Thing(at, item or token.value, process, True, at in glosses))
         elif item:
-            found.append(Thing(at, item, process, False, depth > 0))
+            found.append(Thing(at, item, process, False, at in glosses))
         else:
             question.lost.append(token.text)
+    return found
+
+
+def _glosses(question: Question) -> set[int]:
+    """Positions of things in brackets that only explain what stands before: "cones (small volcanoes)".
+
+    What is said to lie near something, several things, and "associate(a, b)" are no explanation.
+    """
+    found: set[int] = set()
+    inside: list[int] = []
+    start, depth = 0, 0
+    for at, token in enumerate(question.tokens):
+        if token.text == "(":
+            start, depth, inside = at, depth + 1, []
+        elif token.text == ")":
+            depth -= 1
+        elif depth > 0 and token.kind in ("item", "process"):
+            inside.append(at)
+            related = question.after(start).kind in NEAR | {"weak"}
+            called = question.before(start).kind in ("linked", "test")
+            found = (found - set(inside)) if related or called or len(inside) > 1 else found | {at}
     return found
 
 
@@ -125,11 +145,19 @@ def roles_of(question: Question, core: list[int], making: bool) -> Roles | None:
     pointing = [at for at in pronouns_in(question, core) if at < inside[0].at]
     pointing = [at for at in pointing if not _is_expletive(question, at, inside[0].at)]
     if told and (pointing or _is_object(question, core, inside[0])):
-        return _checked(question, core, told[:1], inside, [])
+        return _checked(question, core, _last_told(question, told), inside, [])
     if pointing:
         return _checked(question, core, [], inside, pointing)
     subjects, candidates = _parted(question, core, inside, making)
     return _checked(question, core, subjects, candidates or told, [])
+
+
+def _last_told(question: Question, told: list[Thing]) -> list[Thing]:
+    """What was spoken of last: the first thing of the last sentence that names any."""
+    for clause in reversed(question.clauses):
+        if named := [thing for thing in told if thing.at in clause]:
+            return named[:1]
+    return told[:1]
 
 
 def pronouns_in(question: Question, span: range | list[int]) -> list[int]:
@@ -159,7 +187,7 @@ def _is_expletive(question: Question, at: int, first: int) -> bool:
 
 def _is_explained(question: Question, thing: Thing) -> bool:
     """Whether a landform says where a process is sought: "quakes on grabens"; "if volcanic, by lava"."""
-    skipped = {"filler", "note", "sign", "comma", "process", "this", "word"}
+    skipped = {"filler", "note", "sign", "comma", "process", "this", "word", "cause"}
     kinds = [t.kind for t in question.tokens[thing.at + 1 :] if t.kind not in skipped]
     return kinds[:2] in (["weak", "item"], ["near", "item"], ["linked_to", "item"], ["same", "item"])
 

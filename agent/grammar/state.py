@@ -183,6 +183,8 @@ class State:
         self.stated: list[tuple[Joint, Region]] = []
         self.joined: list[Region] = []
         self.compared: list[tuple[str, str]] = []
+        self.levels: list[str] = []
+        self.plain_latitude = True
         self.ground = self.numerous = self.densest = self.greatest = ""
         self.halves: tuple[Region, ...] = ()
         self.mostly = False

@@ -76,6 +76,11 @@ _ADJECTIVE = re.compile(r"\w+(?:ed|ent|bound|ently)\b", re.IGNORECASE)
 _DISTANCE = re.compile(r"(\d+(?:\.\d+)?) (km|mi|m|ft|tiles)")
 _OFTEN = re.compile(r"(?:more|less|most) \w+|commoner|rarer|scarcer", re.IGNORECASE)
 _KM = {"km": 1.0, "mi": 1.609344, "m": 0.001, "ft": 0.0003048}
+_RIVAL = re.compile(
+    r"(?:hypothes[ei]s|theory|model|idea|explanation|view|scenario|claim|case) (?:number )?(?:[a-c]|\d|i+)$",
+    re.IGNORECASE,
+)
+_EVERY = re.compile(r"both|each|(?:run|do|make) both tests|which one|the two", re.IGNORECASE)
 BACKGROUND = "What else the question says was taken as background"
 EVIDENCE = "Lying near something is evidence for a common origin, not proof of it"
 
@@ -138,12 +143,22 @@ def _core(question: Question) -> list[int] | None:
     if signs:
         # The last that names two things, or one of "them".
         whole = [c for c in signs if len(question.within(c)) > 1 or pronouns_in(question, c)]
+        if _are_rivals(question, whole):
+            return [at for clause in whole for at in clause]
         return list((whole or signs)[-1])
     if pointing and full and "each" not in question.kinds(pointing[-1]) and len(full) == 1:
         return list(full[-1])
     if pointing or full or len(question.things) > 1:
         return [at for clause in question.clauses for at in clause]
     return None
+
+
+def _are_rivals(question: Question, clauses: list[range]) -> bool:
+    """Whether clauses are hypotheses about the same thing: "Hypothesis A: X go with Y. Hypothesis B: ..."."""
+    firsts = {name_of(question.within(clause)[0].item) for clause in clauses if question.within(clause)}
+    named = sum(_RIVAL.search(token.text) is not None for token in question.tokens)
+    both = any(_EVERY.fullmatch(token.text) for token in question.tokens)
+    return len(clauses) > 1 and len(firsts) == 1 and (named > 1 or both)
 
 
 def _is_other(question: Question, core: list[int], text: str) -> bool:
