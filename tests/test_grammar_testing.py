@@ -193,6 +193,44 @@ def test_what_is_no_test(question: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("question", "others"),
+    [
+        ("I doubt that landslides have anything to do with graben. Test it.", ["graben"]),
+        ("I don't believe that landslides are tied to graben. Prove me wrong.", ["graben"]),
+        ("Have landslides a tendency to lie near graben?", ["graben"]),
+        ("Are landslides likelier to sit beside graben than elsewhere?", ["graben"]),
+        ("landslides & graben: same origin? do the stats", ["graben"]),
+        ("associate(landslides, graben, 40 km)", ["graben"]),
+        ("If landslides are old, they must be near graben more than by accident.", ["graben"]),
+        (
+            "Theory A: landslides go with graben. Theory B: landslides go with gullies. Run both tests.",
+            ["graben", "gullies"],
+        ),
+        ("Which of graben and gullies do the landslides go with?", ["graben", "gullies"]),
+        ("Which is the likelier origin of the landslides, graben or gullies?", ["graben", "gullies"]),
+        ("Landslides (near graben or near gullies): which is the better explanation?", ["graben", "gullies"]),
+        ("I know dunes and craters. What of the landslides? Test them against graben.", ["graben"]),
+    ],
+)
+def test_doubt_and_rival_hypotheses_are_tested(question: str, others: list[str]) -> None:
+    assert trials(question) == [f"landslide ~ {other} 40" for other in others]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "I am told that landslides are near graben. Where are they?",
+        "Do landslides have a tendency to point north?",
+        "Landslides (near graben): how many?",
+        "Are graben (rift valleys) near gullies?",
+        "Where do landslides occur where graben occur?",
+    ],
+)
+def test_what_is_told_or_only_sounds_like_it_is_no_test(question: str) -> None:
+    assert isinstance(parse(question, GLOSSARY, PLACES), Refusal) or not trials(question)
+
+
+@pytest.mark.parametrize(
     ("question", "suggestion"),
     [
         ("Why are there pitted cones?", "Test pitted cones against outflow channels and against lava flows."),

@@ -134,6 +134,7 @@ _MAKE = {
     "create": "create|creates|created|creating",
     "produce": "produce|produces|produced|producing",
     "cause": "cause|causes|caused|causing",
+    "control": "control(?! for)|controls(?! for)|controlled(?! for)|governs?|governed",
     "trigger": "trigger|triggers|triggered|triggering",
     "set off": "set off|sets off|setting off",
     "deposit": "deposit|deposited|lay down|laid down|left|leave|leaves",
@@ -149,9 +150,31 @@ _VIEWS = r"(?:hypothes[ei]s|theor(?:y|ies)|models?|ideas?|explanations?|views?|s
 
 SIGNS: Patterns = (
     ("break", r"i ?\. ?e ?\. ?,?|that is to say|in other words"),
+    (
+        "chance",
+        r"than (?:elsewhere|anywhere else|in other places|away from them)|(?:more|less) (?:apt|prone|"
+        r"inclined|liable|disposed) to|likelier(?: to)?|(?:chance|luck|"
+        r"random|accident|"
+        r"coincidence|real|true|fact) or (?:not|no|(?:just |pure |mere )?(?:chance|luck|fiction|"
+        r"coincidence|real))|"
+        r"(?:randomly|independently) (?:placed|distributed|located|scattered)(?: with (?:respect|"
+        r"regard) to)?",
+    ),
+    (
+        "linked_to",
+        r"(?:contingent|conditional|conditioned|predicated|reliant) (?:up)?on|anti ?correlated with",
+    ),
+    ("linked", r"anti ?correlat\w+|clustering (?:around|near|at)"),
     # Doubt is a reason to test, not a condition.
     (
         "filler",
+        r"h ?\d\b(?: ?[=:])?|evaluate(?= h\d)|what do you (?:make|think) of|exhibits?|"
+        r"verify(?: with numbers)?|"
+        r"(?:my|our|the) (?:bet|guess|hunch|feeling|impression)(?: is)?(?: that)?|reject or keep|reject|"
+        r"suppose|"
+        r"can (?:you|we|i) (?:rule out|exclude|show|prove|confirm)(?: that)?|after(?= (?:that|this|"
+        r"correct|allow|"
+        r"adjust|control|tak|remov))",
         r"(?:(?:i|we|he|she|they|you|some|many|people) )?(?:do not|dont|does not|doesnt|did not|cannot|cant|"
         r"can not|hardly|never|refuse to) (?:(?:really|quite|at all|fully) )?(?:believe|think|see|accept|buy|"
         r"expect|suppose|imagine|trust)(?: (?:that|how|why))?",

@@ -85,7 +85,9 @@ COMPARISONS: tuple[tuple[str, ...], ...] = (
         # "above the average height of the planet"
         rf"(?:above|below|over|under) (?:the )?(?:(?:{_PLANET} )?(?:average|typical)|{_PLANET} (?:mean|"
         rf"median)) "
-        rf"(?P<q>{ANY_QUANTITY}|{_HEIGHTS})(?: of (?:the )?{_PLANET})?",
+        rf"(?:{ANY_QUANTITY}|{_HEIGHTS})(?: of (?:the )?{_PLANET})?",
+        rf"(?:above|below|over|under) (?:the )?(?:mean|median) (?:{ANY_QUANTITY}|"
+        rf"{_HEIGHTS}) of (?:the )?{_PLANET}",
         r"(?:prefer|favou?r|concentrated? (?:at|on))s? "
         r"(?:(?:certain|particular|some|specific|the|high|low|higher|lower|steep|gentle|bright|dark) )*"
         rf"(?:{_VALUE}|(?<=high ){_HIGH_GROUND}|(?<=low ){_HIGH_GROUND}|(?<=er ){_HIGH_GROUND}|"
@@ -95,6 +97,7 @@ COMPARISONS: tuple[tuple[str, ...], ...] = (
         "higher_than",
         rf"{_COMPARATIVE}{_THAN}(?! (?:[-+]?\d|would|by|chance|pure|random|expected|is expected|you|one))",
         rf"{_DIFFERENT}{_FROM}",
+        rf"{_BEFORE}{_VALUE} (?:comparable|similar|equal|identical) (?:to|with)(?: (?:that|those) of)?",
     ),
     (
         "compare_by",

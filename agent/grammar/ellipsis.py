@@ -52,6 +52,15 @@ _TURNED: tuple[tuple[re.Pattern[str], str], ...] = (
         r"\g<a> to \g<b> degrees \g<side>",
     ),
 )
+# "more simple or more complex craters": the head stands once, behind the last.
+_HEADS = (
+    re.compile(
+        r"\b(?P<more>(?:more|fewer|most) )(?P<one>[a-z]+(?<!s)) or (?P<again>more |fewer |"
+        r"most )(?P<two>[a-z]+) "
+        r"(?P<head>craters|dunes|ridges|channels|volcanoes|networks|fans|cones|terrains?)\b"
+    ),
+    r"\g<more>\g<one> \g<head> or \g<again>\g<two> \g<head>",
+)
 # "more common in the north or south", "more gullies north or south?": whole without a limit to share.
 _HALVES: tuple[tuple[re.Pattern[str], str], ...] = (
     (
@@ -76,6 +85,6 @@ _COMPARES = re.compile(
 
 def spelled_out(text: str) -> str:
     """A normalised question in which each of two joined limits has its own end."""
-    for pattern, whole in (*_RULES, *_TURNED, *(_HALVES if _COMPARES.search(text) else ())):
+    for pattern, whole in (_HEADS, *_RULES, *_TURNED, *(_HALVES if _COMPARES.search(text) else ())):
         text = pattern.sub(whole, text)
     return text

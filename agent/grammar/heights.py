@@ -170,7 +170,10 @@ HEIGHTS: tuple[Rule, ...] = (
     ),
     (
         "region",
-        (rf"(?:at or )?(?P<way>above|over|higher than|below|under|beneath|lower than) {_ZERO}",),
+        (
+            rf"(?:at or )?(?P<way>above|over|higher than|below|under|beneath|lower than) {_ZERO}",
+            r"(?! of (?:the )?(?:planet|globe|world|whole|surface|ground|terrain|body))",
+        ),
         _from_zero,
     ),
     (

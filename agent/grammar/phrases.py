@@ -153,6 +153,7 @@ PHRASES: tuple[tuple[str, ...], ...] = (
     (
         "compare",
         r"compar(?:e|ed|ing|ison)(?: of| between)?|versus|vs\.?|against",
+        r"contrast(?:s|ed|ing)?(?: of| between)?|juxtapos(?:e|ing)|(?:put|set|place)s? side by side",
         r"differ(?:ent|ence|s)?(?: between| from)?",
     ),
     *LIKE[2:],

@@ -214,6 +214,19 @@ def _parted(
         late = [t for t in inside[1:] if question.before(t.at).text.lower() in ("for", "of", "among")]
         if late:
             return late[:1], [t for t in inside if t is not late[0]]
+    links = [at for at in core if tokens[at].kind == "linked_to"]
+    if (
+        links
+        and links[-1] > inside[-1].at
+        and len(inside) > 2
+        and not question.within(range(links[-1], core[-1]))
+    ):
+        # "Which of A and B do C go with?"
+        asked = any(
+            t.text.lower() in ("do", "does", "did", "are", "is") for t in tokens[: inside[-1].at][-3:]
+        )
+        if asked:
+            return inside[-1:], inside[:-1]
     partings = [at for at in core if at > inside[0].at and _parts(question, at, inside[0].at)]
     for at in partings[:1]:
         before, behind = [t for t in inside if t.at < at], [t for t in inside if t.at > at]
