@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agent.grammar.asked import question_back
-from agent.grammar.asking import Asking, gap_of
+from agent.grammar.asking import Asking, Gap, gap_of
 from agent.grammar.background import without_background
 from agent.grammar.checks import check_at_once, check_language, check_names, check_numbers, check_understood
 from agent.grammar.context import PlanContext, in_context
@@ -22,6 +22,7 @@ from agent.grammar.lexicon import Lexicon, lexicon, normalise
 from agent.grammar.phrases import GRAMMAR_WORDS
 from agent.grammar.pieces import completed
 from agent.grammar.plan import TOUCHING_TILES, build_plan
+from agent.grammar.purposes import OPEN, at_landforms
 from agent.grammar.query import Declined, Query, QuestionBack, Refusal
 from agent.grammar.reader import read
 from agent.grammar.refusals import Known, answerable, nothing_to_find
@@ -118,14 +119,19 @@ class _Grammar:
         asking = Asking(spelled_out(normalise(question)), (), self.context)
         try:
             check_numbers(asking.text)
+            text, purposes = at_landforms(asking.text, self.words)
             at = (self.words, self.context, self._distances(), self.body, self.tile_km)
-            situation = situated(asking.text, *at)
+            situation = situated(text, *at)
             text, context = situation.text, situation.context
             asking = Asking(text, (), context)
             made = (self.words.by_key, context, self.tile_km)
             if changed := situation.reading:
                 return build_plan(question, changed.query, changed.notes, [], *made)
             plain = tokenise(text, self.words, self.tile_km)
+            if OPEN.search(text) and not any(token.kind in ("item", "place") for token in plain):
+                return question_back(
+                    Gap("landform"), replace(asking, tokens=tuple(plain)), self.words, self.places
+                )
             test = as_test(text, self.words, self.tile_km)
             asked = answerable(plain, self._known(context), tested=test is not None)
             asking = replace(asking, tokens=asked.tokens)
@@ -144,7 +150,9 @@ class _Grammar:
             check_names(plain)
             check_at_once(text, query)
             check_understood(tokens, query, reading.unparsed)
-            return build_plan(question, query, [*asked.notes, *told, *reading.notes], reading.unparsed, *made)
+            return build_plan(
+                question, query, [*purposes, *asked.notes, *told, *reading.notes], reading.unparsed, *made
+            )
         except Declined as declined:
             if gap := gap_of(asking, declined):
                 return question_back(gap, asking, self.words, self.places)

@@ -30,6 +30,9 @@ VAGUE = words(
     test tests check checks zone point points spot spots position send sits sit rarer commoner whatever pair
     maybe perhaps somehow sure cannot take took takes bring brings around neighbourhood neighborhood
     if would could must my mine your yours fine everything radius farther further closer nearer higher lower
+    whats wheres hows stuff propose proposal nominate ellipse new kids pupils class family wife tour trip
+    bored spectacular breathtaking stunning gorgeous scenic lovely wonderful fantastic tourists children teach
+    explain interpret describe famous important put target whether random chance flat could
     denser commoner rarer hemisphere layers relation relations north south east west northern southern
     eastern western northward southward equator pole high low
     """
@@ -57,6 +60,7 @@ PLACE_NOUNS: dict[str, tuple[str, ...]] = {
     "lake": ("Lacus",),
 }
 _ANY_PLACE = r"region|area|zone|place|point|spot|site|location|position|district|territory"
+_OWN = "study|target|survey|field|work|working|research|test|mapping|project|landing|chosen|own|home"
 _BEFORE = (
     r"(?:near(?: to)?|close to|closer to|around|in|on|at|by|from|to|inside|within|beside|next to|over|off|of|"
     r"surrounding|along|across|outside(?: of)?)"
@@ -68,6 +72,8 @@ UNNAMED = re.compile(
     rf"(?<=\b)(?P<before>{_BEFORE}) (?P<place>"
     rf"(?:the|that|this){_SIZES} (?P<noun>{'|'.join(PLACE_NOUNS)}){_MEANT}"
     rf"|(?:that|this|said){_SIZES} (?:{_ANY_PLACE}){_MEANT}"
+    rf"|(?:my|our|your|his|her|their)(?: (?:{_OWN}))* (?:{_ANY_PLACE})(?: of interest)?"
+    r"|(?<=near )there|(?<=around )there|(?<=close to )there|(?<=next to )there"
     rf"|the{_SIZES} (?:{_ANY_PLACE})(?: (?:over )?there| i mean\w*| in question| of interest| mentioned)"
     rf"|the (?:area|region|zone))"
     r"(?= ?(?:$|[,.;:?!]|(?:please|pls|and|or|is|are|do|does|have|has|how|which|where|exist)\b))",
@@ -79,7 +85,8 @@ _PART_OF = re.compile(
 # Two things are spoken of, and neither is named.
 PAIR = re.compile(
     r"\b(?:two|2|both|pair|each other|one another|the other(?: one| thing)|the other(?=\W*$))\b"
-    r"|\bcompar|\bdiffer|\bmore \w+ than\b"
+    r"|\bcompar|\bdiffer|\bmore \w+ than\b|\bfirst\b.*\bsecond\b|\bformer\b.*\blatter\b|\b1\b.*\b2\b"
+    r"|\bone\b.*\bthe other\b|\bthis\b.*\bthan that\b"
     r"|\bwhich (?:one )?(?:of (?:them|those|these|the 2) )?(?:is|are|lies?|sits?|stands?|has|have)\b",
     re.IGNORECASE,
 )
@@ -201,7 +208,7 @@ def _behind(declined: Declined, asking: Asking) -> Gap | None:
         return None if lost or not pointed else _unnamed(asking, always=True) or gap
     if items > 1 or (not items and asking.context.query) or (items and gap.about.lower() == "around"):
         return None  # there are two things, or they stand in the question before
-    if not items and PAIR.search(asking.text) and re.search(r"equator|pole|^than$", gap.about):
+    if not items and PAIR.search(asking.text) and re.search(r"equator|pole|^than$|^compare", gap.about):
         return Gap("referent")
     if len(asking.unknown) > 1 or _object_is_there(asking, gap.about):
         return None
@@ -276,7 +283,8 @@ def _unnamed(asking: Asking, *, always: bool = False) -> Gap | None:
     found = UNNAMED.search(asking.text)
     if not found:
         return None
-    if not always and asking.context.result:
+    own = re.match(r"(?:my|our|your|his|her|their)\b|(?:that|this|said) ", found["place"], re.IGNORECASE)
+    if not always and asking.context.result and (found["noun"] or not own):
         return None  # what is meant may stand in the question before
     if _PART_OF.search(asking.text) and not re.match(r"that|this", found["place"], re.IGNORECASE):
         return None

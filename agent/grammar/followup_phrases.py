@@ -37,6 +37,7 @@ POLITE = re.compile(
         r"if (?:you|i) (?:would|could|may|might|can|do)(?: not)?(?: be so (?:kind|good))?"
         r"(?: as to)?(?: ask| mind| please)?",
         r"(?:would|could|can|will) you(?: please| kindly| be so (?:kind|good)(?: as to)?)?",
+        r"(?:can|could|may|might|shall|should) (?:i|we)(?: please| also| now)* (?:have|get|see|ask for)",
         r"would you say(?: that)?|do you think|if possible",
         r"(?:for|tell|show|give) me|let me see|let us|lets",
         rf"(?:{_I_WANT}|id (?:like|love|prefer|want|rather))(?: (?:to )?(?:see|know|have))?"

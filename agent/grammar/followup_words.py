@@ -18,7 +18,7 @@ FRAME = words(
     not no question search query thing things answer result results same go going run repeat redo
     try use using take taking have has had let would could should can will might may case like want
     all any some where show find give list look see get ask asking meant mean im still on by please
-    change
+    change w got
     """
 )
 
@@ -114,6 +114,7 @@ OF_CHANCE = words(
     number overlap closeness nearness statistic statistics statistical level just only would be been
     have has you anything else everywhere find points point placed scattered scatter places
     locations dots put thrown predict predicts predicted alone whether true really any degree or not
+    sure certain convinced believe think accept trust yes simple plain result
     out due down because different differ from such frequent frequently high higher distribution
     """
 )

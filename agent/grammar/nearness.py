@@ -188,7 +188,9 @@ HOW_FAR = (
     r"(?:(?:mean|median|average|typical|usual) )?separations?(?: (?:between|of|from))?",
     r"how many (?:km|kilomet\w+|mi|miles?) (?:separate|part|(?:lie|are|is it) (?:between|from))",
     r"dist(?= ?\()",
-    r"how (?:far|close|near|distant)(?: apart| away| off)?(?: (?:are|is|do|does|lie))?(?: it(?= from\b))?",
+    r"how (?:far|close|near|distant)(?! (?:(?:to the|towards? the|up|down) )?(?:north|south|poleward|up "
+    r"north|down south)\b)"
+    r"(?: apart| away| off)?(?: (?:are|is|do|does|lie))?(?: it(?= from\b))?",
 )
 
 ABSENT = (

@@ -109,6 +109,8 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         r"overl(?:y|ies|ain by|ying)|on top of|atop|underl(?:y|ies|ain by)|confined to",
         r"restricted to|limited to|only (?=in |on |inside )|found in|fill(?:s|ing|ed by)",
         r"drap(?:es?|ing|ed by)|cover(?:s|ing|ed by)|buried by|contain(?:s|ing)?|bearing",
+        r"hold(?:s|ing)?(?= (?:an? |any |some |the |old |ancient |former )*[a-z]{4})(?! (?:true|good|"
+        r"still|even|also))",
         r"that (?:have|has)|which (?:have|has)|having|feeding|fed by|bound(?:ed|ing) by?",
         r"touch(?:es|ing|ed by)?|overprint(?:s|ed by|ing)?|dissect(?:s|ed by|ing)?|breach(?:es|ed by|ing)?|"
         r"truncat(?:es?|ed by|ing)|"
@@ -134,7 +136,8 @@ PHRASES: tuple[tuple[str, ...], ...] = (
         "latitude",
         r"(?:lowest|highest|northernmost|southernmost|minimum|maximum) latitudes?(?: of)?",
         r"(?:at|by|with|in) (?:what|which) latitudes?|what latitudes?|by latitudes?",
-        r"distribut\w+|latitude (?:range|distribution|limit|band)s?|latitudinal\w*|how far (?:north|south)",
+        r"distribut\w+|latitude (?:range|distribution|limit|band)s?|latitudinal\w*|how far (?:(?:up|down|"
+        r"to the|towards the) )?(?:north|south)(?:ward)?",
         r"latitudes?|(?:ground )?(?:ice )?limit",
     ),
     (

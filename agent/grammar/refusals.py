@@ -61,7 +61,7 @@ _WIDTH_OF_PLACE = re.compile(
 _HELP = re.compile(
     r"^\W*(?:help|hello|hi|hey|good (?:morning|evening|day)|thanks?(?: you)?|who are you|what are you|"
     r"are you (?:a |an )?(?:robot|bot|human|person|ai|llm|chatgpt|gpt|language model)|who made you|"
-    r"what can (?:you|i) (?:do|ask)|how does this work|how do (?:you|i) work|what is this|test)\b",
+    r"what can (?:you|i) (?:do|ask)|how does this work|how do (?:you|i) work|what is this|test\W*$)(?!\w)",
     re.IGNORECASE,
 )
 

@@ -37,6 +37,8 @@ APART: tuple[Topic, ...] = (
             r"\*|\+|/) ?\d+",
             r"square root|do you (?:like|love|prefer|enjoy|believe|dream|feel)|solve (?:the|this) "
             r"equation|stock (?:price|market)s?|bitcoin|cryptocurrency",
+            r"(?:real|actual|fictional|fictitious|imaginary|invented|fake|made ?up) (?:planet|world|body|"
+            r"moon)s?|"
             r"prime minister|president of|capital (?:city )?of|world cup|what(?: is)? your (?:name|"
             r"favou?rite)",
             r"(?:tell|say|write|sing) (?:me )?(?:something )?(?:funny|nice|a story|a tale|a lie)|how are "
@@ -171,6 +173,9 @@ APART: tuple[Topic, ...] = (
             r"^(?:(?:where|when|how|what|which|how many|in which)\b[^,]{0,30} )?will"
             r"(?! there be (?:an? |any |some )?(?:maps?|pictures?|list|file|table)\b| you\b| i\b| we\b| "
             r"do\b)|(?:there|it|they|" + X + r") (?:will|shall)\b(?! do)",
+            r"^(?:which|what|where|when|who|how)\b[^,]* (?:is|are) (?:going|about|due|bound|set) to (?!be "
+            r"shown)|"
+            r"(?:fail|collapse|erupt|move|slide|happen|form|break|fall|flood)s? next",
             rf"{BE} {IT} (?:ever )?(?:going|about|likely|expected) to \w+|going to (?:erupt|happen|form|"
             rf"move)",
             r"(?<!chance )(?<!model )(?<!models )(?<!theory )(?:^|you |to )(?:predict|forecast|foretell)",

@@ -62,7 +62,8 @@ GROUND: tuple[Topic, ...] = (
             r"(?:air |ground |surface |soil |night |day )*temperatures?|celsius|kelvin|fahrenheit|"
             r"degrees c|heat flow|heat flux|melting point|freezing point",
             r"weather|climat(?:e|es|ic)|rain(?:s|y|ing|fall)?|snowfall|snow(?:s|ing|y)|clouds?|cloudy|"
-            r"storms?|humidity|fog|atmospher\w+|air pressure|pressure|windy|sunny|lightning|thunder",
+            r"storms?|humidity|fog|atmospher\w+|air pressure|pressure|windy(?! (?:places?|areas?|regions?|"
+            r"spots?) ◊)|sunny|lightning|thunder",
             r"winds? (?:speeds?|strength|velocity|force)|speed of the winds?|how (?:strong(?:ly)?|windy|"
             r"fast)[^,]* winds?",
             r"how (?:hot|cold|warm|icy|dry|wet|humid|dusty)",
@@ -142,6 +143,11 @@ GROUND: tuple[Topic, ...] = (
             rf"(?:older|younger|elder)(?! looking){_NOT_DATA}|(?:oldest|youngest)(?! looking){_NOT_DATA}",
             rf"(?:more|most) (?:recent|ancient|modern)(?:ly)?{_NOT_DATA}|(?:earliest|newest) {THE}{X}",
             rf"(?:earlier|later|newer) (?:than|or|{X})|(?:earlier|later|newer)$",
+            rf"how (?:many|much) (?:\w+ )?(?:{YEARS}|time|millenni\w+|aeons?|eons?)|(?:took|take|takes) "
+            rf"(?:so |very )?long|"
+            r"(?:for )?how long (?:a time |time )?(?:did|do|does|was|were|has|have|it|to|must|would)|"
+            r"duration|"
+            r"(?:life ?times?|life ?spans?) of",
             rf"(?:{BE}|{_FORMED}|goes|went|there) (?:the )?(?:first|last|earlier|later|earliest|latest|"
             rf"newer|"
             r"newest)(?:$|,| (?:of|or|and|in time|the)\b)|first to (?:form|be|appear|erupt)|^first came",
@@ -174,6 +180,11 @@ GROUND: tuple[Topic, ...] = (
             r"molecul\w*|"
             r"spectr(?:a|um|al|oscop\w*|omet\w*)|mineralog\w*|chemical elements?",
             rf"{_MINERALS}{_NOT_ADJECTIVE}",
+            r"ph(?: (?:values?|levels?))?|acidity|acid(?:ic)?|alkalin\w+|salinity|sal(?:ine|ty)(?! ◊)|"
+            r"toxic\w*|"
+            r"(?:basalt|andesit|rhyolit|granit|maf|fels|ultramaf|igne|sediment|metamorph|metall|calcar|"
+            r"silice)"
+            r"(?:ic|ous|ary)(?! (?:rock|lava|flow|plain|dune|layer|deposit)| ◊)",
             r"(?:made|composed|built|consist(?:s|ing)?|comprised)(?: up| out| mostly| mainly| only)* "
             r"(?:of|from)"
             r"(?: what)?(?:$|,| exactly)",
@@ -270,7 +281,8 @@ GROUND: tuple[Topic, ...] = (
             rf"^which (?:of them |one )?(?:is|"
             rf"are) "
             rf"(?:the )?(?:{_BIGGER}|{_BIGGEST})",
-            rf"^(?:what|which|whats) (?:(?:is|are|was) )?{THE}{_BIGGEST}|^(?:what|which) {X} (?:is|are) "
+            rf"^the {_BIGGEST} {X}$|^(?:what|which|whats) (?:(?:is|are|was) )?{THE}{_BIGGEST}|^(?:what|"
+            rf"which) {X} (?:is|are) "
             rf"{THE}{_BIGGEST}",
             r"(?:which|what) (?:side|way|wall|slope)s?\b[^,]*\bof\b[^,]*\bfac(?:e|es|ing)\b",
         ),
@@ -284,8 +296,11 @@ GROUND: tuple[Topic, ...] = (
         (
             r"gravit\w+|magneti\w+|radioactiv\w*|radiation|radar|conductivity|porosity|hardness|"
             r"escape velocity|permeability|seismograms?|(?:rock|bulk) densit(?:y|ies)|"
-            r"strength of the (?:rock|ground|soil)|sounds?|smells?|tastes?|worth|safe|dangerous|"
-            r"hazard\w*|expensive|costs?|beautiful",
+            r"strength of the (?:rock|ground|soil)|sounds?|smells?|tastes?|worth(?! \w+ing)|dangerous|"
+            r"safe(?! (?:\w+ )?(?:place|spot|site|area|zone|region|landing|ground|location|bet)s?)|"
+            r"(?:how|more|most|less) beautiful|beauty|(?:kg|kilograms?|grams?|tons?|tonnes?) (?:per|m3|"
+            r"cm3|/)|"
+            r"hazard\w*|expensive|costs?",
             r"how many (?:moons|satellites)|distance (?:to|from) the sun|orbit(?:al)?|(?:mass|radius|"
             r"diameter|"
             r"circumference|age|size|weight) of (?:the|this) (?:planet|body|moon|world)",
@@ -297,7 +312,9 @@ GROUND: tuple[Topic, ...] = (
         "where landforms are does not tell how they formed, so I cannot name a cause",
         THEIR.replace("what lies near them", "what lies near them more often than chance"),
         (
-            r"why|how come|origins? of|explain (?:why|how|the)|(?:which|what) process(?:es)?|caused by|"
+            r"why|how come|origins? of|explain (?:why|how(?! (?:l\d|you|it was made|that was made))|"
+            r"the(?! (?:layers?|results?|answers?|hits|map|"
+            r"numbers?|selection|difference)))|(?:which|what) process(?:es)?|caused by|"
             r"reasons? (?:for|that|behind|why)",
             r"what (?:could |may |might |has |have |had )?(?:caused?|causes|made|makes|formed|forms|"
             r"creates?d?|"
