@@ -18,6 +18,7 @@ from agent.grammar.checks import check_at_once, check_language, check_names, che
 from agent.grammar.context import PlanContext, in_context
 from agent.grammar.conversation import situated
 from agent.grammar.ellipsis import spelled_out
+from agent.grammar.hearsay import asked_only
 from agent.grammar.lexicon import Lexicon, lexicon, normalise
 from agent.grammar.phrases import GRAMMAR_WORDS
 from agent.grammar.pieces import completed
@@ -127,6 +128,8 @@ class _Grammar:
             made = (self.words.by_key, context, self.tile_km)
             if changed := situation.reading:
                 return build_plan(question, changed.query, changed.notes, [], *made)
+            text, aside = asked_only(text, self.words, self.tile_km)
+            asking = replace(asking, text=text)
             plain = tokenise(text, self.words, self.tile_km)
             if OPEN.search(text) and not any(token.kind in ("item", "place") for token in plain):
                 return question_back(
@@ -135,10 +138,11 @@ class _Grammar:
             test = as_test(text, self.words, self.tile_km)
             asked = answerable(plain, self._known(context), tested=test is not None)
             asking = replace(asking, tokens=asked.tokens)
-            told: list[str] = []
+            told = [aside] if aside else []
             tokens = with_distances(asked.tokens) if test is None else test
             if test is None and not context.layers:
-                tokens, told = without_background(tokens)
+                tokens, before = without_background(tokens)
+                told += before
                 asking = replace(asking, tokens=tuple(tokens))
             reading, query = self._read(tokens, context)
             asking = replace(asking, reading=reading, query=query)

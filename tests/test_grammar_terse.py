@@ -144,3 +144,53 @@ def test_band_with_its_side_behind() -> None:
 )
 def test_nearest(question: str, count: int | None) -> None:
     assert [step.count for step in _only(_plan(question), Nearest)] == [count]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "I look for deltas at less than 20 km of a valley network, this valley network being at less than "
+        "40 km of inverted channels.",
+        "Take valley networks that have inverted channels within 40 km; now which deltas lie within 20 km of "
+        "those valley networks?",
+        "Find valley networks within 40 km of inverted channels. Which deltas lie within 20 km of them?",
+    ],
+)
+def test_chain_over_sentences(question: str) -> None:
+    plan = _plan(question)
+    words = {step.name: step.text for step in _only(plan, SearchWords)}
+    first, second = _only(plan, Near)
+    assert (words[first.layer.step], words[first.other.step]) == ("valley network", "inverted channels")
+    assert (words[second.layer.step], second.other.step) == ("delta", first.name)
+    assert (first.distance_km, second.distance_km) == (40, 20)
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "other", "distance"),
+    [
+        (
+            "Everyone says inverted channels follow valley networks. Show me the exceptions, with no valley "
+            "network within 60 km.",
+            "inverted channels",
+            "valley network",
+            60,
+        ),
+        (
+            "Normally lava flows surround shield volcanoes. Which shield volcanoes have none within 50 km?",
+            "shield volcano",
+            "lava flow",
+            50,
+        ),
+    ],
+)
+def test_hearsay_limits_nothing(question: str, text: str, other: str, distance: float) -> None:
+    plan = _plan(question)
+    words = {step.name: step.text for step in _only(plan, SearchWords)}
+    (step,) = _only(plan, Without)
+    assert (words[step.layer.step], words[step.other.step], step.distance_km) == (text, other, distance)
+    assert any("leads up to the question" in note for note in plan.notes)
+
+
+def test_tested_hearsay_is_kept() -> None:
+    plan = _plan("Everyone says that gullies follow polygons. Is that true?")
+    assert "associate" in {step.tool for step in plan.steps}

@@ -126,7 +126,7 @@ def in_context(reading: Reading, context: PlanContext) -> Query:
     if query.groups:
         asks_same = reading.instead or (reading.opens_with_and and not reading.asks_afresh)
         return _same_of(query, context) if asks_same and not query.relations else query
-    if _is_only_places(query, reading):
+    if _is_only_places(query, reading, context):
         return query
     if not (query.relations or query.regions or query.intents or reading.refers or reading.only):
         return query
@@ -250,6 +250,8 @@ def _titled(query: Query, context: PlanContext) -> Query:
     return query.model_copy(update={"groups": groups, "relations": relations, "details": details})
 
 
-def _is_only_places(query: Query, reading: Reading) -> bool:
+def _is_only_places(query: Query, reading: Reading, context: PlanContext) -> bool:
     asked = {region.place for region in query.regions if region.place and not region.beyond}
-    return bool(asked) and len(asked) == len(query.regions) and reading.asks_afresh and not query.relations
+    # "At what latitude is Gale?" may else be asked of what was found before.
+    asks = reading.asks_afresh or ("latitude" in query.intents and not context.layers)
+    return bool(asked) and len(asked) == len(query.regions) and asks and not query.relations

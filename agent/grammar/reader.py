@@ -121,6 +121,9 @@ class _Reader(Placing):
             return
         if self.pending:
             relation, self.pending = self.pending, None
+            if self.was_subject(item) and relation.kind == "near" and not self.negated:
+                self.demote(relation)  # "A near B. Which C are within 20 km of those A?"
+                return
             self.new_sentence = False
             listed = item.kind == "catalogue" or item == self.catalogue
             if listed and relation.weak and self.negated:  # "not in craters.csv"
@@ -151,6 +154,9 @@ class _Reader(Placing):
                 self.last_object = relation.objects[-1]
             else:
                 self.add_subject(item)
+        elif self.relations and self.is_object_again(item):
+            self.joint, self.nested = "", True  # "near channels, these channels being near chaos"
+            return
         elif self.negated and (self.groups or self.result):
             relation = self.negative(self.relations[-1] if self.relations else RelationDraft("overlap"))
             relation.objects, relation.every = [OperandDraft(item)], False
@@ -198,9 +204,9 @@ class _Reader(Placing):
         if pending and pending.kind == "near" and pending.assumed and self._is_behind_object():
             self.pending = None
             self._on_nearby(token)  # "channels that have cones near them"
-        elif pending and 0 < self.settled < len(self.subjects) and not self.relations:
+        elif pending and self.follows_another():
             self.pending = None
-            self._demote(pending)  # "I map dunes. Which craters are near them?"
+            self.demote(pending)  # "I map dunes. Which craters are near them?"
         elif pending and self.result and self.groups:
             self.on_item(self.result)
         elif not self.groups:
@@ -243,7 +249,7 @@ class _Reader(Placing):
 
     def _on_break(self, token: Token) -> None:
         self.close_relation()
-        self.settled = len(self.subjects)
+        self.settled, self.settled_relations = len(self.subjects), len(self.relations)
         self.new_sentence, self.nested, self.negated, self.joint = True, False, False, ""
 
     def _on_body(self, token: Token) -> None:
@@ -295,7 +301,10 @@ class _Reader(Placing):
 
 _MASSES = ("terrain", "fill", "graben", "ground", "lava", "ice", "layering", "bedding", "volcanoes")
 _WITHIN = ("in", "on", "within", "with", "has", "have")  # "which of those are in craters?"
-_ASKING = words("where which how what show find whereabouts coordinates coordinate position location lat lon")
+_ASKING = words(
+    "locate pinpoint where which how what show find whereabouts coordinates coordinate position location "
+    "lat lon"
+)
 # With these a question begins whose condition was put first.
 _BEGINNINGS = words("are is there do does can which what where how show find list give tell any i we")
 _EACH = {"orientation", "latitude", "count", "share", "density", "sample"}

@@ -318,7 +318,7 @@ class Relating(Measures):
         limits = (self.groups[-1].regions if self.groups else []) or self.regions
         if self._speaks_of_before(token):
             relation = RelationDraft("near", distance, text=token.text)
-            self._demote(relation)
+            self.demote(relation)
         elif self._is_behind_object():
             self._part_from_told()
             for relation in self._waiting_for_distance():
@@ -362,15 +362,32 @@ class Relating(Measures):
     def _speaks_of_before(self, token: Token) -> bool:
         """Whether "within 60 km of them" means what a sentence before named."""
         again = token.text.lower().split()[-1] in ("them", "those", "these", "it")
-        return again and 0 < self.settled < len(self.subjects) and not self.relations
+        return again and self.follows_another()
 
-    def _demote(self, relation: RelationDraft) -> None:
-        """Make the subjects of sentences before the object of a relation."""
+    def follows_another(self) -> bool:
+        """Whether a subject of this sentence follows those of sentences before, without a relation yet."""
+        fresh = len(self.relations) == self.settled_relations
+        return fresh and 0 < self.settled < len(self.subjects)
+
+    def was_subject(self, item: Item) -> bool:
+        """Whether a thing was a subject of sentences before, and something else is that of this one."""
+        return self.follows_another() and item in self.subjects[: self.settled]
+
+    def is_object_again(self, item: Item) -> bool:
+        """Whether a thing only takes up the object read last: what follows says which are meant."""
+        last = self.last_object
+        again = last is not None and last.item == item and item not in self.subjects
+        return again and not self.negated and (self.joint == "or" or self.new_sentence)
+
+    def demote(self, relation: RelationDraft) -> None:
+        """Make the subjects of sentences before, with what was said of them, the object of a relation."""
         items = self.subjects
         self.groups = [GroupDraft(items[self.settled :], list(self.groups[-1].regions))]
-        relation.objects = [OperandDraft(item) for item in items[: self.settled]]
-        self.relations.append(relation)
-        self.latest, self.settled = relation, 0
+        told, self.relations = self.relations, [relation]
+        relation.objects = [OperandDraft(item, list(told)) for item in items[: self.settled]]
+        self.latest, self.last_object, self.settled = relation, relation.objects[-1], 0
+        self.negated = self.nested = self.new_sentence = False
+        self.joint = ""
         self.reading.notes = [note for note in self.reading.notes if note != EITHER]
 
     def _part_from_told(self) -> None:

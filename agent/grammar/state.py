@@ -95,6 +95,8 @@ class State:
         Things said to be missing before it was said where.
     settled
         How many of the subjects stand in sentences before.
+    settled_relations
+        How many of the relations do.
     nested, negated, both, comparing
         A "that", a "not", a "both", a "compare" was read and waits for what it belongs to.
     separate, together
@@ -160,7 +162,7 @@ class State:
         self.last_object: OperandDraft | None = None
         self.latest: RelationDraft | None = None
         self.resumed = self.fronted = self.spots = False
-        self.settled = 0
+        self.settled = self.settled_relations = 0
         self.missing: list[Item] = []
         self.nested = self.negated = self.separate = self.together = self.both = False
         self.comparing = self.new_sentence = self.begun = False
