@@ -46,10 +46,8 @@ _ASKS_BACK = re.compile(
     re.IGNORECASE,
 )
 _TESTS = {"linked", "linked_to", "chance", "avoid", "strata", "null", "compare", "orientation", "trial"}
-_LIMITS = {
-    "region", "place", "position", "near", "near_km", "without", "without_km", "among_km", "beyond_km", "ring_km",
-    "absent", "nearby", "away",
-}  # fmt: skip
+_LIMITS = {"region", "place", "position", "near", "near_km", "without", "without_km", "among_km", "beyond_km"}
+_LIMITS |= {"ring_km", "absent", "nearby", "away"}
 
 
 def asked_only(text: str, lexicon: Lexicon, tile_km: float) -> tuple[str, str]:
