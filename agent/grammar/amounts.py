@@ -102,6 +102,8 @@ DENSITIES: tuple[tuple[str, ...], ...] = (
     ),
     (
         "densest",
+        rf"where (?:is|are) (?:the )?(?:{_DENSITY}|numbers?|counts?) of(?= .{{3,60}}\b(?:greatest|"
+        rf"highest|largest)\b)",
         rf"(?:where (?:are|is|do|does) )?(?:the )?(?:densest|commonest|rarest|scarcest|sparsest|"
         rf"(?:(?:cluster|gather|concentrate|crowd)(?:s|ed)? )?(?:most|least) {_OFTEN}|hot ?spots?|"
         rf"{_MOST} (?:number )?(?:{_DENSITY}|numbers?|counts?)|"

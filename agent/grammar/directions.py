@@ -32,7 +32,7 @@ DIRECTIONS: tuple[tuple[str, ...], ...] = (
         r"(?:equator|lines? of latitude|parallels|meridians?|lines? of longitude)",
         rf"deviat(?:e|es|ing) from (?:due )?{_WAY}",
         rf"{_ANY_WAY}(?: to | ?/ ?| ){_ANY_WAY} (?:trending|oriented|orientated|aligned|running|striking|"
-        r"directed|pointing|elongated)",
+        r"directed|pointing|elongated|winds?|axis|axes|trend|strike|fabric|grain)",
     ),
     (
         "axis_with",
@@ -52,6 +52,8 @@ DIRECTIONS: tuple[tuple[str, ...], ...] = (
         rf"(?:any |an? |the )?{_PREFERRED} {_NOUN}s?(?: of)?",
         r"(?:(?:long|main|crest|ridge|elongation) )?ax[ei]s(?: of)?|(?:rose|wind rose) diagrams?|"
         r"crests?(?= (?:of|point|run|trend|strike|and|versus|vs)\b)",
+        r"how (?:well|closely|strongly|tightly) (?:aligned|oriented|orientated|lined up|parallel)|"
+        r"(?:wind )?rose of",
         # two directions, set across each other
         r"(?:(?:cross|meet|intersect|stand|are|lie)(?:es|s|ing|ed)? )?(?:at )?(?:right angles|"
         r"90 degrees|an angle)"

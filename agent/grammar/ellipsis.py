@@ -72,7 +72,10 @@ _HALVES: tuple[tuple[re.Pattern[str], str], ...] = (
         r"\g<lead>the \g<one> \g<joint> the \g<two>",
     ),
     (
-        re.compile(rf"\b(?P<one>north|south) {_JOINED} (?P<two>north|south)(?=\s*(?:[?.!,;]|$))"),
+        re.compile(
+            rf"\b(?:(?:up|down|out) )?(?P<one>north|south) {_JOINED} (?:(?:up|down|out) )?"
+            r"(?P<two>north|south)(?=\s*(?:[?.!,;]|$))"
+        ),
         r"the \g<one> \g<joint> the \g<two>",
     ),
 )

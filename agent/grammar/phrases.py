@@ -265,7 +265,7 @@ FILLER = words(
     median average typical color colour usual usually else sit sits sitting stand stands standing
     whereabouts coordinates coordinate position lat lon long here hereabouts
     got exactly centre center middle say turn use using must
-    box quadrant rectangle window appearance looks compute determine calculate work
+    box quadrant rectangle window appearance looks roughly listed compute determine calculate work
     """
 )
 FILLER |= AMOUNT_FILLER | ASKING

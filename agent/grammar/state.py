@@ -273,6 +273,9 @@ class State:
 
     def close_relation(self) -> None:
         """Give up waiting for an object: small words meant nothing then, others were meant."""
+        followed = self.pending and self.pending.text.lower().startswith("follow")
+        if followed and "orientation" in self.intents:
+            self.pending = None  # "which bearing do yardangs follow?"
         if self.pending and not self.pending.weak and self.pending.kind != "overlap":
             if any(character.isdigit() for character in self.pending.text):
                 raise Declined(

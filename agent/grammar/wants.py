@@ -33,7 +33,8 @@ WANTS: tuple[tuple[str, ...], ...] = (
     *COMPARISONS,
     (
         "evaluate",
-        r"how (?:well|good|reliable|accurate|complete)(?: (?:do|does|is|are))?",
+        r"how (?:well|good|reliable|accurate|complete)(?! (?:aligned|oriented|lined|ordered|parallel))"
+        r"(?: (?:do|does|is|are))?",
         r"evaluat(?:e|es|ed|ion)(?: of)?|validat(?:e|es|ed|ion)(?: of)?|accuracy(?: of)?",
         r"(?:precision|recall|f1)(?:,? (?:and |or )?(?:precision|recall|f1))*(?: of)?",
         r"how many false (?:positives|alarms)",
