@@ -12,7 +12,7 @@ from agent.grammar.followup_reading import Clauses
 from agent.grammar.lexicon import Lexicon
 from agent.grammar.query import Declined, Group, Item, Query, Relation
 from agent.grammar.reader import read
-from agent.grammar.recall import gone_back, named_in_full, the_two
+from agent.grammar.recall import gone_back, named_in_full, place_meant, the_two
 from agent.grammar.skeleton import skeleton
 from agent.grammar.state import Distances, Reading
 from agent.grammar.tokens import tokenise
@@ -50,6 +50,10 @@ def situated(
     text = named_in_full(text, lexicon, context)
     if explained := _explanation(text, context):
         return Situated(text, context, explained)
+    row = plain_row(re.sub(r"[^\w\s]", " ", text.lower()))
+    if context.result and say.WHERE.fullmatch(row):
+        return Situated(text, context, _shown(context))
+    text = place_meant(text, context)
     went_back = gone_back(text, lexicon, context)
     if went_back:
         text, context = went_back
@@ -126,6 +130,8 @@ def _explanation(text: str, context: PlanContext) -> Reading | None:
     row = re.sub(r"\b\d+\b", "N0", row)
     parts = [" ".join(part.split()) for part in plain_row(row).split("|")]
     parts = [re.sub(r"^(?:and|but|so|then|now|i see) ", "", part) for part in parts if part.strip()]
+    parts = [half for part in parts for half in (re.split(r" and (?=where |how |what )", part))]
+    parts = [part for part in parts if not say.DOUBT.fullmatch(part)] or parts
     if not parts or not all(say.WHY.fullmatch(part) for part in parts):
         return None
     name = f"L{layer[1]}" if layer else context.result

@@ -43,7 +43,7 @@ class Numbers:
 
     def scaled(self, row: str) -> list[Edit]:
         """“Double the distance”, “a bit wider”, “20 km more”, “I meant miles”."""
-        row = self.without_known(row)
+        row = say.OTHER_UNIT.sub("", self.without_known(row))
         number = re.search(r"N\d", row)
         unit = re.search(r"\b(?:(miles?)|km|kilomet(?:re|er)s?)\b", row)
         if unit and not number and self.only(row.replace(unit[0], ""), of.OF_NUMBERS):

@@ -94,6 +94,17 @@ _MORE_THAN = one_of(
 _LESS_THAN = one_of(
     "within", "inside", "in", "under", "up to", r"(?:closer|nearer|less|fewer) than", "at most"
 )
+# "30 miles, not kilometres": the unit that is not meant.
+OTHER_UNIT = re.compile(
+    r" (?:(?:and )?not|instead of|rather than|no) (?:in )?(?:km|kilomet(?:re|er)s?|miles?|met(?:re|er)s?|"
+    r"tiles|degrees)\b"
+)
+# "Everywhere, not only in that valley": the limit goes, nothing is left out.
+NOT_ONLY = re.compile(
+    r"\b(?:(?:do )?(?:not|no longer|instead of)(?: (?:only|just|merely|solely|limited|restricted|confined|"
+    r"to|keep))+) "
+    r"(?:(?:in|to|at|on|within|around|near|inside|those|ones) )*(?P<limit>[PR]\d)"
+)
 FAR = re.compile(rf"\b{_MORE_THAN} N\d|\bN\d (?:away|or more)\b")
 CLOSE = re.compile(rf"\b{_LESS_THAN} N\d|\bN\d or less\b")
 
@@ -236,7 +247,26 @@ _MADE = any_of(
     "get got make made find found obtain obtained build built compute computed derive derived create created "
     "reach select selected produce produced know choose chose chosen do together defined from to at by"
 )
+# What someone says who wants an answer explained.
+DOUBT = row(
+    r"(?:i|we) (?:am|are|do|can|could|remain|feel)(?: not| hardly| a bit| rather| still)*(?: quite| "
+    r"really| fully| yet| at all)*"
+    r" (?:convinced|sure|certain|trust|believe|understand|follow|get|see|know|sceptical|skeptical|confused|"
+    r"puzzled|doubtful|lost)" + some("how", "where", _THAT, "by", "of", "about", "here", "though"),
+    r"(?:that|this|it) (?:seems?|looks?|sounds?|is) (?:\w+ )?(?:odd|strange|weird|wrong|high|low|much|"
+    r"many|few|surprising|unlikely)",
+)
+# "Where exactly?"
+WHERE = row(
+    r"(?:and |but |so )*where(?: (?:are|is) (?:they|it|those|these|that))?"
+    r"(?: (?:exactly|precisely|to be exact|to be precise|on (?:map|planet)|located|now|in detail))*"
+)
 WHY = row(
+    r"(?:explain|describe|tell|show)(?: (?:to )?(?:me|us))?(?: again)?(?: (?:how|where|what))"
+    rf"(?: {_THAT})(?: (?:was|is|were|has been|have been|came|comes|got))(?: (?:from|about|to be|{_MADE}))*",
+    rf"(?:where|what|how)(?: (?:exactly|precisely|really|actually))? (?:does|do|did|is|are|was|were|has|"
+    rf"have)(?: (?:in|inside|behind))?"
+    rf" {_THAT}(?: (?:come|came|been|being|from|about|{_MADE}))*(?: (?:exactly|precisely|from))*",
     r"why"
     + some(
         _THAT,

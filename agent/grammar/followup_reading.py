@@ -64,6 +64,7 @@ class Clauses(Numbers):
     def clause(self, row: str) -> list[Edit]:
         """The edits of one clause: of the first reader that recognises all of it."""
         row = " ".join(word for word in row.split() if word not in _ARTICLES)
+        row = say.OTHER_UNIT.sub("", row)
         row = say.PARTED.sub(r"\g<verb> \g<out> \g<rest>", row)
         readers = (
             self.swapped,
@@ -140,6 +141,12 @@ class Clauses(Numbers):
 
     def dropped(self, row: str) -> list[Edit]:
         """“Never mind the latitude”, “anywhere on the planet”."""
+        wider = say.NOT_ONLY.search(row)
+        if wider and self.has(self.limit(wider["limit"])):
+            rest = say.ANYWHERE.sub("", say.NOT_ONLY.sub("", row, count=1), count=1)
+            if self.only(rest, of.OF_LIMITS):
+                kind = kind_of(self.limit(wider["limit"]))
+                return [DropLimits(("where" if kind == "place" else kind,))]
         rest = say.ANYWHERE.sub("", row, count=1)
         if rest != row and self.only(rest, of.OF_LIMITS):
             return [DropLimits(("where",))]

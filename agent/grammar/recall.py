@@ -10,6 +10,18 @@ from agent.grammar.lexicon import Lexicon, stem
 from agent.grammar.query import Item
 
 _NAMED = re.compile(r"\b(those|these|that|this|the) ([a-z]{4,})\b", re.IGNORECASE)
+_THAT_PLACE = re.compile(
+    r"(?<=\b(?:in|at|of|to) )(?:that|this|said|the same) (?:region|area|zone|place|district|territory)\b"
+    r"(?! (?:where|with|that|which|around|near|within|of|in)\b)|"
+    r"(?<=\bnear )(?:that|this) (?:region|area|place)\b",
+    re.IGNORECASE,
+)
+_COMPARED = re.compile(
+    r"(?:and |so |but |now )*which (?:ones? |kind |type )?(?:of (?:them|those|these) )?"
+    r"(?:is|are|lies?|sits?|stands?|occurs?|reach(?:es)?|has|have|covers?) (?:at |the |in |on )*"
+    r"(?:\w+er|more|fewer|less|farther|further|\w+ more|most|higher \w+)\b[a-z ]{0,30}\W*",
+    re.IGNORECASE,
+)
 _LEADING = re.compile(r"^(?:(?:and|now|then|so|ok|okay|but|please|lets)\b[ ,]*)*", re.IGNORECASE)
 _GOING = re.compile(
     r"^(?:(?:and|now|so|please|lets|let us) )*(?:(?:go|going|come|get|switch) back|back|return)(?: to)? ?",
@@ -91,6 +103,14 @@ def _turn_of(item: Item, context: PlanContext) -> int | None:
     return None
 
 
+def place_meant(text: str, context: PlanContext) -> str:
+    """“In that region” with the name of the place that was asked about last."""
+    places = [
+        r.place for turn in reversed(context.turns) for r in turn.query.regions if r.place and not r.beyond
+    ]
+    return _THAT_PLACE.sub(lambda match: places[0], text) if places else text
+
+
 def the_two(text: str, lexicon: Lexicon, context: PlanContext) -> str:
     """“Which of the two”, “compare their elevations” with the layers of the last two questions."""
     pair = context.last_two
@@ -102,6 +122,14 @@ def the_two(text: str, lexicon: Lexicon, context: PlanContext) -> str:
     words = re.findall(r"[^\W\d_]+", text)
     if any(lexicon.landform(words[place:]) for place in range(len(words))) or re.search(r"\bL\d", text):
         return text
+    alone = len(context.turns) > 1 and all(
+        not turn.query.relations and turn.query.items[0].kind == "words"
+        for turn in context.turns[-2:]
+        if turn.query.items
+    )
+    subjects = {turn.query.items[0].text for turn in context.turns[-2:] if turn.query.items}
+    if alone and len(subjects) == 2 and _COMPARED.fullmatch(text):
+        return f"{re.sub(r'[?.! ]+$', '', text)}, {pair[0]} or {pair[1]}?"
     for needed, replaced in ((say.BOTH_OF_THEM, say.BOTH_OF_THEM), (say.EACH_OTHER, say.PRONOUN)):
         if needed.search(text) and replaced.search(text):
             return replaced.sub(f"{pair[0]} and {pair[1]}", text, count=1)
