@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from agent.grammar import followup_phrases as say
 from agent.grammar.context import PlanContext
+from agent.grammar.explaining import DOUBT, WHERE, WHY
 from agent.grammar.followup import apply
 from agent.grammar.followup_reading import Clauses
 from agent.grammar.lexicon import Lexicon
@@ -51,7 +52,7 @@ def situated(
     if explained := _explanation(text, context):
         return Situated(text, context, explained)
     row = plain_row(re.sub(r"[^\w\s]", " ", text.lower()))
-    if context.result and say.WHERE.fullmatch(row):
+    if context.result and WHERE.fullmatch(row):
         return Situated(text, context, _shown(context))
     text = place_meant(text, context)
     went_back = gone_back(text, lexicon, context)
@@ -131,8 +132,8 @@ def _explanation(text: str, context: PlanContext) -> Reading | None:
     parts = [" ".join(part.split()) for part in plain_row(row).split("|")]
     parts = [re.sub(r"^(?:and|but|so|then|now|i see) ", "", part) for part in parts if part.strip()]
     parts = [half for part in parts for half in (re.split(r" and (?=where |how |what )", part))]
-    parts = [part for part in parts if not say.DOUBT.fullmatch(part)] or parts
-    if not parts or not all(say.WHY.fullmatch(part) for part in parts):
+    parts = [part for part in parts if not DOUBT.fullmatch(part)] or parts
+    if not parts or not all(WHY.fullmatch(part) for part in parts):
         return None
     name = f"L{layer[1]}" if layer else context.result
     if not name:
