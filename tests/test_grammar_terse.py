@@ -194,3 +194,21 @@ def test_hearsay_limits_nothing(question: str, text: str, other: str, distance: 
 def test_tested_hearsay_is_kept() -> None:
     plan = _plan("Everyone says that gullies follow polygons. Is that true?")
     assert "associate" in {step.tool for step in plan.steps}
+
+
+@pytest.mark.parametrize(
+    ("question", "bounds"),
+    [
+        ("gullies within 10 degrees of 40 S", (-50, -30)),
+        ("gullies no more than 10 degrees from latitude 45 north", (35, 55)),
+        ("gullies within 10 degrees of the equator", (-10, 10)),
+    ],
+)
+def test_degrees_around_a_latitude(question: str, bounds: tuple[float, float]) -> None:
+    (step,) = _only(_plan(question), FilterLayer)
+    assert (step.min_lat_deg, step.max_lat_deg) == bounds
+
+
+def test_what_a_place_contains() -> None:
+    plan = _plan("Does Thalassa Basin contain dunes?")
+    assert [step.place for step in _only(plan, FilterLayer)] == ["Thalassa Basin"]

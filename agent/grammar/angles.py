@@ -88,6 +88,7 @@ _LESS = (
     r"until|as far as"
 )
 _POLEWARD = (
+    r"(?:farther|further|more distant)(?: away)? from the equator than|"
     r"pole ?wards?(?: of| from)?|closer to (?:the |a )?poles? than|nearer (?:to )?(?:the |a )?poles? than"
 )
 _EQUATORWARD = (
@@ -149,8 +150,12 @@ def _latitudes(one: Edge, two: Edge, half: str, *, both: bool) -> Built:
             return around_equator(high), note
         words = f"between {low:g} and {high:g} degrees latitude in either hemisphere"
         return Region(min_lat_deg=low, max_lat_deg=high, both_hemispheres=True, words=words), note
+    return _latitude_band(low, high), ""
+
+
+def _latitude_band(low: float, high: float) -> Region:
     words = f"between latitudes {degrees(low)} and {degrees(high)}"
-    return Region(min_lat_deg=low, max_lat_deg=high, words=words), ""
+    return Region(min_lat_deg=low, max_lat_deg=high, words=words)
 
 
 def _longitudes(one: Edge, two: Edge, half: str) -> Built:
@@ -219,8 +224,7 @@ def _chained(match: re.Match[str]) -> Built:
     if match["axis"].lower().startswith("lo"):
         return _longitudes(one, two, "")
     low, high = sorted((latitude(one.value), latitude(two.value)))
-    words = f"between latitudes {degrees(low)} and {degrees(high)}"
-    return Region(min_lat_deg=low, max_lat_deg=high, words=words), ""
+    return _latitude_band(low, high), ""
 
 
 def _than(match: re.Match[str]) -> Built:
@@ -291,6 +295,19 @@ def _from_line(match: re.Match[str]) -> Built:
     return beyond(side if inside else other, signed), ""
 
 
+def _around(match: re.Match[str]) -> Built:
+    """So many degrees to either side of an angle: "within 10 degrees of 40 S"."""
+    edge, width = edge_of(match), float(match["width"])
+    if edge.hemisphere == "line" or not (edge.axis or edge.sure) or not width:
+        return None
+    if edge.axis == "lon":
+        middle = longitude(edge.value, edge.hemisphere)
+        words = f"between longitudes {middle - width:g} and {middle + width:g} degrees east"
+        return Region(west_lon_deg=middle - width, east_lon_deg=middle + width, words=words), ""
+    middle = latitude(edge.value, edge.hemisphere)
+    return _latitude_band(max(middle - width, -90.0), min(middle + width, 90.0)), ""
+
+
 def _lines(match: re.Match[str]) -> Built:
     """A hemisphere or half of the globe, east or west."""
     east = match["side"].lower() == "east"
@@ -309,6 +326,14 @@ ANGLES: tuple[Rule, ...] = (
             rf"(?P<a>{NUMBER}) degrees{_TO_LINE}\b(?:\))?",
         ),
         _from_line,
+    ),
+    (
+        "region",
+        (
+            rf"(?:{_INSIDE}) (?P<width>\d+(?:\.\d+)?) degrees(?: (?:of|from|to|around|about|either side "
+            rf"of)) {_ONE}",
+        ),
+        _around,
     ),
     (
         "region",

@@ -85,6 +85,13 @@ _REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
         (r"\b(lat|long?)(?:itude|gitude)?\.? ?[=:] ?(?=[-+]?\d)|\b(lat|long?)\. ?(?=[-+]?\d)", r"\1\2 "),
         (r"(\d) ?(?:st|nd|rd|th)\b(?=[^.?!]{0,30}\b(?:parallel|meridian))", r"\1 degrees"),
         (r"\b(parallel|degrees) (north|south)\b(?= parallel)|\bparallels? (north|south)\b", r"\2\3 parallel"),
+        (r"(?-i:\bN of) (?=\d|the equator)", "north of "),
+        (r"(?-i:\bS of) (?=\d|the equator)", "south of "),
+        (
+            rf"\b(lat|lon)[a-z]*(?: (?:in|between|from|within))? ?[=:]? ?[\[(]({_SIGNED}) ?[,;:] "
+            rf"?({_SIGNED})[\])]",
+            r"\1 \2 to \3",
+        ),
         (r"\babs(?:olute)?(?: value of)? ?\(? ?(?:the )?lat(?:itude)?s?\)?", "|lat|"),
         (r"(\d ?°?(?: ?[nsew])?)\s*(?:\.\.+|…)\s*(?=[-+]?\d)", r"\1 to "),
         (

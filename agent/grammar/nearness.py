@@ -82,7 +82,7 @@ _DISTANCES: tuple[tuple[str, ...], ...] = (
     ("among_km", rf"(?:within|inside|{_CLOSER}) {DISTANCE_WITH_UNIT} (?:of|from|to) (?:{_AMONG})\b"),
     (
         "near_km",
-        rf"(?:(?:within|inside|in|at) )?(?:the )?{DISTANCE_WITH_UNIT} {_ROUND} (?:of|from|around|about)\b",
+        rf"(?:(?:within|inside|in|at) )?(?:the )?{DISTANCE_WITH_UNIT} {_ROUND} (?:of|from|around|about|at)\b",
     ),
     ("near_km", rf"within {_DISTANCE} (?:of|from|to|(?:around|round|about){_SOMETHING})\b"),
     (

@@ -148,7 +148,8 @@ class _Reader(Placing):
             relation.objects.append(OperandDraft(item))
             target = self.target(relation, item)
             within = self.reading.refers and self.result and relation.text.lower() in _WITHIN
-            if self.groups or within or not (relation.weak or self._is_on_spots(relation)):
+            loose = relation.weak or self._is_on_spots(relation) or self._is_of_place(relation)
+            if self.groups or within or not loose:
                 target.append(relation)
                 self.latest = relation
                 self.last_object = relation.objects[-1]
@@ -178,6 +179,12 @@ class _Reader(Placing):
     def _is_on_spots(self, relation: RelationDraft) -> bool:
         # "places having both polygons and craters": nothing but where these are
         return self.spots and relation.kind == "overlap" and not self.reading.refers
+
+    def _is_of_place(self, relation: RelationDraft) -> bool:
+        # "Does Gale contain dunes?"
+        placed = bool(self.regions) and self.regions[-1].place is not None
+        contained = relation.text.lower().startswith(("contain", "hav", "bear", "that ha", "which ha"))
+        return placed and contained and relation.kind == "overlap" and not self.reading.refers
 
     def _begins_subject(self) -> bool:
         # "Within 40 km of lava flows, are there any cones?"
