@@ -63,6 +63,7 @@ def test_a_place_of_ones_own_is_asked_for(question: str) -> None:
         ("lava flow", "Where are basaltic lava flows?"),
         ("lava flow", "show lava flows in layers that hold true colours"),
         ("gullies", "Where are gullies in my pictures?"),
+        ("landslide", "Where did landslides happen next to craters?"),
     ],
 )
 def test_landforms_are_looked_for(sought: str, question: str) -> None:

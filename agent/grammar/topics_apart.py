@@ -175,7 +175,7 @@ APART: tuple[Topic, ...] = (
             r"do\b)|(?:there|it|they|" + X + r") (?:will|shall)\b(?! do)",
             r"^(?:which|what|where|when|who|how)\b[^,]* (?:is|are) (?:going|about|due|bound|set) to (?!be "
             r"shown)|"
-            r"(?:fail|collapse|erupt|move|slide|happen|form|break|fall|flood)s? next",
+            r"(?:fail|collapse|erupt|move|slide|happen|form|break|fall|flood)s? next(?! to\b)",
             rf"{BE} {IT} (?:ever )?(?:going|about|likely|expected) to \w+|going to (?:erupt|happen|form|"
             rf"move)",
             r"(?<!chance )(?<!model )(?<!models )(?<!theory )(?:^|you |to )(?:predict|forecast|foretell)",
