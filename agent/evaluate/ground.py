@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -100,7 +100,7 @@ class Ground:
         self._encoder = encoder
         self._asked: dict[str, Asked] = {}
         self._rows = {tile: row for row, tile in enumerate(index.tiles["tile_id"].astype(str))}
-        self._names = {_stem(name): t.key for t in prompts.glossary for name in _names_of(t)}
+        self.key_of = landform_keys(prompts.glossary)
 
     @cached_property
     def planet(self) -> Planet:
@@ -111,10 +111,6 @@ class Ground:
     def elevation_m(self) -> Floats:
         """Of each tile's middle, (n,)."""
         return np.asarray(self.planet.elevation_m(self.lonlat), dtype=np.float64)
-
-    def key_of(self, words: str) -> str:
-        """The landform that words name, by the glossary; empty if it is none."""
-        return self._names.get(_stem(words), "")
 
     def truth(self, key: str) -> Bools:
         """Tiles that show a landform, (n,)."""
@@ -279,6 +275,12 @@ def compared(found: Bools, true: Bools) -> Quality:
 def _middle(value: Any) -> float:
     """A number, or the middle of the range of those that are right."""
     return float(np.mean(value))
+
+
+def landform_keys(glossary: Sequence[Term]) -> Callable[[str], str]:
+    """What tells the landform that words name, by the glossary; empty if it is none."""
+    names = {_stem(name): term.key for term in glossary for name in _names_of(term)}
+    return lambda words: names.get(_stem(words), "")
 
 
 def _names_of(term: Term) -> tuple[str, ...]:

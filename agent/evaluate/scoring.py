@@ -19,7 +19,16 @@ from typing import Any
 from agent.evaluate.answers import Answer, same_search
 from agent.evaluate.expected import Unjudged, is_right
 from agent.evaluate.ground import Ground
-from agent.evaluate.plans import Match, Plan, match_layer, match_measure, read_calls, worth_measure
+from agent.evaluate.plans import (
+    Call,
+    Match,
+    Plan,
+    Same,
+    match_layer,
+    match_measure,
+    read_calls,
+    worth_measure,
+)
 from agent.evaluate.run import Asked
 from agent.evaluate.suite import Question
 
@@ -73,7 +82,10 @@ def score(asked: Asked, ground: Ground) -> Score:
         right = is_right(question, answer, ground)
     except Unjudged as reason:
         right, why = None, str(reason)
-    match = _match(question, answer, ground)
+    calls = ((step.tool, step.arguments, step.layer_ids) for step in turn.steps if not step.error)
+    match = match_plan(
+        question, answer.plan, answer.cited or answer.made, calls, same_search(ground, answer.layers)
+    )
     return Score(
         id=question.id,
         family=question.family,
@@ -97,35 +109,45 @@ def score(asked: Asked, ground: Ground) -> Score:
     )
 
 
-def _match(question: Question, answer: Answer, ground: Ground) -> Match | None:
-    """The plan that was carried out beside that which was expected; None if none was."""
+def match_plan(
+    question: Question, made: Plan, candidates: Sequence[str], calls: Iterable[Call], same: Same
+) -> Match | None:
+    """The plan that was carried out beside that which was expected; None if none was.
+
+    Parameters
+    ----------
+    made
+        What all calls of the conversation amount to.
+    candidates
+        Layers that may be meant as the answer: those cited, or those made.
+    calls
+        Those of the last question.
+    same
+        Whether a search was for a landform.
+    """
     if not question.calls:
         return None
-    wanted, same = question.plan, same_search(ground, answer.layers)
+    wanted = question.plan
     measures = [one for one in wanted.measures if one.tool not in _FREE]
     if question.kind in ("found", "area", "nearest"):
         measures = []  # a number of rows, whatever was measured beside it
     named = question.about if question.kind == "more" else None
     if named is None and not measures:
-        return _best_layer(wanted, question, answer, same)
+        return _best_layer(question, made, candidates, same)
     total = Match(True, 0, 0)
     for name in named or ():
-        tried = [match_layer(wanted.layers[name], made, same) for made in answer.plan.layers.values()]
+        tried = [match_layer(wanted.layers[name], layer, same) for layer in made.layers.values()]
         total += max(tried, key=_rank, default=Match(False, 0, 1))
-    own = read_calls(
-        ((s.tool, s.arguments, s.layer_ids) for s in answer.turn.steps if not s.error), answer.plan.layers
-    )
+    own = read_calls(calls, made.layers)
     for measure in measures:
-        tried = [match_measure(measure, made, same) for made in own.measures]
+        tried = [match_measure(measure, found, same) for found in own.measures]
         total += max(tried, key=_rank, default=Match(False, 0, worth_measure(measure)))
     return total
 
 
-def _best_layer(wanted: Plan, question: Question, answer: Answer, same: Any) -> Match:
-    cited = [answer.plan.layers[name] for name in answer.cited if name in answer.plan.layers]
-    candidates = cited or [answer.plan.layers[name] for name in answer.made if name in answer.plan.layers]
+def _best_layer(question: Question, made: Plan, candidates: Sequence[str], same: Same) -> Match:
     whole = match_layer(question.answer, question.answer, lambda key, layer: True).total
-    tried = [match_layer(question.answer, made, same) for made in candidates]
+    tried = [match_layer(question.answer, made.layers[n], same) for n in candidates if n in made.layers]
     best = max(tried, key=_rank, default=Match(False, 0, whole))
     return best if best.same else Match(False, best.right, whole)
 
