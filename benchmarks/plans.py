@@ -32,14 +32,6 @@ from tools import TOOLS
 
 COUNT = 30
 LAYERLESS: tuple[str, ...] = ("summarise", "density", "compare", "associate", "orientation")
-    "summarise",
-    "density",
-    "compare",
-    "associate",
-    "orientation",
-    "draw_map",
-    "export_layer",
-)
 LAYERLESS += ("draw_map", "export_layer", "decline", "find_place", "evaluate_layer")
 _BLANK = re.compile(r"<(\w+)(?: (\w+))?>")
 _CITED = re.compile(r"\[(L\d+)\]")
