@@ -21,7 +21,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from agent.grammar.context import KnownLayer, PlanContext, Turn, remembered
+from agent.grammar.followups.context import KnownLayer, PlanContext, Turn, remembered
 from agent.grammar.progress import Outcome, follow
 from agent.grammar.query import Query, QuestionBack, Refusal
 from agent.grammar.steps import Plan

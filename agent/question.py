@@ -11,26 +11,32 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from agent.grammar.asked import question_back
-from agent.grammar.asking import Asking, Gap, gap_of
+from agent.grammar.asking.asked import question_back
+from agent.grammar.asking.asking import Asking, Gap, gap_of
+from agent.grammar.asking.pieces import completed
+from agent.grammar.asking.purposes import OPEN, at_landforms
 from agent.grammar.background import without_background
-from agent.grammar.checks import check_at_once, check_language, check_names, check_numbers, check_understood
-from agent.grammar.context import PlanContext, in_context
-from agent.grammar.conversation import situated
-from agent.grammar.ellipsis import spelled_out
+from agent.grammar.chance.testing import as_test
+from agent.grammar.followups.context import PlanContext, in_context
+from agent.grammar.followups.conversation import situated
 from agent.grammar.hearsay import asked_only
 from agent.grammar.lexicon import Lexicon, lexicon, normalise
+from agent.grammar.limits.ellipsis import spelled_out
 from agent.grammar.phrases import GRAMMAR_WORDS
-from agent.grammar.pieces import completed
 from agent.grammar.plan import TOUCHING_TILES, build_plan
-from agent.grammar.purposes import OPEN, at_landforms
 from agent.grammar.query import Declined, Query, QuestionBack, Refusal
 from agent.grammar.reader import read
-from agent.grammar.refusals import Known, answerable, nothing_to_find
+from agent.grammar.refusing.checks import (
+    check_at_once,
+    check_language,
+    check_names,
+    check_numbers,
+    check_understood,
+)
+from agent.grammar.refusing.refusals import Known, answerable, nothing_to_find
 from agent.grammar.state import Distances, Reading
 from agent.grammar.steps import Plan
 from agent.grammar.terse import with_distances
-from agent.grammar.testing import as_test
 from agent.grammar.tokens import Token, tokenise
 from prompts import Term
 from retrieval.body import BODIES

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from agent.grammar.context import KnownLayer, PlanContext
+from agent.grammar.followups.context import KnownLayer, PlanContext
 from agent.grammar.query import HOLE, Choice, Missing, QuestionBack, describe
 from agent.grammar.steps import Plan
 from agent.offline import OfflinePlanner

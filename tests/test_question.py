@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.grammar.context import KnownLayer, PlanContext
+from agent.grammar.followups.context import KnownLayer, PlanContext
 from agent.grammar.lexicon import normalise, number_words
 from agent.grammar.query import QuestionBack, Refusal, describe
 from agent.grammar.steps import Associate, Plan, Ref, SearchWords

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent.grammar.clauses import YES_NO
 from agent.grammar.lexicon import words
+from agent.grammar.refusing.clauses import YES_NO
 from agent.grammar.tokens import Token
 
 _COMPARED = frozenset(("higher_than", "which_higher", "compare_by", "than_ground", "poleward"))

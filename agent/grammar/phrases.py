@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 
-from agent.grammar.amounts import AMOUNT_FILLER, GREATEST, NUMBERS
 from agent.grammar.asides import ASIDES, ASKING
-from agent.grammar.association import ASSOCIATION, SIGNS
+from agent.grammar.chance.association import ASSOCIATION, SIGNS
 from agent.grammar.lexicon import APPEARANCE, words
-from agent.grammar.likeness import LIKE
-from agent.grammar.nearness import (
+from agent.grammar.limits.regions import REGIONS
+from agent.grammar.relations.likeness import LIKE
+from agent.grammar.relations.nearness import (
     ABSENT,
     AWAY,
     DISTANCES,
@@ -26,8 +26,8 @@ from agent.grammar.nearness import (
     UNLISTED,
     WITHOUT,
 )
-from agent.grammar.regions import REGIONS
-from agent.grammar.wants import THESE, WANTS
+from agent.grammar.wants.amounts import AMOUNT_FILLER, GREATEST, NUMBERS
+from agent.grammar.wants.phrases import THESE, WANTS
 
 _SPOT = r"(?:tile|place|crater|basin|wall|spot|site|location|slope)s?"
 

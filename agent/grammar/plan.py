@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
-from agent.grammar.bounds import limited
-from agent.grammar.context import PlanContext
-from agent.grammar.explaining import explained
+from agent.grammar.followups.context import PlanContext
+from agent.grammar.followups.explaining import explained
+from agent.grammar.limits.bounds import limited
 from agent.grammar.notes import notes_on
 from agent.grammar.query import POLEWARD, Declined, Item, Operand, Query, Region, Relation, parts
 from agent.grammar.steps import (

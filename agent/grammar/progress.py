@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.grammar.context import PlanContext
+from agent.grammar.followups.context import PlanContext
 from agent.grammar.steps import (
     Associate,
     Compare,

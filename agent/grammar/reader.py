@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.grammar.bounds import combined, mirrored
 from agent.grammar.drafts import GroupDraft, OperandDraft, RelationDraft, finished
 from agent.grammar.lexicon import words
-from agent.grammar.placing import Placing
+from agent.grammar.limits.bounds import combined, mirrored
+from agent.grammar.limits.placing import Placing
 from agent.grammar.query import Declined, Group, Intent, Item, Query
 from agent.grammar.state import EITHER, Distances, Reading
 from agent.grammar.tokens import Token

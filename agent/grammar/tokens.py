@@ -11,14 +11,14 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from agent.grammar.association import SIGN_WORDS
-from agent.grammar.conditions import CONDITIONS, quantity_named
-from agent.grammar.edges import latitude
+from agent.grammar.chance.association import SIGN_WORDS
+from agent.grammar.chance.processes import process_named, process_words
 from agent.grammar.lexicon import APPEARANCE, FILE, HEADS, PICTURES, PROTECTED, TILE, WORD, Lexicon, stem
+from agent.grammar.limits.conditions import CONDITIONS, quantity_named
+from agent.grammar.limits.edges import latitude
+from agent.grammar.limits.regions import REGIONS
 from agent.grammar.phrases import FILLER, RULES, SIGN_RULES, WRONG_TO_USE
-from agent.grammar.processes import process_named, process_words
 from agent.grammar.query import Item
-from agent.grammar.regions import REGIONS
 
 MILE_KM = 1.609344
 FOOT_KM = 0.0003048
@@ -89,7 +89,7 @@ def tokenise(text: str, lexicon: Lexicon, tile_km: float, *, signs: bool = False
     tile_km
         Width of a tile, for distances given in tiles.
     signs
-        Read the words of `agent.grammar.association.SIGNS` and processes too.
+        Read the words of `agent.grammar.chance.association.SIGNS` and processes too.
     """
     text, tokens = corrected(text, lexicon)
     position = 0

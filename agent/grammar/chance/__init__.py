@@ -1,0 +1,1 @@
+"""Questions that are tests: subjects, candidates, processes, and the words of chance."""

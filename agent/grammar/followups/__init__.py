@@ -1,0 +1,1 @@
+"""Questions that change, narrow, go back to or ask about an earlier one."""

@@ -1,0 +1,1 @@
+"""What pictures and positions cannot tell, what cannot be meant, and what is said instead."""

@@ -1,0 +1,1 @@
+"""How things lie to each other: near, far, touching, nearest, downslope, like a picture."""

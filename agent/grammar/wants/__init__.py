@@ -1,0 +1,1 @@
+"""What is wanted besides where: numbers, areas, densities, comparisons, values, directions, maps."""
