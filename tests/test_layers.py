@@ -90,7 +90,7 @@ def test_corpus_and_training_never_meet() -> None:
 
 
 def test_the_sphere_needs_little() -> None:
-    inside = ("retrieval.body", "retrieval.grid", "retrieval.errors", "retrieval.spatial")
+    inside = ("retrieval.body", "retrieval.grid", "retrieval.errors", "retrieval.stop", "retrieval.spatial")
     libraries = {"numpy", "scipy", "shapely", "pyproj", *sys.stdlib_module_names}
     for path in (ROOT / "retrieval/spatial").glob("*.py"):
         for name in imports(path):

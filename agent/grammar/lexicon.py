@@ -219,7 +219,7 @@ class Lexicon:
         self._places: dict[tuple[str, ...], list[str]] = {}
         for name in places:
             words = _plain_words(name)
-            for length in {1, len(words)} if words else ():
+            for length in range(1, len(words) + 1):
                 self._places.setdefault(words[:length], []).append(name)
         self._place_words = {word for key in self._places for word in key}
         self._longest_place = max((len(name) for name in self._places), default=0)
@@ -260,7 +260,7 @@ class Lexicon:
     def place(self, words: Sequence[str]) -> tuple[int, list[str]] | None:
         """The longest place name at the start of ``words``: how many words, and the places it may mean.
 
-        The first word alone stands for a longer name: ``Hellas`` for Hellas Planitia.
+        The first words alone stand for a longer name: ``Hellas`` for Hellas Planitia.
         """
         for length in range(min(self._longest_place, len(words)), 0, -1):
             key = _plain_words(" ".join(words[:length]))
