@@ -177,10 +177,12 @@ class _Checker:
         named = known.items() if isinstance(known, Mapping) else [("", value) for value in known]
         self.facts += [known_fact(name, value) for name, value in named]
         self.facts += [known_fact("count", count, frozenset({layer})) for layer, count in counts.items()]
-        self.asked = claims(question)
+        places = [str(step.arguments.get(key, "")) for step in self.done for key in ("place", "name")]
+        names = {place for place in places if any(character.isalpha() for character in place)}
+        self.asked = claims(question, names)
         if _HALVES.search(question):
             self.facts.append(Fact("limit_lat_deg", Decimal(0), "deg"))
-        self.claims = claims(answer)
+        self.claims = claims(answer, names)
 
     def numbers(self) -> Iterator[Finding]:
         """Numbers that no figure gives, and parts that are more than their whole."""
@@ -205,13 +207,19 @@ class _Checker:
                 yield Finding(end, f"[{layer_id}]", f"there is no such layer; there are: {there}")
 
     def _is_supported(self, claim: Claim) -> bool:
-        if any(repeats(claim, other) for other in self.asked):
+        if any(repeats(claim, other) for other in self.asked) or self._is_quoted(claim):
             return True
         return any(
             self._may_mean(claim, fact) and gives(fact, claim)
             for fact in self.facts
             if not (fact.owners and claim.cited is not None and not fact.owners & claim.cited)
         )
+
+    def _is_quoted(self, claim: Claim) -> bool:
+        """Whether a number stands in a quotation of the question's own words."""
+        before = self.answer[: claim.start]
+        inside = before.rfind("“") > before.rfind("”")
+        return inside and any(abs(claim.value) == abs(other.value) for other in self.asked)
 
     def _is_of_parent(self, place: int, supported: Sequence[bool]) -> bool:
         """Whether a number is that of a layer from which the cited one was made.
@@ -355,7 +363,8 @@ class _Checker:
         sides = [{side for words, side in _SIDES if words.match(claim.after)} for claim in (first, second)]
         if sides[0] & sides[1] and not first.unit:
             return "both are said of the same side"
-        return comparison(first, second, between)
+        # "Within 40 km of A and farther than 60 km from B" compares nothing.
+        return "" if second.reach else comparison(first, second, between)
 
 
 def _layers(steps: Iterable[Step]) -> set[str]:

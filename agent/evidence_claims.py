@@ -7,7 +7,7 @@ counted, ``195 tiles with pitted cones [L1]``, that one alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -158,10 +158,12 @@ def cited_in(text: str) -> frozenset[str]:
     return frozenset(layer_id for _, layer_id in citations(text))
 
 
-def claims(text: str) -> list[Claim]:
-    """Every number of a text that states something, in order."""
+def claims(text: str, names: Iterable[str] = ()) -> list[Claim]:
+    """Every number of a text that states something, in order; digits in ``names`` state nothing."""
     # Blanked, not removed, so that positions stay those of the text.
     blank = text
+    for name in sorted(names, key=len, reverse=True):
+        blank = blank.replace(name, "\0" * len(name))
     for pattern in (CITATION, _NAME):
         blank = pattern.sub(lambda match: "\0" * len(match[0]), blank)
     found = list(_NUMBER.finditer(blank))

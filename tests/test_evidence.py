@@ -309,3 +309,20 @@ def test_false_statements_of_a_run_are_marked(answer: str) -> None:
     evidence = check(answer, run_of_four(), "")
     assert evidence.unsupported
     assert MARK in mark(answer, evidence)
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        ("Yardangs in Wind region 10 are found on 130 tiles [L1].", ()),
+        ("10 are found on 130 tiles [L1].", ("10",)),
+        ("130 tiles lie within 40 km of channels and farther than 60 km from lava flows [L1].", ()),
+        ("“200 south” is no latitude.", ()),
+        ("200 south of the equator.", ("200",)),
+    ],
+)
+def test_digits_of_names_and_of_quoted_words_state_nothing(answer: str, wrong: tuple[str, ...]) -> None:
+    question = "Yardangs in Wind region 10, 40 km and more than 60 km off, at latitude 200 S?"
+    limits = {"layer": "L0", "place": "Wind region 10"}
+    done = Step("q1s1", "filter_layer", limits, "", ("L1",), {"count": 130}, (), 0.1, "")
+    assert check(answer, [done], question).unsupported == wrong

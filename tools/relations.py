@@ -154,7 +154,7 @@ def nearest(ws: Workspace, layer: str, other: str, count: int | None = None) -> 
     )
     figures = _compared(ws, one, two, made)
     known = apart[order][np.isfinite(apart[order])]
-    summary = f"{made.id}: {counted(made, figures)} of {one.id}, each with its distance to {two.id}."
+    summary = f"{made.id}: {counted(made, figures)} from {one.id}, each with its distance to {two.id}."
     if len(known):
         low, middle, high = (tidy(value, 3) for value in (known.min(), np.median(known), known.max()))
         figures |= {"min_distance_km": low, "median_distance_km": middle, "max_distance_km": high}

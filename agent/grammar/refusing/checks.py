@@ -167,7 +167,7 @@ def check_numbers(text: str) -> None:
     for pattern, most, name, allowed in _NUMBERS:
         for match in pattern.finditer(text):
             if abs(float(match[1])) > most:
-                raise Declined("bad_value", f"{match[0].strip()} is no {name}", allowed)
+                raise Declined("bad_value", f"“{match[0].strip()}” is no {name}", allowed)
 
 
 _VAST = re.compile(
