@@ -89,6 +89,9 @@ _ONE_ROW = re.compile(
 _SUMMED = re.compile(r"\b(?:median|middle|mean|most of)\b[^.;]*$", re.IGNORECASE)
 _WHOLE = re.compile(r"\b(?:of|among|out of|from) (?:the |its |those |these |all )?$", re.IGNORECASE)
 _OF_PART = re.compile(r"^[^.;\d]{0,60}?\bof (?:which|them|these|those|the|all)?\s*$", re.IGNORECASE)
+_TOLD_OF_WORDS = re.compile(
+    r"[^“”]*” (?:was|were) (?:not understood|left out|taken|read)\b|[^“”]*” (?:cannot be used|is (?:no|farther)) "
+)
 _HALVES = re.compile(r"\b(?:equator|hemisphere|north|south)", re.IGNORECASE)
 
 
@@ -218,8 +221,11 @@ class _Checker:
     def _is_quoted(self, claim: Claim) -> bool:
         """Whether a number stands in a quotation of the question's own words."""
         before = self.answer[: claim.start]
-        inside = before.rfind("“") > before.rfind("”")
-        return inside and any(abs(claim.value) == abs(other.value) for other in self.asked)
+        if before.rfind("“") <= before.rfind("”"):
+            return False
+        # What was not understood is quoted with words of number in digits.
+        told = _TOLD_OF_WORDS.match(self.answer, claim.end) is not None
+        return told or any(abs(claim.value) == abs(other.value) for other in self.asked)
 
     def _is_of_parent(self, place: int, supported: Sequence[bool]) -> bool:
         """Whether a number is that of a layer from which the cited one was made.

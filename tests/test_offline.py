@@ -645,7 +645,7 @@ def test_a_missing_tool_is_told(planner: OfflinePlanner) -> None:
             "The index holds pictures and positions but no ages or dates; I can tell where",
         ),
         ("Where are craters on the Moon?", "This index shows Mars, not the Moon; try"),
-        ("gullies within 0 km of craters", "0 km is no distance to search within"),
+        ("gullies within 0 km of craters", "“0 km” is no distance to search within"),
         ("Tell me a joke", "This is not a question about the surface of a planet"),
     ],
 )

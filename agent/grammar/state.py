@@ -332,10 +332,12 @@ class State:
     def check_distance(self, distance: float) -> None:
         """Refuse a distance that is none."""
         if not distance > 0:
-            raise Declined("bad_value", f"{distance:g} km is no distance to search within", "more than 0 km")
+            raise Declined(
+                "bad_value", f"“{distance:g} km” is no distance to search within", "more than 0 km"
+            )
         if distance > self.distances.most_km:
             raise Declined(
                 "bad_value",
-                f"no two places on this body lie {distance:,.0f} km apart, so that limits nothing",
+                f"“{distance:,.0f} km” is farther than any two places on this body lie apart",
                 "a smaller distance",
             )

@@ -49,7 +49,7 @@ def apply(edits: list[Edit], query: Query) -> tuple[Query, list[str]]:
 
 def _set_distance(edit: SetDistance, query: Query, notes: list[str]) -> Query:
     if not 0 < edit.km < 1e6:
-        raise Declined("bad_value", f"{edit.km:g} km is no distance to search within", "more than 0 km")
+        raise Declined("bad_value", f"“{edit.km:g} km” is no distance to search within", "more than 0 km")
     at = _measured(query, edit.of)
     if at is None:
         return _without_relation(edit, query)
