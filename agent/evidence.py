@@ -90,7 +90,7 @@ _SUMMED = re.compile(r"\b(?:median|middle|mean|most of)\b[^.;]*$", re.IGNORECASE
 _WHOLE = re.compile(r"\b(?:of|among|out of|from) (?:the |its |those |these |all )?$", re.IGNORECASE)
 _OF_PART = re.compile(r"^[^.;\d]{0,60}?\bof (?:which|them|these|those|the|all)?\s*$", re.IGNORECASE)
 _TOLD_OF_WORDS = re.compile(
-    r"[^“”]*” (?:was|were) (?:not understood|left out|taken|read)\b|[^“”]*” (?:cannot be used|is (?:no|farther)) "
+    r"[^“”]*” (?:(?:was|were) (?:not understood|left out|taken|read)|cannot be used|is (?:no|farther))\b"
 )
 _HALVES = re.compile(r"\b(?:equator|hemisphere|north|south)", re.IGNORECASE)
 
