@@ -456,10 +456,10 @@ def test_long_nonsense_takes_no_long_time(text: str) -> None:
 
 def test_planning_takes_milliseconds() -> None:
     planned(BEFORE)
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(10):
         planned(BEFORE)
-    assert (time.perf_counter() - started) / 10 < 0.1
+    assert (time.process_time() - started) / 10 < 0.1
 
 
 # The door
