@@ -142,6 +142,7 @@ def test_a_call_is_shown_without_what_was_not_given() -> None:
 
 def test_citations_become_links_once() -> None:
     assert answer_markdown("See [L3], [L12](#L12) and L4.") == "See [L3](#L3), [L12](#L12) and L4."
+    assert answer_markdown("Nearer [L1, L2].") == "Nearer [L1](#L1) [L2](#L2)."
 
 
 @given(st.text(alphabet=st.sampled_from("<>![]()&abc \n`*"), max_size=60))

@@ -87,9 +87,14 @@ def messages(progress: Progress, number: int, base: str, latest: bool) -> list[M
     return made
 
 
+_CITATION = re.compile(r"\[\s*L\d+(?:\s*[,;]\s*L\d+)*\s*\](?!\()")
+
+
 def answer_markdown(text: str) -> str:
     """An answer with its citations as links, without anyone's HTML or pictures."""
-    return re.sub(r"\[(L\d+)\](?!\()", r"[\1](#\1)", plain(text))
+    return _CITATION.sub(
+        lambda cited: " ".join(f"[{i}](#{i})" for i in re.findall(r"L\d+", cited[0])), plain(text)
+    )
 
 
 def plain(text: str) -> str:
