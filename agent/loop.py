@@ -7,9 +7,7 @@ repair of what a stop leaves behind (`agent.middleware`) and the evidence check 
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 import threading
 import uuid
 from collections.abc import Generator, Iterator, Sequence
@@ -19,39 +17,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain.agents import create_agent
-from langchain.agents.middleware import (
-    AgentMiddleware,
-    ClearToolUsesEdit,
-    ContextEditingMiddleware,
-    ModelCallLimitMiddleware,
-    ModelRetryMiddleware,
-    SummarizationMiddleware,
-    ToolCallLimitMiddleware,
-)
 from langchain.agents.middleware.model_call_limit import ModelCallLimitExceededError
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 
 from agent.conversations import ConversationStore, check_conversation_id, claimed
-from agent.correction import Corrected, Review
 from agent.events import Answered, Event, Evidence, Step, StepFinished, Turn
 from agent.evidence import Finding, check, findings, mark
-from agent.memory import Summariser, copy_results, first_questions, history
+from agent.memory import copy_results, first_questions, history
 from agent.middleware import (
-    LiveState,
-    OneAtATime,
-    Stoppable,
     TokenLimit,
     TokenLimitExceeded,
-    ValidHistory,
 )
-from agent.models import OFFLINE, explain_failure, is_broken_stream, is_servers_fault, make_model
+from agent.models import explain_failure, is_servers_fault, make_model
 from agent.offline import OfflinePlanner
 from agent.question import check_question
 from agent.record import Record, ReplyTooLong, asks_back, declines, kept, only_stated
-from agent.toolbox import error_middleware, wrap_tools
-from agent.validation import Validated, given_up
+from agent.stack import middleware_stack
+from agent.toolbox import wrap_tools
+from agent.validation import given_up
 from prompts import Prompts
 from retrieval.errors import Cancelled, InputError, QuestionError, SettingsError
 from retrieval.library import open_context_rasters
@@ -66,12 +51,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Of the tokens a language model may see: above the first share old tool results are left out, layers stay
-# named; above all of them what is older than the last share is summarised.
-FORGET_SHARE = 0.6
-KEEP_SHARE = 0.3
-RECENT_RESULTS = 8
-LISTED_LAYERS = 40
 CUT_OFF = "This question was cut off before it was answered: the program ended."
 
 
@@ -173,7 +152,7 @@ class Conversation:
             chat,
             wrap_tools(tools, workspace),
             system_prompt=system_prompt,
-            middleware=_middleware(workspace, chat, model, self._tokens, self._review),
+            middleware=middleware_stack(workspace, chat, model, self._tokens, self._review),
             checkpointer=store.checkpointer(),
         )
         self._config = _thread(conversation_id)
@@ -406,68 +385,5 @@ def suggest(layer_id: str, used: set[str]) -> tuple[str, ...]:
     return tuple(text for tool, text in offers.items() if tool not in used)[:3]
 
 
-def describe_state(workspace: Workspace) -> str:
-    """What is true right now, in a few lines for the model: body, index, layers."""
-    index, layers = workspace.index, list(workspace.layers)
-    lines = [
-        "# Now",
-        f"Body: {workspace.body.name}. Index: {index.manifest.name}, {len(index)} tiles of "
-        f"{index.grid.tile_km:g} km. Named places: {'yes' if workspace.gazetteer is not None else 'none'}.",
-        f"Area: {describe_area(index)}. "
-        f"Context rasters: {', '.join(raster.name for raster in workspace.context) or 'none'}.",
-        "Layers of this conversation:" if layers else "Layers of this conversation: none yet.",
-    ]
-    if len(layers) > LISTED_LAYERS:
-        lines.append(f"- (the first {len(layers) - LISTED_LAYERS} are not listed)")
-    # Quoted, on one line: a title is what someone wrote, not a part of the prompt.
-    lines += [
-        f"- {item.id}: {json.dumps(item.title, ensure_ascii=False)} ({len(item)} {item.kind})"
-        for item in layers[-LISTED_LAYERS:]
-    ]
-    return "\n".join(lines)
-
-
-def describe_area(index: TileIndex) -> str:
-    """Where the tiles of an index lie: bounds in degrees, and their share of the body."""
-    tiles = index.tiles
-    if not len(tiles):
-        return "no tiles"
-    lat, lon = tiles["lat"], tiles["lon"]
-    share = float(tiles["area_km2"].sum()) / (4.0 * math.pi * index.body.radius_km**2)
-    return (
-        f"tiles between latitudes {lat.min():.1f} and {lat.max():.1f}, longitudes {lon.min():.1f} and "
-        f"{lon.max():.1f}, {100.0 * min(share, 1.0):.2g} % of the body"
-    )
-
-
 def _thread(conversation_id: str) -> RunnableConfig:
     return {"configurable": {"thread_id": conversation_id, "checkpoint_ns": ""}}
-
-
-def _middleware(
-    workspace: Workspace, chat: BaseChatModel, model: str, tokens: TokenLimit, review: Review
-) -> list[AgentMiddleware[Any, Any, Any]]:
-    """Outermost first. `ValidHistory` must come before the limit: its jump would skip the count otherwise."""
-    settings = workspace.settings
-    stack: list[AgentMiddleware[Any, Any, Any]] = [
-        ValidHistory(),
-        LiveState(lambda: describe_state(workspace)),
-        ModelCallLimitMiddleware(run_limit=settings.max_model_calls, exit_behavior="error"),
-        ToolCallLimitMiddleware(run_limit=settings.max_tool_calls, exit_behavior="continue"),
-        OneAtATime(workspace),
-    ]
-    if model.strip() != OFFLINE:
-        room = settings.context_tokens
-        trim = ClearToolUsesEdit(trigger=int(room * FORGET_SHARE), keep=RECENT_RESULTS)
-        summary = SummarizationMiddleware(
-            chat,
-            trigger=("tokens", room),
-            keep=("tokens", int(room * KEEP_SHARE)),
-            trim_tokens_to_summarize=None,
-            summarizer=Summariser(chat, workspace.stop),
-        )
-        retry = ModelRetryMiddleware(
-            max_retries=1, retry_on=is_broken_stream, on_failure="error", initial_delay=0.5
-        )
-        stack = [summary, *stack, Corrected(review), ContextEditingMiddleware(edits=[trim]), tokens, retry]
-    return [*stack, Validated(workspace), Stoppable(workspace), error_middleware()]

@@ -28,7 +28,7 @@ class Record:
     Attributes
     ----------
     steps
-        Finished calls, in the order they ended.
+        Finished calls, in the order they were named, whichever ended first.
     text, status, suggestions
         The answer, how the question ended, and what the model says may be asked next.
     plan
@@ -178,7 +178,9 @@ class Record:
             self.failures[started.tool] = message.additional_kwargs[GIVEN_UP]
         elif message.status != "error":
             self.failures.pop(started.tool, None)
+        # In the order named: of steps that end almost together the loop may tell the later one first.
         self.steps.append(finished.step)
+        self.steps.sort(key=lambda step: int(step.step_id.rpartition("s")[2]))
         return finished
 
 

@@ -13,13 +13,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolMessage
 
 from agent.conversations import ConversationStore
 from agent.events import Answered, AnswerText, Event, StepFinished, StepStarted
-from agent.loop import Conversation, describe_state, open_conversation, suggest
+from agent.loop import Conversation, open_conversation, suggest
 from agent.models import make_model
-from agent.record import only_stated
+from agent.record import Record, only_stated
+from agent.stack import describe_state
 from prompts import load_prompts
 from retrieval.errors import QuestionError, SettingsError
 from retrieval.settings import Settings
@@ -557,3 +558,13 @@ def test_suggestions_leave_out_what_was_done() -> None:
         "Which way are the features of L3 oriented?",
         "Export L3 as GeoPackage",
     )
+
+
+def test_steps_stand_in_the_order_named_whichever_ends_first() -> None:
+    record = Record("Where?", "q1")
+    calls = [{"name": "seek", "args": {"text": name}, "id": name, "type": "tool_call"} for name in "abc"]
+    parts = [{"model": {"messages": [AIMessage("", tool_calls=calls)]}}]
+    parts += [{"tools": {"messages": [ToolMessage("{}", tool_call_id=name)]}} for name in "cab"]
+    for part in parts:
+        list(record.take({"type": "updates", "data": part}))
+    assert [step.arguments["text"] for step in record.steps] == ["a", "b", "c"]
