@@ -12,6 +12,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMes
 from agent.events import Step
 from agent.evidence import Finding
 from agent.middleware import ModelHandler
+from agent.record import finished_step
 
 MOST_NAMED = 12
 SENT_BACK = (
@@ -60,7 +61,7 @@ class Corrected(AgentMiddleware[AgentState[Any], Any, Any]):
 
 
 def steps_since(question: AnyMessage, messages: Sequence[AnyMessage]) -> list[Step]:
-    """The finished tool calls behind a question among the messages, as far as a check needs them."""
+    """The finished tool calls behind a question among the messages."""
     behind = list(messages[next(i for i, message in enumerate(messages) if message is question) :])
     calls = {
         call["id"]: call
@@ -69,28 +70,10 @@ def steps_since(question: AnyMessage, messages: Sequence[AnyMessage]) -> list[St
         for call in message.tool_calls
     }
     return [
-        _step(calls[message.tool_call_id], message)
+        finished_step(message.tool_call_id, call["name"], call["args"], message).step
         for message in behind
-        if isinstance(message, ToolMessage) and message.tool_call_id in calls
+        if isinstance(message, ToolMessage) and (call := calls.get(message.tool_call_id)) is not None
     ]
-
-
-def _step(call: Any, message: ToolMessage) -> Step:
-    result = message.artifact or {}
-    return Step(
-        step_id=message.tool_call_id,
-        tool=call["name"],
-        arguments=call["args"],
-        summary=result.get("summary", ""),
-        layer_ids=tuple(result.get("layer_ids", ())),
-        figures=result.get("figures", {}),
-        pictures=(),
-        seconds=0.0,
-        error=message.text if message.status == "error" else "",
-        layers=tuple(result.get("layers", ())),
-        table=tuple(result.get("table", ())),
-        files=tuple(result.get("files", ())),
-    )
 
 
 def _answer(response: ModelResponse[Any]) -> AIMessage | None:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-CITATION = re.compile(r"\[\s*(L\d+(?:\s*[,;]\s*L\d+)*)\s*\]")
-_LAYER_ID = re.compile(r"L\d+")
+CITATION = re.compile(r"\[\s*L\d+(?:\s*[,;]\s*L\d+)*\s*\]")
+LAYER_ID = re.compile(r"L\d+")
 _NAME = re.compile(
     r"\bL\d+\b"
     r"|\b\d+(?:\.\d+)?km-r\d+c\d+\b"  # tiles
@@ -149,7 +149,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
 def citations(text: str) -> Iterator[tuple[int, str]]:
     """End and layer id of every citation, in order."""
     for match in CITATION.finditer(text):
-        for layer_id in _LAYER_ID.findall(match[1]):
+        for layer_id in LAYER_ID.findall(match[0]):
             yield match.end(), layer_id
 
 

@@ -26,10 +26,7 @@ from agent.conversations import ConversationStore, check_conversation_id, claime
 from agent.events import Answered, Event, Evidence, Step, StepFinished, Turn
 from agent.evidence import Finding, check, findings, mark
 from agent.memory import copy_results, first_questions, history
-from agent.middleware import (
-    TokenLimit,
-    TokenLimitExceeded,
-)
+from agent.middleware import TokenLimit, TokenLimitExceeded
 from agent.models import explain_failure, is_servers_fault, make_model
 from agent.offline import OfflinePlanner
 from agent.question import check_question

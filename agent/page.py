@@ -23,6 +23,7 @@ from PIL import Image
 
 from agent.events import Turn
 from agent.evidence import MARK
+from agent.evidence_claims import CITATION, LAYER_ID
 from agent.recipe import Recipe, describe_call
 from tools.layers import Layer
 from tools.maps.globe import (
@@ -44,7 +45,7 @@ THUMBNAILS = 12
 PICTURE_SIDE_PX = 1400
 PICTURE_BYTES = 1_500_000  # of all pictures in the page; the bundle holds every one of them whole
 
-_CITATION = re.compile(rf"(\[\s*L\d+(?:\s*[,;]\s*L\d+)*\s*\]|{re.escape(MARK)})")
+_CITATION = re.compile(rf"({CITATION.pattern}|{re.escape(MARK)})")
 
 
 def page_html(
@@ -120,7 +121,7 @@ def model_label(model: str) -> str:
 def _render_text(_: Any, tokens: Sequence[Any], at: int, options: Any, env: Mapping[str, Json]) -> str:
     parts = []
     for piece in _CITATION.split(tokens[at].content):
-        ids = re.findall(r"L\d+", piece) if piece.startswith("[") else []
+        ids = LAYER_ID.findall(piece) if piece.startswith("[") else []
         if piece == MARK:
             parts.append("<mark>not backed by any tool result</mark>")
         elif ids and set(ids) <= env["known"]:

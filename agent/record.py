@@ -159,21 +159,7 @@ class Record:
 
     def _close(self, message: ToolMessage) -> StepFinished:
         started = self._open.pop(message.tool_call_id)
-        result: Mapping[str, Any] = message.artifact or {}
-        finished = StepFinished(
-            step_id=started.step_id,
-            tool=started.tool,
-            arguments=started.arguments,
-            summary=result.get("summary", ""),
-            layer_ids=tuple(result.get("layer_ids", ())),
-            figures=result.get("figures", {}),
-            pictures=tuple(result.get("pictures", ())),
-            seconds=round(result.get("seconds", 0.0), 4),
-            error=message.text if message.status == "error" else "",
-            layers=tuple(result.get("layers", ())),
-            table=tuple(result.get("table", ())),
-            files=tuple(result.get("files", ())),
-        )
+        finished = finished_step(started.step_id, started.tool, started.arguments, message)
         if GIVEN_UP in message.additional_kwargs:
             self.failures[started.tool] = message.additional_kwargs[GIVEN_UP]
         elif message.status != "error":
@@ -189,6 +175,25 @@ _ENDS = {
     "length": "the server's limit on the length of a reply was reached",
     "content_filter": "the server's content filter withheld the rest",
 }
+
+
+def finished_step(step_id: str, tool: str, arguments: dict[str, Any], message: ToolMessage) -> StepFinished:
+    """A call with what its tool message says of it."""
+    result: Mapping[str, Any] = message.artifact or {}
+    return StepFinished(
+        step_id=step_id,
+        tool=tool,
+        arguments=arguments,
+        summary=result.get("summary", ""),
+        layer_ids=tuple(result.get("layer_ids", ())),
+        figures=result.get("figures", {}),
+        pictures=tuple(result.get("pictures", ())),
+        seconds=round(result.get("seconds", 0.0), 4),
+        error=message.text if message.status == "error" else "",
+        layers=tuple(result.get("layers", ())),
+        table=tuple(result.get("table", ())),
+        files=tuple(result.get("files", ())),
+    )
 
 
 def declines(step: Step) -> bool:

@@ -151,7 +151,7 @@ def wrong_citation(text: str, steps: Sequence[Step], question: str, rng: random.
     }
     options = []
     for start, end in sentences(text):
-        cited = CITATION.findall(text[start:end])
+        cited = [found[1:-1].strip() for found in CITATION.findall(text[start:end])]
         numbers = [float(abs(c.value)) for c in claims(text) if start <= c.start < end]
         if len(set(cited)) != 1 or "," in cited[0] or not numbers or "observed" in text[start:end]:
             continue

@@ -14,12 +14,16 @@ from urllib.parse import quote
 
 from agent.chat.sessions import Progress
 from agent.events import Answered, Step
+from agent.evidence_claims import CITATION, LAYER_ID
 
 Json = Any
 Message = dict[str, Json]
 
 # Names of uploaded pictures, as `exchange.keep_picture` makes them; the only pictures a question may show.
 PICTURE_NAME = re.compile(r"\bpicture-[0-9a-f]{12}\.png\b")
+
+# Citations that are no links yet.
+_CITATION = re.compile(rf"{CITATION.pattern}(?!\()")
 
 # A question longer than this is cut off where it is shown.
 QUESTION_CHARS = 1200
@@ -87,14 +91,13 @@ def messages(progress: Progress, number: int, base: str, latest: bool) -> list[M
     return made
 
 
-_CITATION = re.compile(r"\[\s*L\d+(?:\s*[,;]\s*L\d+)*\s*\](?!\()")
-
-
 def answer_markdown(text: str) -> str:
     """An answer with its citations as links, without anyone's HTML or pictures."""
-    return _CITATION.sub(
-        lambda cited: " ".join(f"[{i}](#{i})" for i in re.findall(r"L\d+", cited[0])), plain(text)
-    )
+    return _CITATION.sub(_links, plain(text))
+
+
+def _links(citation: re.Match[str]) -> str:
+    return " ".join(f"[{layer}](#{layer})" for layer in LAYER_ID.findall(citation[0]))
 
 
 def plain(text: str) -> str:

@@ -269,7 +269,7 @@ class _Reader(Placing):
         self.pending = self.pending if self.pending and not self.pending.weak else None
 
     def _on_filler(self, token: Token) -> None:
-        word = self.filler = token.text.lower()
+        word = token.text.lower()
         if word in _ASKING:
             self.reading.asks_afresh = True
         self.spots |= word.rstrip("s") in ("place", "tile", "area", "site", "spot", "location", "region")

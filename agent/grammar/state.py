@@ -115,8 +115,6 @@ class State:
         ``north`` or ``south`` of a place to come.
     part
         The part of a place to come, ``north`` to ``west``.
-    filler
-        The small word read last that means nothing by itself.
     between
         "Between" was read last.
     unknown
@@ -170,7 +168,6 @@ class State:
         self.among_km, self.among_words = 0.0, ""
         self.side: Side = ""
         self.part: Side = ""
-        self.filler = ""
         self.between = False
         self.measuring = self.either_hemisphere = False
         self.unknown: list[str] = []
