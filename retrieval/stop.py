@@ -23,6 +23,14 @@ def check_stop() -> None:
         raise Cancelled("stopped by the user")
 
 
+def in_pieces(count: int, size: int) -> Iterator[slice]:
+    """Slices of at most ``size`` (at least one) that make up ``count``; the stop is looked at before each."""
+    step = max(1, size)
+    for start in range(0, count, step):
+        check_stop()
+        yield slice(start, min(start + step, count))
+
+
 def stop_in_hand() -> threading.Event | None:
     """The stop of the call that this thread works on, if it has one."""
     return _in_hand.get()

@@ -18,7 +18,7 @@ from retrieval.errors import GeometryError
 from retrieval.spatial.nulls import Shifts, superposed
 from retrieval.spatial.observed import Observed
 from retrieval.spatial.verdicts import rank_p, said_p
-from retrieval.stop import check_stop
+from retrieval.stop import check_stop, in_pieces
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -293,10 +293,9 @@ def _permuted(
     observed = np.zeros((1, len(size)), dtype=bool)
     observed[0, : groups[0]] = True
     first = float(_studentised(observed, total, size)[0])
-    beyond, block = 0, max(1, BLOCK // len(size))
-    for start in range(0, resamples, block):
-        check_stop()
-        shape = (min(block, resamples - start), len(size))
+    beyond = 0
+    for part in in_pieces(resamples, BLOCK // len(size)):
+        shape = (part.stop - part.start, len(size))
         chosen = np.argsort(rng.random(shape), axis=1) < groups[0]
         beyond += int((np.abs(_studentised(chosen, total, size)) >= abs(first) - 1e-9).sum())
     return (1 + beyond) / (1 + resamples)

@@ -27,7 +27,7 @@ from retrieval.grid import Grid
 from retrieval.spatial.observed import Observed
 from retrieval.spatial.sphere import SLACK, SphereTree, check_distance, check_lonlat, lonlat_of, vectors_of
 from retrieval.spatial.strata import BAND_DEG, Strata, cell_classes, moved_within
-from retrieval.stop import check_stop
+from retrieval.stop import check_stop, in_pieces
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -246,10 +246,7 @@ def _held(observed: Observed, moved: Floats, rng: Generator) -> Bools:
 
 def _blocks(moved: Floats) -> Iterator[slice]:
     """Shifts (s, n, 2) in blocks; between them the stop is looked at."""
-    step = max(1, BLOCK // max(1, moved.shape[1]))
-    for start in range(0, len(moved), step):
-        check_stop()
-        yield slice(start, start + step)
+    return in_pieces(len(moved), BLOCK // max(1, moved.shape[1]))
 
 
 def _turns(null: Null, body: Body, points: Floats, count: int, rng: Generator, link_km: float) -> Floats:

@@ -16,7 +16,7 @@ from retrieval.errors import GeometryError
 from retrieval.spatial.nulls import Shifts, clusters_of, superposed
 from retrieval.spatial.shapes import along, inside
 from retrieval.spatial.sphere import SLACK, check_lonlat, vectors_of
-from retrieval.stop import check_stop
+from retrieval.stop import check_stop, in_pieces
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -151,14 +151,13 @@ class _Bins:
     def __call__(self, lonlat: Floats) -> NDArray[np.int8]:
         """Number of radii too short to reach B from each position (n, 2), (n,)."""
         out = np.empty(len(lonlat), dtype=np.int8)
-        for start in range(0, len(lonlat), BLOCK):
-            check_stop()
-            block = lonlat[start : start + BLOCK]
+        for part in in_pieces(len(lonlat), BLOCK):
+            block = lonlat[part]
             chords = self.tree.query(vectors_of(block), distance_upper_bound=self.thresholds[-1] * 1.001)[0]
             short = np.searchsorted(self.thresholds, chords).astype(np.int8)
             if self.areas is not None:
                 short[inside(block, self.areas) >= 0] = 0
-            out[start : start + BLOCK] = short
+            out[part] = short
         return out
 
 

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from retrieval.body import Body, chord, to_east_180, unit_vectors
 from retrieval.errors import GeometryError
-from retrieval.stop import check_stop
+from retrieval.stop import check_stop, in_pieces
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -229,10 +229,7 @@ class SphereTree:
         distance = np.full((len(points), k), np.inf)
         row = np.full((len(points), k), -1, dtype=np.int64)
         vectors = vectors_of(points)
-        block = max(1, BLOCK // (k + 1))
-        for start in range(0, len(points) if len(self) else 0, block):
-            check_stop()
-            part = slice(start, start + block)
+        for part in in_pieces(len(points) if len(self) else 0, BLOCK // (k + 1)):
             distance[part], row[part] = self._k_nearest(vectors[part], k)
         return distance, row
 

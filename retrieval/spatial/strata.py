@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from retrieval.body import to_east_180
 from retrieval.errors import GeometryError
 from retrieval.spatial.observed import Observed, within_cells
-from retrieval.stop import check_stop
+from retrieval.stop import in_pieces
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -122,14 +122,11 @@ def moved_within(
     first = np.cumsum(size) - size
     member = known[np.argsort(group[known], kind="stable")]
     ground = _Ground(observed, classes)
-    per_block = max(1, BLOCK // len(points))
-    for start in range(0, count, per_block):
-        check_stop()
-        shifts = min(per_block, count - start)
-        drawn = first + (rng.random((shifts, groups)) * size).astype(np.int64)
+    for part in in_pieces(count, BLOCK // len(points)):
+        drawn = first + (rng.random((part.stop - part.start, groups)) * size).astype(np.int64)
         anchor = member[np.minimum(drawn, len(member) - 1)]
         target = ground.draw(points[anchor, 1], own[anchor], rng)
-        moved[start : start + shifts] = _carried(points, points[anchor][:, group], target[:, group])
+        moved[part] = _carried(points, points[anchor][:, group], target[:, group])
     moved[:, size[group] == 0] = points[size[group] == 0]
     return moved
 
