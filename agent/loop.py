@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from langchain_core.messages import AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 
 from agent.conversations import ConversationStore, check_conversation_id, claimed
+from agent.direct import Work, carry_out
 from agent.events import Answered, Event, Evidence, Step, StepFinished, Turn
 from agent.evidence import Finding, check, findings, mark
 from agent.memory import copy_results, first_questions, history
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from retrieval.index import TileIndex
 
 log = logging.getLogger(__name__)
+
+Drive = Callable[[Record], Iterator[Event]]
 
 CUT_OFF = "This question was cut off before it was answered: the program ended."
 
@@ -143,6 +146,7 @@ class Conversation:
         self.model = model
         self.turns: list[Turn] = store.turns(conversation_id)
         self._store = store
+        self._tools = tools
         self._busy = threading.Lock()
         self._tokens = TokenLimit(workspace.settings.max_tokens)
         self._agent = create_agent(
@@ -174,9 +178,30 @@ class Conversation:
         """
         # Half a surrogate pair, which a broken paste may hold, cannot be stored or sent.
         clean = question.encode("utf-8", "replace").decode("utf-8")
-        return self._answer(check_question(clean, self.workspace.settings.max_question_chars))
+        return self._answer(check_question(clean, self.workspace.settings.max_question_chars), self._run)
 
-    def _answer(self, question: str) -> Iterator[Event]:
+    def run(self, question: str, work: Work) -> Iterator[Event]:
+        """A turn whose calls need no model: the same events, checks and records as those of `ask`.
+
+        Parameters
+        ----------
+        question
+            What stands in the dialogue as asked: ``Refine L1 with 5 accepted and 7 rejected tiles``.
+        work
+            The calls and the text of the answer.
+
+        Raises
+        ------
+        QuestionError
+            If the previous question is still being answered; nothing is stored.
+        """
+
+        def drive(record: Record) -> Iterator[Event]:
+            return carry_out(record, work, self._tools, self.workspace, self._note)
+
+        return self._answer(check_question(question, self.workspace.settings.max_question_chars), drive)
+
+    def _answer(self, question: str, drive: Drive) -> Iterator[Event]:
         if not self._busy.acquire(blocking=False):
             raise QuestionError(
                 "the previous question is still being answered", next_step="wait for it, or press stop first"
@@ -188,18 +213,21 @@ class Conversation:
                         "this conversation is being answered in another window or program",
                         next_step="wait for it, or start a new conversation",
                     )
-                answered = yield from self._answer_alone(question)
+                answered = yield from self._answer_alone(question, drive)
         finally:
             self._busy.release()
         yield answered
 
-    def _answer_alone(self, question: str) -> Generator[Event, None, Answered]:
+    def _answer_alone(self, question: str, drive: Drive) -> Generator[Event, None, Answered]:
         self._catch_up()
         record = Record(question, f"q{len(self.turns) + 1}")
         self._tokens.spent = 0
         self.workspace.stop.clear()
         try:
-            yield from self._run(record)
+            try:
+                yield from drive(record)
+            except Cancelled:
+                record.end("stopped", self._stopped_text(record))
             yield from record.abandon("stopped before it gave a result")
         except (GeneratorExit, KeyboardInterrupt):
             list(record.abandon("stopped before it gave a result"))
@@ -274,7 +302,7 @@ class Conversation:
             self._end(stream)
             raise
         except Cancelled:
-            record.end("stopped", self._stopped_text(record))
+            raise
         except ModelCallLimitExceededError:
             calls = self.workspace.settings.max_model_calls
             record.end("failed", self._limit_text(record, f"{calls} rounds"))

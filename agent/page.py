@@ -21,6 +21,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 from PIL import Image
 
+from agent.direct import BY_HAND
 from agent.events import Turn
 from agent.evidence import MARK
 from agent.evidence_claims import CITATION, LAYER_ID
@@ -113,6 +114,8 @@ def render(template: str, **values: Json) -> str:
 
 def model_label(model: str) -> str:
     """What to call the model that answered: ``language model NAME``, or that there was none."""
+    if model == BY_HAND:
+        return "hand (calls chosen in the chat, no model)"
     if model in ("", "offline"):
         return "offline planner (no language model)"
     return f"language model {model.partition(':')[2] or model}"

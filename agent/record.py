@@ -35,6 +35,8 @@ class Record:
         What the model said before its first call.
     failures
         Why tools failed that failed twice and never worked after, by name.
+    by
+        What stands in place of the model's name if no model chose the calls.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ class Record:
     def __init__(self, question: str, prefix: str) -> None:
         self.question = question
         self.steps: list[Step] = []
-        self.text = self.plan = ""
+        self.text = self.plan = self.by = ""
         self.status: Status = "failed"
         self.suggestions: tuple[str, ...] = ()
         self.failures: dict[str, str] = {}
@@ -86,7 +88,27 @@ class Record:
                 yield from self._take_reply(messages[-1])
             for message in messages:
                 if isinstance(message, ToolMessage) and message.tool_call_id in self._open:
-                    yield self._close(message)
+                    yield self.close(message)
+
+    def start(self, call_id: str, tool: str, arguments: dict[str, Any]) -> StepStarted:
+        """A call was named."""
+        self._begun += 1
+        started = StepStarted(f"{self._prefix}s{self._begun}", tool, dict(arguments))
+        self._open[call_id] = started
+        return started
+
+    def close(self, message: ToolMessage) -> StepFinished:
+        """A call ended."""
+        started = self._open.pop(message.tool_call_id)
+        finished = finished_step(started.step_id, started.tool, started.arguments, message)
+        if GIVEN_UP in message.additional_kwargs:
+            self.failures[started.tool] = message.additional_kwargs[GIVEN_UP]
+        elif message.status != "error":
+            self.failures.pop(started.tool, None)
+        # In the order named: of steps that end almost together the loop may tell the later one first.
+        self.steps.append(finished.step)
+        self.steps.sort(key=lambda step: int(step.step_id.rpartition("s")[2]))
+        return finished
 
     def conclude(self) -> None:
         """The agent ended by itself: the last reply is the answer."""
@@ -110,7 +132,7 @@ class Record:
     def abandon(self, why: str) -> Iterator[StepFinished]:
         """Close the steps that never ended."""
         for call_id in list(self._open):
-            yield self._close(ToolMessage(why, tool_call_id=call_id, status="error"))
+            yield self.close(ToolMessage(why, tool_call_id=call_id, status="error"))
 
     def turn(self, model: str, evidence: Evidence, suggestions: tuple[str, ...]) -> Turn:
         """The record that is kept."""
@@ -122,7 +144,7 @@ class Record:
             self.status,
             evidence,
             suggestions,
-            model,
+            self.by or model,
             self._started,
             round(seconds, 3),
             self.plan,
@@ -138,36 +160,18 @@ class Record:
             self.plan = " ".join(message.text.split())[:MAX_PLAN_CHARS]
             yield Planned(self.plan)
         for call in message.tool_calls:
-            yield self._start(str(call["id"]), call["name"], call["args"])
+            yield self.start(str(call["id"]), call["name"], call["args"])
         for bad in message.invalid_tool_calls:
             call_id = str(bad["id"])
-            yield self._start(call_id, bad["name"] or "unknown", {})
+            yield self.start(call_id, bad["name"] or "unknown", {})
             why = "the model's arguments were not valid JSON"
-            yield self._close(ToolMessage(why, tool_call_id=call_id, status="error"))
+            yield self.close(ToolMessage(why, tool_call_id=call_id, status="error"))
 
     def _measure(self, piece: AIMessageChunk) -> None:
         calls = (chunk.get("args") or "" for chunk in piece.tool_call_chunks)
         self._written += len(piece.text) + sum(map(len, calls))
         if self._written > MAX_REPLY_CHARS:
             raise ReplyTooLong(f"its reply was ended at {MAX_REPLY_CHARS} characters")
-
-    def _start(self, call_id: str, tool: str, arguments: dict[str, Any]) -> StepStarted:
-        self._begun += 1
-        started = StepStarted(f"{self._prefix}s{self._begun}", tool, dict(arguments))
-        self._open[call_id] = started
-        return started
-
-    def _close(self, message: ToolMessage) -> StepFinished:
-        started = self._open.pop(message.tool_call_id)
-        finished = finished_step(started.step_id, started.tool, started.arguments, message)
-        if GIVEN_UP in message.additional_kwargs:
-            self.failures[started.tool] = message.additional_kwargs[GIVEN_UP]
-        elif message.status != "error":
-            self.failures.pop(started.tool, None)
-        # In the order named: of steps that end almost together the loop may tell the later one first.
-        self.steps.append(finished.step)
-        self.steps.sort(key=lambda step: int(step.step_id.rpartition("s")[2]))
-        return finished
 
 
 _QUESTION = re.compile(r"(?:[^.!?\n]|\.(?=\S))*\?")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -53,11 +53,15 @@ def _wrap(schema: ToolSchema, workspace: Workspace) -> StructuredTool:
     )
 
 
+def explain(error: Exception, name: str, arguments: Mapping[str, Json]) -> str:
+    """What went wrong in a tool, in words; a fault of ours is logged."""
+    if isinstance(error, InputError):
+        return str(error)
+    log.error("tool %s failed on %s", name, arguments, exc_info=error)
+    return fault_text(name, error)
+
+
 def _tell(error: Exception, request: ToolCallRequest) -> str | None:
     if isinstance(error, Cancelled):
         return None
-    if isinstance(error, InputError):
-        return str(error)
-    name = request.tool_call["name"]
-    log.error("tool %s failed on %s", name, request.tool_call["args"], exc_info=error)
-    return fault_text(name, error)
+    return explain(error, request.tool_call["name"], request.tool_call["args"])

@@ -1,0 +1,91 @@
+"""Turns without a model: a person presses a button, and tools run in an order that is known beforehand.
+
+Such a turn is stored, checked, replayed and remembered like any other; only nobody had to think of its calls.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any
+
+from langchain_core.messages import ToolMessage
+
+from agent.events import AnswerText, Event, Step
+from agent.record import Record, kept
+from agent.toolbox import explain, wrap_tools
+from retrieval.errors import Cancelled, InputError
+from retrieval.stop import stopped_by
+from tools.schema import ToolFunction
+from tools.workspace import Workspace
+
+Json = Any
+
+# Yields a tool's name with arguments, is sent the finished step, and returns the text of the answer.
+Work = Generator[tuple[str, dict[str, Json]], Step, str]
+
+BY_HAND = "by hand"  # in place of the model's name
+OUR_FAULT = "Something went wrong on our side; the log has the details."
+
+log = logging.getLogger(__name__)
+
+
+def carry_out(
+    record: Record,
+    work: Work,
+    tools: Sequence[ToolFunction],
+    workspace: Workspace,
+    note: Callable[[Record], None],
+) -> Iterator[Event]:
+    """Run the calls of ``work`` one after another; afterwards ``record`` has a text and a status.
+
+    A call that fails goes back to the work as a step with an error; what the work makes of it is its own. An
+    `InputError` that the work raises itself ends the turn as failed.
+
+    Parameters
+    ----------
+    note
+        Called with the record before the first call and after each.
+
+    Raises
+    ------
+    Cancelled
+        If the workspace's stop is set meanwhile.
+    """
+    record.by = BY_HAND
+    known = {tool.name: tool for tool in wrap_tools(tools, workspace)}
+    note(record)
+    number = 0
+    try:
+        name, arguments = next(work)
+        while True:
+            number += 1
+            call_id = f"call-{number}"
+            yield record.start(call_id, name, arguments)
+            call = {"type": "tool_call", "id": call_id, "name": name, "args": arguments}
+            try:
+                workspace.check_stop()
+                with stopped_by(workspace.stop):
+                    message = known[name].invoke(call)
+            except Cancelled:
+                raise
+            except Exception as error:
+                # As in the agent's loop: a tool that breaks is a step that failed, and the turn goes on.
+                message = ToolMessage(explain(error, name, arguments), tool_call_id=call_id, status="error")
+            finished = record.close(message)
+            note(record)
+            yield finished
+            name, arguments = work.send(finished.step)
+    except StopIteration as end:
+        record.end("answered", str(end.value))
+        yield AnswerText(record.text)
+    except Cancelled:
+        raise
+    except InputError as error:
+        text = str(error)
+        record.end("failed", text[:1].upper() + text[1:])
+    except Exception as error:
+        log.error("a turn by hand could not be carried out", exc_info=error)
+        record.end("failed", f"{OUR_FAULT}{kept(record.layer_ids)}")
+    finally:
+        work.close()
