@@ -55,6 +55,20 @@ MIGRATIONS = (
         turn TEXT NOT NULL
     );
     """,
+    # What people said of tiles, oldest first (agent/labels.py); the last word on a tile counts.
+    """
+    CREATE TABLE verdicts (
+        number INTEGER PRIMARY KEY,
+        conversation TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+        search TEXT NOT NULL,
+        tile TEXT NOT NULL,
+        verdict TEXT NOT NULL,
+        layer TEXT NOT NULL,
+        view TEXT NOT NULL,
+        time TEXT NOT NULL
+    );
+    CREATE INDEX verdicts_of_a_conversation ON verdicts (conversation, number);
+    """,
 )
 UNTITLED = "New conversation"
 TITLE_CHARS = 80
@@ -88,6 +102,7 @@ class ConversationInfo:
 # Inside the class, `list` is its method.
 Infos = list[ConversationInfo]
 Turns = list[Turn]
+Rows = list[tuple[Any, ...]]
 
 
 class ConversationStore:
@@ -120,7 +135,7 @@ class ConversationStore:
     def create(self, index: str, model: str) -> str:
         """Start a conversation and return its id, a UUID in hexadecimal."""
         conversation_id, now = uuid.uuid4().hex, _now()
-        with self._transaction() as run:
+        with self.transaction() as run:
             run.execute(
                 "INSERT INTO conversations VALUES (?, ?, ?, ?, ?, ?)",
                 (conversation_id, UNTITLED, index, model, now, now),
@@ -170,7 +185,7 @@ class ConversationStore:
 
         It is a turn once it is appended; `in_hand` finds it if that never came to be.
         """
-        with self._transaction() as run:
+        with self.transaction() as run:
             run.execute(
                 "INSERT OR REPLACE INTO in_hand VALUES (?, ?)", (conversation_id, json.dumps(turn.to_json()))
             )
@@ -187,7 +202,7 @@ class ConversationStore:
     def append(self, conversation_id: str, turn: Turn) -> None:
         """Add a finished turn, which is in hand no more; the first question becomes the title."""
         self.info(conversation_id)
-        with self._transaction() as run:
+        with self.transaction() as run:
             self._add(run, conversation_id, [turn])
             run.execute("DELETE FROM in_hand WHERE conversation = ?", (conversation_id,))
             self._touch(run, conversation_id, turn.question)
@@ -196,17 +211,26 @@ class ConversationStore:
     def branch(self, conversation_id: str, branch_id: str, turns: Sequence[Turn]) -> None:
         """Add a conversation with the index, model and title of another, that begins with these turns."""
         about, now = self.info(conversation_id), _now()
-        with self._transaction() as run:
+        with self.transaction() as run:
             run.execute(
                 "INSERT INTO conversations VALUES (?, ?, ?, ?, ?, ?)",
                 (branch_id, about.title if turns else UNTITLED, about.index, about.model, now, now),
             )
             self._add(run, branch_id, turns)
+            # Verdicts are about searches: those that came later do not exist in the branch.
+            made = {layer_id for turn in turns for step in turn.steps for layer_id in step.layer_ids}
+            for layer_id in sorted(made):
+                run.execute(
+                    "INSERT INTO verdicts (conversation, search, tile, verdict, layer, view, time)"
+                    " SELECT ?, search, tile, verdict, layer, view, time FROM verdicts"
+                    " WHERE conversation = ? AND search = ? ORDER BY number",
+                    (branch_id, conversation_id, layer_id),
+                )
 
     def rename(self, conversation_id: str, title: str) -> None:
         """Give it another title; blank goes back to the default."""
         self.info(conversation_id)
-        with self._transaction() as run:
+        with self.transaction() as run:
             run.execute("UPDATE conversations SET title = ? WHERE id = ?", (_title(title), conversation_id))
 
     def delete(self, conversation_id: str) -> None:
@@ -214,7 +238,7 @@ class ConversationStore:
         asked = self.info(conversation_id).turns
         with _as_settings_error(self.path, "cannot be written"):
             self.checkpointer().delete_thread(conversation_id)
-        with self._transaction() as run:
+        with self.transaction() as run:
             run.execute("DELETE FROM conversations WHERE id = ?", (conversation_id,))
         if asked:
             self._wipe()
@@ -229,6 +253,23 @@ class ConversationStore:
                 self._saver = _Saver(connection, serde=serializer)
                 self._saver.setup()
             return self._saver
+
+    def read(self, query: str, parameters: Sequence[Any] = ()) -> Rows:
+        """Rows of a query, for what is kept beside the turns."""
+        with self._lock, _as_settings_error(self.path, "cannot be read"):
+            return self._connection.execute(query, parameters).fetchall()
+
+    @contextmanager
+    def transaction(self, problem: str = "cannot be written") -> Iterator[sqlite3.Connection]:
+        """All of the writes in the block, or none of them."""
+        with self._lock, _as_settings_error(self.path, problem):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
 
     def close(self) -> None:
         """Close the file; the store cannot be used any more."""
@@ -283,7 +324,7 @@ class ConversationStore:
                 run.execute(delete, older)
 
     def _migrate(self) -> None:
-        with self._transaction("is not a file of conversations") as run:
+        with self.transaction("is not a file of conversations") as run:
             (applied,) = run.execute("PRAGMA user_version").fetchone()
             if applied > len(MIGRATIONS):
                 raise SettingsError(
@@ -295,17 +336,6 @@ class ConversationStore:
                 for statement in script.split(";"):
                     run.execute(statement)
                 run.execute(f"PRAGMA user_version = {number}")  # takes no parameter
-
-    @contextmanager
-    def _transaction(self, problem: str = "cannot be written") -> Iterator[sqlite3.Connection]:
-        with self._lock, _as_settings_error(self.path, problem):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
 
 
 class _Saver(SqliteSaver):
