@@ -28,52 +28,16 @@ from langgraph.checkpoint.serde.types import ERROR
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from agent.events import Turn
+from agent.migrations import MIGRATIONS
 from retrieval.errors import SettingsError
 from retrieval.settings import Settings
 
-# Applied in order, each once; `PRAGMA user_version` counts those applied. Never edit one that was released.
-MIGRATIONS = (
-    """
-    CREATE TABLE conversations (
-        id TEXT PRIMARY KEY,
-        title TEXT NOT NULL,
-        index_name TEXT NOT NULL,
-        model TEXT NOT NULL,
-        created TEXT NOT NULL,
-        updated TEXT NOT NULL
-    );
-    CREATE TABLE turns (
-        conversation TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
-        number INTEGER NOT NULL,
-        turn TEXT NOT NULL,
-        PRIMARY KEY (conversation, number)
-    );
-    """,
-    """
-    CREATE TABLE in_hand (
-        conversation TEXT PRIMARY KEY REFERENCES conversations (id) ON DELETE CASCADE,
-        turn TEXT NOT NULL
-    );
-    """,
-    # What people said of tiles, oldest first (agent/labels.py); the last word on a tile counts.
-    """
-    CREATE TABLE verdicts (
-        number INTEGER PRIMARY KEY,
-        conversation TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
-        search TEXT NOT NULL,
-        tile TEXT NOT NULL,
-        verdict TEXT NOT NULL,
-        layer TEXT NOT NULL,
-        view TEXT NOT NULL,
-        time TEXT NOT NULL
-    );
-    CREATE INDEX verdicts_of_a_conversation ON verdicts (conversation, number);
-    """,
-)
 UNTITLED = "New conversation"
 TITLE_CHARS = 80
 BUSY_S = 30.0
 CLAIM = "in-use.lock"
+_INFO = "SELECT id, title, index_name, model, created, updated, asked FROM listed"
+_NEW = "INSERT INTO conversations (id, title, index_name, model, created, updated) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True)
@@ -136,22 +100,12 @@ class ConversationStore:
         """Start a conversation and return its id, a UUID in hexadecimal."""
         conversation_id, now = uuid.uuid4().hex, _now()
         with self.transaction() as run:
-            run.execute(
-                "INSERT INTO conversations VALUES (?, ?, ?, ?, ?, ?)",
-                (conversation_id, UNTITLED, index, model, now, now),
-            )
+            run.execute(_NEW, (conversation_id, UNTITLED, index, model, now, now))
         return conversation_id
 
     def list(self, *, with_empty: bool = False) -> Infos:
         """Conversations, the last used first; those without a question only if asked for."""
-        with self._lock, _as_settings_error(self.path, "cannot be read"):
-            rows = self._connection.execute(
-                "SELECT id, title, index_name, model, created, updated,"
-                " (SELECT count(*) FROM turns WHERE conversation = id)"
-                " + (SELECT count(*) FROM in_hand WHERE conversation = id) AS asked"
-                " FROM conversations WHERE ? OR asked > 0 ORDER BY updated DESC, id",
-                (with_empty,),
-            ).fetchall()
+        rows = self.read(f"{_INFO} WHERE ? OR asked > 0 ORDER BY updated DESC, id", (with_empty,))
         return [ConversationInfo(*row) for row in rows]
 
     def info(self, conversation_id: str) -> ConversationInfo:
@@ -162,9 +116,8 @@ class ConversationStore:
         SettingsError
             If there is none with this id.
         """
-        for info in self.list(with_empty=True):
-            if info.id == conversation_id:
-                return info
+        for row in self.read(f"{_INFO} WHERE id = ?", (conversation_id,)):
+            return ConversationInfo(*row)
         raise SettingsError(
             f"there is no conversation {conversation_id[:40]!r}",
             allowed="ids of stored conversations",
@@ -174,10 +127,7 @@ class ConversationStore:
     def turns(self, conversation_id: str) -> Turns:
         """Everything asked and answered, oldest first."""
         self.info(conversation_id)
-        with self._lock, _as_settings_error(self.path, "cannot be read"):
-            rows = self._connection.execute(
-                "SELECT turn FROM turns WHERE conversation = ? ORDER BY number", (conversation_id,)
-            ).fetchall()
+        rows = self.read("SELECT turn FROM turns WHERE conversation = ? ORDER BY number", (conversation_id,))
         return [Turn.from_json(json.loads(text)) for (text,) in rows]
 
     def begin(self, conversation_id: str, turn: Turn) -> None:
@@ -193,11 +143,8 @@ class ConversationStore:
 
     def in_hand(self, conversation_id: str) -> Turn | None:
         """The question that was begun and never appended: in hand in some program, or cut off with it."""
-        with self._lock, _as_settings_error(self.path, "cannot be read"):
-            row = self._connection.execute(
-                "SELECT turn FROM in_hand WHERE conversation = ?", (conversation_id,)
-            ).fetchone()
-        return Turn.from_json(json.loads(row[0])) if row else None
+        rows = self.read("SELECT turn FROM in_hand WHERE conversation = ?", (conversation_id,))
+        return Turn.from_json(json.loads(rows[0][0])) if rows else None
 
     def append(self, conversation_id: str, turn: Turn) -> None:
         """Add a finished turn, which is in hand no more; the first question becomes the title."""
@@ -213,8 +160,13 @@ class ConversationStore:
         about, now = self.info(conversation_id), _now()
         with self.transaction() as run:
             run.execute(
-                "INSERT INTO conversations VALUES (?, ?, ?, ?, ?, ?)",
+                _NEW,
                 (branch_id, about.title if turns else UNTITLED, about.index, about.model, now, now),
+            )
+            run.execute(
+                "UPDATE conversations SET owner = (SELECT owner FROM conversations AS trunk WHERE id = ?)"
+                " WHERE id = ?",
+                (conversation_id, branch_id),
             )
             self._add(run, branch_id, turns)
             # Verdicts are about searches: those that came later do not exist in the branch.
@@ -293,6 +245,10 @@ class ConversationStore:
             run.execute(
                 "INSERT INTO turns SELECT ?, count(*), ? FROM turns WHERE conversation = ?",
                 (conversation_id, json.dumps(turn.to_json()), conversation_id),
+            )
+            run.execute(
+                "INSERT INTO said SELECT ?, count(*), ? FROM said WHERE conversation = ?",
+                (conversation_id, folded(f"{turn.question} {turn.answer}"), conversation_id),
             )
 
     @staticmethod
@@ -408,6 +364,7 @@ def _connect(path: Path, isolation_level: Literal["DEFERRED"] | None = None) -> 
         path, timeout=BUSY_S, isolation_level=isolation_level, check_same_thread=False
     )
     try:
+        connection.create_function("folded", 1, folded, deterministic=True)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")
@@ -425,6 +382,11 @@ def _as_settings_error(path: Path, problem: str) -> Iterator[None]:
         raise SettingsError(
             f"{path} {problem} ({error})", next_step="free disk space, or move the file away to start afresh"
         ) from error
+
+
+def folded(text: str) -> str:
+    """Text as it is searched: without regard to case, fit for the file."""
+    return text.encode("utf-8", "replace").decode("utf-8").casefold()
 
 
 def _title(text: str) -> str:
