@@ -209,6 +209,7 @@ def index_build(
 ) -> None:
     """Build an index from rasters; a build that was cut off goes on where it stopped."""
     from retrieval.body import get_body
+    from retrieval.corpus.imagery import remember
     from retrieval.corpus.lowell import LowellSource
     from retrieval.corpus.raster import open_rasters
     from retrieval.encoder import load_encoder
@@ -219,7 +220,9 @@ def index_build(
     if sources == ["lowell"]:
         source: Any = LowellSource(seed)
     else:
-        source = open_rasters([Path(name) for name in sources], get_body(body), bounds=bounds, kind=kind)
+        files = [Path(name) for name in sources]
+        source = open_rasters(files, get_body(body), bounds=bounds, kind=kind)
+        remember(settings.imagery, source, files, bounds, kind)  # the chat's map draws from them
     with progress_bar() as progress:
         made = build_index(
             source,

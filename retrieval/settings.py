@@ -92,6 +92,11 @@ class Settings:
         return self.home / "data"
 
     @property
+    def imagery(self) -> Path:
+        """Folder that notes where the rasters of indexes lie on this machine."""
+        return self.home / "imagery"
+
+    @property
     def uploads(self) -> Path:
         """Folder of pictures and catalogues that a user brought into a chat."""
         return self.home / "uploads"

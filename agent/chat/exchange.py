@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from agent.chat.ground import about_ground, ground_of, ground_routes
 from agent.chat.panels import asset
 from agent.chat.sessions import Session, Sessions
 from agent.transcript import write_bundle
@@ -54,7 +55,8 @@ def make_routes(settings: Settings, index: TileIndex, sessions: Sessions) -> lis
     making = threading.Lock()
 
     def globe(request: Request) -> Response:
-        return HTMLResponse(_globe_page(draw_planet(index)))
+        ground = about_ground(ground_of(settings, index))
+        return HTMLResponse(_globe_page({**draw_planet(index), "ground": ground}))
 
     def tile(request: Request) -> Response:
         row = request.path_params["row"]
@@ -97,6 +99,7 @@ def make_routes(settings: Settings, index: TileIndex, sessions: Sessions) -> lis
     return [
         Route(f"/{ROUTES}/globe", globe),
         Route(f"/{tiles_base(index)}{{row:int}}.jpg", tile),
+        *ground_routes(settings, index, ROUTES, tiles_base(index)),
         Route(f"{one}/layers", _refusing(layers)),
         Route(f"{one}/file/{{name}}", _refusing(file)),
         Route(f"{one}/upload/{{name}}", _refusing(upload)),

@@ -8,7 +8,7 @@ seam and clamped at the poles. Elevation models are drawn as shaded relief and g
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +118,40 @@ class RasterSource:
         has_dem = any(raster.kind == "dem" for raster in self.rasters)
         return TileBatch(numbers, pixels, observed, {"elevation_m": elevation} if has_dem else {})
 
+    def draw(
+        self, lonlat: Floats, pixel_m: float, datasets: Mapping[Path, Any], exaggeration: float | None = None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Draw any picture of the ground, as `read` draws tiles.
+
+        Parameters
+        ----------
+        lonlat
+            Positions of its pixels, shape (h, w, 2), degrees; neighbours are neighbours on the ground.
+        pixel_m
+            Size of a pixel on the ground, metres; of use for elevation models only.
+        datasets
+            The open file of each raster; those of rasters that are not near may be missing.
+        exaggeration
+            Of relief; chosen by the picture itself if None, as for tiles.
+
+        Returns
+        -------
+        RGB pixels (h, w, 3), 0 without data; and which have data, (h, w).
+
+        Raises
+        ------
+        RasterError
+            If a file is torn.
+        """
+        pixels = np.zeros((*lonlat.shape[:-1], 3), dtype=np.uint8)
+        seen = np.zeros(lonlat.shape[:-1], dtype=bool)
+        for raster in self.rasters:
+            if raster.near(lonlat, 0.0).any():
+                rows, cols = raster.positions(self.body, lonlat)
+                patch = _Patch(pixels, seen, rows, cols, pixel_m, exaggeration)
+                patch.paint(raster, datasets[raster.path])
+        return pixels, seen
+
     def _candidates(self, grid: Grid, raster: Raster) -> NDArray[np.int64]:
         if raster.whole_planet:
             return np.arange(len(grid))
@@ -191,6 +225,12 @@ def _half_diagonal_deg(grid: Grid) -> float:
     return float(np.degrees(grid.tile_km * np.sqrt(0.5) / grid.body.radius_km))
 
 
+def exaggeration_of(relief_m: Floats, pixel_m: float) -> float:
+    """How much relief (h, w) is exaggerated, so that its steeper slopes are seen; 1 to `MAX_EXAGGERATION`."""
+    steep = float(np.quantile(np.hypot(*np.gradient(relief_m, pixel_m)), 0.9))
+    return float(np.clip(SHOWN_SLOPE / max(steep, 1e-9), 1.0, MAX_EXAGGERATION))
+
+
 @dataclass(frozen=True)
 class _Patch:
     """A tile being painted: views into the batch, and where its pixels lie on one raster."""
@@ -200,6 +240,7 @@ class _Patch:
     rows: Floats
     cols: Floats
     pixel_m: float
+    exaggeration: float | None = None
 
     def paint(self, raster: Raster, dataset: Any) -> float:
         """Paint what no earlier raster has; mean elevation of the tile, NaN unless the raster has any."""
@@ -224,8 +265,7 @@ class _Patch:
         """RGB pixels (h, w, 3) of sampled values (bands, h, w)."""
         if raster.kind == "dem":
             relief = np.where(has_data, values[0], values[0][has_data].mean()).astype(np.float64)
-            steep = float(np.quantile(np.hypot(*np.gradient(relief, self.pixel_m)), 0.9))
-            exaggeration = float(np.clip(SHOWN_SLOPE / max(steep, 1e-9), 1.0, MAX_EXAGGERATION))
+            exaggeration = self.exaggeration or exaggeration_of(relief, self.pixel_m)
             shade = hillshade(relief, self.pixel_m, SUN_AZIMUTH_DEG, SUN_ELEVATION_DEG, exaggeration)
             values = shade[None] * np.float32(255.0)
         elif raster.stretch:

@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 LARGEST_WIDTH_PX = 8192
 MOST_TILES = 150_000  # more are not decoded for one picture of a whole body: some 15 seconds
 BLOCK_PIXELS = 400_000  # pixels projected at a time: bounds the memory to some 100 MB
+STRETCH_PERCENT = (0.5, 99.5)
+LEVELS_TILES, LEVELS_SIDE_PX = 2_000, 12  # that tell the levels of a whole body
 GAP_LEVEL = 8  # JPEG blurs the zeros of a gap; darker than this in a tile with gaps is a gap
 
 
@@ -85,7 +87,7 @@ def paint(
     Shape (h, w), uint8; 0 where nothing was observed.
     """
     points = lonlat.reshape(-1, 2)
-    rows = _rows_at(index, points)
+    rows = rows_at(index, points)
     needed = np.unique(rows[rows >= 0])
     picture = np.zeros(len(points), dtype=np.uint8)
     if not len(needed):
@@ -124,16 +126,37 @@ def sample(picture: Grey, lonlat: Floats) -> Grey:
     return np.where(seen & (nearest > 0), np.maximum(grey, 1), 0).astype(np.uint8)
 
 
-def stretch(picture: Grey, low_percent: float = 0.5, high_percent: float = 99.5) -> Grey:
-    """Contrast of the observed pixels stretched to 10..245; 0 stays 0."""
+def stretch(picture: Grey, levels: tuple[float, float] | None = None) -> Grey:
+    """Contrast of the observed pixels stretched to 10..245; 0 stays 0.
+
+    Parameters
+    ----------
+    levels
+        What becomes 10 and what becomes 245; the picture's own `STRETCH_PERCENT` if None.
+    """
     seen = picture > 0
     if not seen.any():
         return picture
-    low, high = np.percentile(picture[seen], [low_percent, high_percent])
+    low, high = np.percentile(picture[seen], STRETCH_PERCENT) if levels is None else levels
     if high - low < 8:  # a uniform ground stays uniform, its noise is not the message
         return picture
     scaled = 10.0 + 235.0 * (picture.astype(np.float32) - low) / (high - low)
     return np.where(seen, np.clip(np.rint(scaled), 1, 255), 0).astype(np.uint8)
+
+
+def stretch_levels(index: TileIndex) -> tuple[float, float]:
+    """The levels by which `basemap` stretches the whole body, from a sample of thumbnails."""
+    rows = np.unique(np.linspace(0, len(index) - 1, min(len(index), LEVELS_TILES)).astype(np.int64))
+    grey = _thumbnails(index, rows, LEVELS_SIDE_PX, None).reshape(len(rows), -1)
+    # In the basemap's projection a tile near a pole is as wide as one at the equator is not.
+    lat = index.tiles["lat"].to_numpy(dtype=float)[rows]
+    weight = np.repeat(1.0 / np.maximum(np.cos(np.radians(lat)), 0.01), grey.shape[1])
+    values = grey.ravel()
+    seen = values >= GAP_LEVEL
+    if not seen.any():
+        return 0.0, 255.0
+    low, high = np.percentile(values[seen], STRETCH_PERCENT, weights=weight[seen], method="inverted_cdf")
+    return float(low), float(high)
 
 
 def grey_thumbnail(index: TileIndex, row: int, side: int) -> Grey:
@@ -168,8 +191,8 @@ def _enlarge(picture: Grey, size: tuple[int, int]) -> Grey:
     return np.where(np.asarray(seen), np.maximum(np.asarray(grey), 1), 0).astype(np.uint8)
 
 
-def _rows_at(index: TileIndex, points: Floats) -> NDArray[np.int64]:
-    # Index row of each point, -1 where there is none.
+def rows_at(index: TileIndex, points: Floats) -> NDArray[np.int64]:
+    """Index row of each point, (n, 2) degrees, shape (n,); -1 where there is none or the point is NaN."""
     valid = np.isfinite(points[:, 0]) & np.isfinite(points[:, 1])
     numbers = index.tiles["tile"].to_numpy(dtype=np.int64)  # ascending
     tiles = index.grid.locate(np.where(valid[:, None], points, 0.0))
