@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agent.chat.dialogue import answer_markdown, call_text, messages, plain, step_title
 from agent.chat.sessions import Progress
+from agent.chat.timeleft import TimeLeft
 from agent.events import Answered, Evidence, Step, StepStarted
 
 STEP = Step(
@@ -150,3 +151,13 @@ def test_no_text_brings_html_or_a_picture(text: str) -> None:
     made = plain(text)
     assert "<" not in made
     assert "![" not in made
+
+
+def test_the_step_in_hand_says_how_long_it_takes() -> None:
+    class Left(TimeLeft):
+        words = "62 %, about 4 s left"
+
+    steps = [STEP, StepStarted("2", "associate", {}), StepStarted("3", "draw_map", {})]
+    found = [message["metadata"] for message in shown(Progress("Where?", steps, left=Left()))[3:]]
+    assert found[0]["log"] == "62 %, about 4 s left"  # type: ignore[index]
+    assert "log" not in found[1]  # type: ignore[operator]

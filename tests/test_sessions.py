@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from agent.chat import sessions, timeleft
 from agent.chat.sessions import OUR_FAULT, Progress, Session, Sessions
 from agent.events import Answered, AnswerText, Event, Evidence, StepFinished, StepStarted, Turn
 from retrieval.errors import QuestionError, SettingsError
+from retrieval.stop import counted
 
 DONE = Answered("All done [L1].", "answered", Evidence(1, (), ("L1",)), ("More?",), 0.2)
 STARTED = StepStarted("a", "search_words", {"text": "dunes"})
@@ -168,3 +170,26 @@ def test_the_least_recently_used_conversation_is_closed_and_a_busy_one_never() -
     sessions.close()
     assert run.finished
     assert len(sessions) == 0
+
+
+def test_followers_hear_how_far_a_long_step_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeleft, "MEANINGFUL_S", 0.0)
+    monkeypatch.setattr(sessions, "NEWS_S", 0.0)
+    gate = threading.Event()
+
+    class Long(Scripted):
+        def ask(self, question: str) -> Iterator[Event]:
+            yield STARTED
+            for piece in counted(range(4)):
+                if piece == 2:
+                    gate.wait(10)
+            yield FINISHED
+            yield DONE
+
+    seen = []
+    for progress in Session(Long()).ask("Where?").follow(0.0):  # type: ignore[arg-type]
+        seen.append(progress.left.words)
+        if seen[-1].startswith("50 %"):
+            gate.set()
+    assert any(words.startswith("50 %") for words in seen)
+    assert seen[-1] == ""

@@ -139,6 +139,7 @@ def _steps(progress: Progress, number: int, latest: bool) -> list[Message]:
         if not latest:
             group["status"] = "done"
     made: list[Message] = [{"role": "assistant", "content": "", "metadata": group}]
+    left = progress.left.words if live else ""
     for position, step in enumerate(progress.steps):
         metadata: dict[str, Json] = {
             "id": f"{root}-{position}",
@@ -151,6 +152,9 @@ def _steps(progress: Progress, number: int, latest: bool) -> list[Message]:
             content += f"\n\n{plain(step.error or step.summary)}"
         elif live:
             metadata["status"] = "pending"
+            if left:
+                # Tools run one after another: the first that has not ended is the one that runs.
+                metadata["log"], left = left, ""
         else:
             metadata |= {"status": "done", "log": "not finished"}
         made.append({"role": "assistant", "content": content, "metadata": metadata})

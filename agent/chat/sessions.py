@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from agent.chat.timeleft import TimeLeft
 from agent.events import Answered, AnswerText, Event, Evidence, Planned, Step, StepFinished, StepStarted, Turn
 from retrieval.errors import InputError, QuestionError
+from retrieval.stop import watched_by
 
 if TYPE_CHECKING:
     from agent.loop import Conversation
@@ -30,6 +32,9 @@ OUR_FAULT = (
 
 BUSY = "the previous question is still being answered"
 WAIT = "wait for it, or press stop first"
+
+# How often pages hear that a long step has gone on.
+NEWS_S = 0.4
 
 
 @dataclass
@@ -48,6 +53,8 @@ class Progress:
         The user pressed stop and the work has not ended yet.
     plan
         What the model said before its first step.
+    left
+        How far the step in hand has come.
     """
 
     question: str
@@ -56,6 +63,7 @@ class Progress:
     answered: Answered | None = None
     stopping: bool = False
     plan: str = ""
+    left: TimeLeft = field(default_factory=TimeLeft, compare=False)
 
     @classmethod
     def of(cls, turn: Turn) -> Progress:
@@ -73,6 +81,7 @@ class Progress:
 
     def take(self, event: Event) -> None:
         """Add one event."""
+        self.left = TimeLeft()
         if isinstance(event, StepStarted):
             self.steps.append(event)
         elif isinstance(event, StepFinished):
@@ -107,6 +116,7 @@ class Run:
         self._conversation = conversation
         self._news = threading.Condition()
         self._version = 0
+        self._told = 0.0
         self._thread = threading.Thread(target=self._work, name="answer", daemon=True)
         self._thread.start()
 
@@ -144,8 +154,9 @@ class Run:
     def _work(self) -> None:
         started = time.perf_counter()
         try:
-            for event in self._conversation.ask(self.progress.question):
-                self._take(event)
+            with watched_by(self._tell):
+                for event in self._conversation.ask(self.progress.question):
+                    self._take(event)
         except InputError as error:
             text = as_sentence(error)
         except Exception:
@@ -156,6 +167,17 @@ class Run:
             text = OUR_FAULT
         if not self.finished:
             self._take(Answered(text, "failed", Evidence(), (), time.perf_counter() - started))
+
+    def _tell(self, done: int, count: int) -> None:
+        # Called by the loops of the step in hand, some hundred times a second: pages hear of few of them.
+        left = self.progress.left
+        left.tell(done, count)
+        now = time.monotonic()
+        if now - self._told > NEWS_S and left.words:
+            self._told = now
+            with self._news:
+                self._version += 1
+                self._news.notify_all()
 
     def _take(self, event: Event) -> None:
         with self._news:

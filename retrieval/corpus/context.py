@@ -39,7 +39,7 @@ from retrieval.errors import BodyMismatchError, RasterError, SettingsError
 from retrieval.grid import Grid
 from retrieval.spatial.shapes import inside
 from retrieval.spatial.sphere import check_distance, check_lonlat
-from retrieval.stop import check_stop
+from retrieval.stop import counted
 
 Floats = NDArray[np.float64]
 
@@ -205,8 +205,8 @@ def sample_at(raster: ContextRaster, body: Body, lonlat: ArrayLike, radius_km: f
             # Neighbours together, so that each part of the raster is read once.
             missing = np.flatnonzero(np.isnan(found))
             missing = missing[np.argsort(_block_of(body, points[missing], pixel), kind="stable")]
-            for rows in np.array_split(missing, len(missing) * across**2 // POINTS_AT_ONCE + 1):
-                check_stop()
+            pieces = len(missing) * across**2 // POINTS_AT_ONCE + 1
+            for rows in counted(np.array_split(missing, pieces)):
                 spots = body.offsets_to_lonlat(points[rows, None, None, :], east, north)
                 values, seen = _values(one, dataset, body, spots, pixel)
                 seen &= disc

@@ -27,7 +27,7 @@ from retrieval.grid import Grid
 from retrieval.spatial.observed import Observed
 from retrieval.spatial.sphere import SLACK, SphereTree, check_distance, check_lonlat, lonlat_of, vectors_of
 from retrieval.spatial.strata import BAND_DEG, Strata, cell_classes, moved_within
-from retrieval.stop import check_stop, in_pieces
+from retrieval.stop import check_stop, counted, in_pieces
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -274,8 +274,7 @@ def _rotated(body: Body, points: Floats, count: int, rng: Generator, link_km: fl
     group, centre = _centres(body, points, link_km)
     grid = Grid(body, min(BAND_LINKS * link_km, body.half_circumference_km / 4))
     moved = np.empty((count, len(points), 2))
-    for shift in range(count):
-        check_stop()
+    for shift in counted(range(count)):
         # The patches themselves are turned any way first, so that their borders fall anywhere.
         patch = grid.locate(lonlat_of(Rotation.random(rng=rng).apply(centre)))
         number = np.unique(patch, return_inverse=True)[1].reshape(-1)

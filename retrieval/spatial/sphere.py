@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from retrieval.body import Body, chord, to_east_180, unit_vectors
 from retrieval.errors import GeometryError
-from retrieval.stop import check_stop, in_pieces
+from retrieval.stop import counted, in_pieces
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -287,8 +287,7 @@ class SphereTree:
         asked = np.flatnonzero(counts)
         # In blocks of about BLOCK pairs; a single point with more than that is a block of its own.
         block_of = (np.cumsum(counts[asked]) - counts[asked]) // BLOCK
-        for rows in np.split(asked, np.flatnonzero(np.diff(block_of)) + 1):
-            check_stop()
+        for rows in counted(np.split(asked, np.flatnonzero(np.diff(block_of)) + 1)):
             if not len(rows):
                 continue
             near = cKDTree(vectors[rows], balanced_tree=False, compact_nodes=False)

@@ -21,12 +21,14 @@ from scipy.ndimage import map_coordinates
 
 from retrieval.errors import ToolInputError
 from retrieval.index import TileIndex
+from retrieval.stop import in_pieces
 
 Grey = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
 LARGEST_WIDTH_PX = 8192
 MOST_TILES = 150_000  # more are not decoded for one picture of a whole body: some 15 seconds
+THUMBNAILS_AT_ONCE = 500  # decoded between two looks at the stop: some tenths of a second
 BLOCK_PIXELS = 400_000  # pixels projected at a time: bounds the memory to some 100 MB
 STRETCH_PERCENT = (0.5, 99.5)
 LEVELS_TILES, LEVELS_SIDE_PX = 2_000, 12  # that tell the levels of a whole body
@@ -98,10 +100,10 @@ def paint(
     has_gaps = index.tiles["observed"].to_numpy()[needed] < 0.999
     centres = index.tiles[["lon", "lat"]].to_numpy(dtype=float)
     seen = np.flatnonzero(rows >= 0)
-    for start in range(0, len(seen), BLOCK_PIXELS):
+    for block in in_pieces(len(seen), BLOCK_PIXELS):
         if check_stop:
             check_stop()
-        at = seen[start : start + BLOCK_PIXELS]
+        at = seen[block]
         east, north = index.body.lonlat_to_offsets(centres[rows[at]], points[at])
         tile = np.searchsorted(needed, rows[at])
         grey = _bilinear(
@@ -204,10 +206,11 @@ def _thumbnails(
     index: TileIndex, rows: NDArray[np.int64], side: int, check_stop: Callable[[], None] | None
 ) -> Grey:
     stack = np.empty((len(rows), side, side), dtype=np.uint8)
-    for i, row in enumerate(rows.tolist()):  # one JPEG at a time: there is no vectorised decoder
-        if check_stop and i % 1000 == 0:
+    for block in in_pieces(len(rows), THUMBNAILS_AT_ONCE):
+        if check_stop:
             check_stop()
-        stack[i] = grey_thumbnail(index, row, side)
+        for i in range(block.start, block.stop):  # one JPEG at a time: there is no vectorised decoder
+            stack[i] = grey_thumbnail(index, int(rows[i]), side)
     return stack
 
 
