@@ -1,8 +1,9 @@
 """The chat: Gradio widgets <-> agent events. No science here.
 
-A page holds the id of its conversation and nothing else; conversations live in
-`agent.chat.sessions.Sessions`; tiles, pictures and transcripts are fetched over routes of their own; the
-globe is a sandboxed frame that gets its layers by message. Nothing is ever asked of another machine.
+Gradio carries the dialogue and the question box. Beside them runs one channel: Python tells the page's own
+script which conversation and layers there are, and the script tells Python what was pressed. Panels, tiles,
+pictures and transcripts are fetched over routes of their own; the globe is a sandboxed frame that gets its
+layers by message. Nothing is ever asked of another machine.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ import gradio as gr
 from gradio.themes.utils.fonts import Font, LocalFont
 from starlette.routing import Route
 
-from agent.chat.desk import Desk, View
+from agent.chat import panels
+from agent.chat.desk import Desk, View, Viewing
 from agent.chat.exchange import draw_planet, make_routes
-from agent.chat.panels import asset, masthead, welcome
+from agent.chat.house import House
+from agent.chat.markup import asset
+from agent.chat.masthead import masthead, welcome
 from agent.chat.sessions import Sessions
 from agent.conversations import ConversationStore, delete_conversation
 from agent.loop import Conversation, open_conversation
@@ -99,6 +103,7 @@ def build_app(
     prompts: Prompts,
     model: str,
     gazetteer: Json = None,
+    local: bool = True,
 ) -> Chat:
     """The chat over one index, not yet served.
 
@@ -110,6 +115,8 @@ def build_app(
         ``offline`` or ``openai:NAME``.
     gazetteer
         Named places of the body, if any.
+    local
+        Whether only this machine will reach the server.
 
     Raises
     ------
@@ -141,12 +148,13 @@ def build_app(
         fill_height=True,
         delete_cache=(3600, 24 * 3600),
     )
+    house = House(settings, index, sessions, store, local)
     with app:
         widgets = _lay_out(index, label, offline=model.strip() == OFFLINE)
-        _connect(app, Desk(settings, index, sessions), widgets)
+        _connect(app, Desk(house), widgets)
     app.sessions = sessions
     app.store = store
-    app.routes = make_routes(settings, index, sessions)
+    app.routes = make_routes(house)
     app.draw_planet = threading.Thread(target=draw_planet, args=(index,), name="planet", daemon=True)
     return app
 
@@ -181,8 +189,8 @@ def start(app: Chat, settings: Settings, host: str = "127.0.0.1", port: int = 78
             max_file_size="30mb",
             app_kwargs={"routes": app.routes, "docs_url": None, "redoc_url": None},
             theme=_theme(),
-            css=asset("style.css"),
-            head=f"<script>{asset('page.js')}</script>",
+            css=asset("style.css") + panels.style(),
+            head=f"<script>{asset('page.js')}\n{panels.script()}</script>",
         )
     except OSError as error:
         raise SettingsError(
@@ -206,22 +214,21 @@ def serve(app: Chat, settings: Settings, host: str = "127.0.0.1", port: int = 78
 class _Widgets:
     """What handlers read and write."""
 
-    state: gr.State
+    viewing: gr.State
     new: gr.Button
     dialogue: gr.Chatbot
     box: gr.MultimodalTextbox
-    globe: gr.HTML
-    tiles: gr.HTML
-    layers: gr.HTML
-    files: gr.HTML
+    channel: gr.HTML
 
 
 def _lay_out(index: TileIndex, model_label: str, offline: bool) -> _Widgets:
-    """Masthead; below it the dialogue on the left, globe and panels on the right."""
+    """Masthead; below it conversations, the dialogue, and the map with the panels."""
     with gr.Row(elem_id="top"):
         gr.HTML(masthead(index, model_label, offline), elem_id="masthead", apply_default_css=False)
-        new = gr.Button("New conversation", elem_id="new", size="sm", scale=0)
     with gr.Row(elem_id="desk"):
+        with gr.Column(elem_id="past", min_width=120):
+            new = gr.Button("New conversation", elem_id="new", size="sm")
+            _panel("conversations")
         with gr.Column(elem_id="talk", min_width=320):
             dialogue = gr.Chatbot(
                 elem_id="dialogue",
@@ -248,82 +255,90 @@ def _lay_out(index: TileIndex, model_label: str, offline: bool) -> _Widgets:
                 autofocus=True,
                 max_lines=6,
             )
-        with gr.Column(elem_id="evidence", min_width=320):
+        with gr.Column(elem_id="beside", min_width=320):
             gr.HTML(
-                '<iframe sandbox="allow-scripts" title="Globe"></iframe>',
+                '<iframe sandbox="allow-scripts" title="Map"></iframe>',
                 elem_id="globe",
                 apply_default_css=False,
-                js_on_load="window.areographerChat.mount(element);",
+                js_on_load="window.areographerChat.mountMap(element);",
             )
             with gr.Tabs(elem_id="panels"):
-                with gr.Tab("Evidence tiles"):
-                    tiles = _panel("tiles")
-                with gr.Tab("Layers"):
-                    layers = _panel("layers")
-                with gr.Tab("Transcript and files"):
-                    files = _panel("files")
-    globe = gr.HTML(
-        {"conversation": "", "layers": []},
+                for name, words in panels.TABS.items():
+                    with gr.Tab(words, id=name):
+                        _panel(name)
+    channel = gr.HTML(
+        {"conversation": "", "layers": [], "working": False, "version": ""},
         html_template="",
-        js_on_load="watch('value', () => window.areographerChat.show(props.value));",
-        elem_id="globe-state",
+        # Gradio makes an event of every name quoted here.
+        js_on_load="window.areographerChat.connect(props, watch, trigger, ['open', 'question', 'act']);",
+        elem_id="channel",
     )
-    return _Widgets(gr.State(""), new, dialogue, box, globe, tiles, layers, files)
+    return _Widgets(gr.State(Viewing()), new, dialogue, box, channel)
 
 
-def _panel(name: str) -> gr.HTML:
-    """A panel whose buttons tell Python what was pressed."""
-    return gr.HTML(
+def _panel(name: str) -> None:
+    """An empty place which the page's script fills."""
+    gr.HTML(
         elem_id=name,
         apply_default_css=False,
-        # Gradio makes an event of every name quoted here.
-        js_on_load="window.areographerChat.listen(element, trigger, ['layer', 'more']);",
+        js_on_load=f"window.areographerChat.mountPanel(element, '{name}');",
     )
 
 
 def _connect(app: Chat, desk: Desk, widgets: _Widgets) -> None:
     """Events of the page to the desk, and its views to the widgets."""
     w = widgets
-    page = [w.state, w.dialogue, w.box, w.globe, w.tiles, w.layers, w.files]
+    page = [w.dialogue, w.box, w.channel]
     options: dict[str, Json] = {
         "show_progress": "hidden",
         "api_visibility": "private",
         "concurrency_limit": None,
+        "trigger_mode": "multiple",
     }
 
-    def from_box(value: dict[str, Json] | None, known: str, request: gr.Request) -> Iterator[list[Json]]:
+    def at(viewing: Viewing, request: gr.Request) -> Viewing:
+        # A page that outlived its server has nothing left but its address.
+        if not viewing.opened:
+            viewing.look(_named(request))
+        return viewing
+
+    def from_box(
+        value: dict[str, Json] | None, viewing: Viewing, request: gr.Request
+    ) -> Iterator[list[Json]]:
         text, pictures = (value or {}).get("text") or "", (value or {}).get("files") or []
         taken = False
-        for view in desk.ask(text, pictures, known or _named(request)):
+        for view in desk.ask(text, pictures, at(viewing, request)):
             # The box is emptied once, and only when its question was taken.
             empty = not taken and view.dialogue is not None
             taken = taken or empty
             yield _values(view, empty_box=empty)
 
-    def from_choice(choice: gr.SelectData, known: str, request: gr.Request) -> Iterator[list[Json]]:
+    def from_choice(choice: gr.SelectData, viewing: Viewing, request: gr.Request) -> Iterator[list[Json]]:
         text = choice.value["text"] if isinstance(choice.value, dict) else str(choice.value)
-        yield from map(_values, desk.ask(text, [], known or _named(request)))
+        yield from map(_values, desk.ask(text, [], at(viewing, request)))
 
-    def from_tile(event: gr.EventData, known: str, request: gr.Request) -> Iterator[list[Json]]:
-        yield from map(_values, desk.ask(f"Show tiles like {event.tile}", [], known or _named(request)))
+    def from_page(event: gr.EventData, viewing: Viewing, request: gr.Request) -> Iterator[list[Json]]:
+        yield from map(_values, desk.ask(str(event.text), [], at(viewing, request)))
 
-    def from_layer(event: gr.EventData, known: str, request: gr.Request) -> list[Json]:
-        return _values(desk.show_layer(str(event.layer), known or _named(request)))
+    def from_panel(event: gr.EventData, viewing: Viewing, request: gr.Request) -> Iterator[list[Json]]:
+        payload = event.payload if isinstance(event.payload, dict) else {}
+        yield from map(_values, desk.act(str(event.kind), payload, at(viewing, request)))
 
-    def from_address(request: gr.Request) -> Iterator[list[Json]]:
-        yield from map(_values, desk.restore(_named(request)))
+    def from_list(event: gr.EventData, viewing: Viewing) -> Iterator[list[Json]]:
+        yield from map(_values, desk.open(str(event.conversation)[:80], viewing))
 
-    asking = [
-        app.load(from_address, None, page, **options),
-        w.box.submit(from_box, [w.box, w.state], page, **options),
-        w.dialogue.example_select(from_choice, [w.state], page, **options),
-        w.dialogue.option_select(from_choice, [w.state], page, **options),
-        w.tiles.more(from_tile, [w.state], page, **options),
-    ]
-    w.box.stop(desk.stop, [w.state], None, **options)
-    w.new.click(lambda: _values(desk.empty()), None, page, cancels=asking, **options)
-    for panel in (w.tiles, w.layers):
-        panel.layer(from_layer, [w.state], page, **options)
+    def from_address(viewing: Viewing, request: gr.Request) -> Iterator[list[Json]]:
+        yield from map(_values, desk.open(_named(request), viewing))
+
+    app.load(from_address, [w.viewing], page, **options)
+    w.box.submit(from_box, [w.box, w.viewing], page, **options)
+    w.dialogue.example_select(from_choice, [w.viewing], page, **options)
+    w.dialogue.option_select(from_choice, [w.viewing], page, **options)
+    w.channel.question(from_page, [w.viewing], page, **options)
+    w.channel.act(from_panel, [w.viewing], page, **options)
+    w.channel.open(from_list, [w.viewing], page, **options)
+    w.box.stop(desk.stop, [w.viewing], None, **options)
+    w.new.click(lambda viewing: _values(desk.empty(viewing)), [w.viewing], page, **options)
 
 
 def _named(request: gr.Request) -> str:
@@ -332,7 +347,7 @@ def _named(request: gr.Request) -> str:
 
 
 def _values(view: View, empty_box: bool = False) -> list[Json]:
-    """A view as values of state, dialogue, box, globe, tiles, layers and files."""
+    """A view as values of dialogue, box and channel."""
     if view.notice:
         gr.Info(view.notice)
     box: dict[str, Json] = gr.update()
@@ -340,12 +355,8 @@ def _values(view: View, empty_box: bool = False) -> list[Json]:
         box |= {"submit_btn": not view.working, "stop_btn": view.working}
     if empty_box:
         box["value"] = None
-    panels: list[Json] = [gr.skip()] * 4
-    if view.panels:
-        shown = view.panels
-        panels = [shown.globe or gr.skip(), shown.tiles, shown.layers, shown.files]
     dialogue = gr.skip() if view.dialogue is None else view.dialogue
-    return [view.conversation_id, dialogue, box, *panels]
+    return [dialogue, box, gr.skip() if view.state is None else view.state]
 
 
 def _theme() -> gr.themes.Base:

@@ -91,6 +91,14 @@ class GradioPage:
         """Send a question from the box and wait for the end."""
         return self.last("ask", "submit", {"text": text, "files": [self.upload(path) for path in files]})
 
+    def panel(self, name: str, values: Json, **query: str) -> str:
+        """HTML of a panel as the page would fetch it after these values."""
+        state = values["channel"]
+        address = f"areographer/c/{state['conversation'] or '-'}/panel/{name}"
+        answer = self.http.get(address, params={"shown": ",".join(state["layers"]), **query})
+        answer.raise_for_status()
+        return answer.text
+
     def upload(self, path: Path) -> Json:
         """Bring a file to the server as the question box does."""
         sent = self.http.post("gradio_api/upload", files={"files": (path.name, path.read_bytes())}).json()

@@ -94,19 +94,20 @@ def test_the_real_agent_answers_in_the_chat(page: GradioPage, monkeypatch: pytes
     assert "Search for “pitted cones”" in said
     assert "Keep rows of L1 within 40 km of L2" in said
     assert "[![Map of the result](" in said
-    assert last["globe-state"]["layers"]
-    assert "<figure" in last["tiles"]
+    assert last["channel"]["layers"]
+    assert "<figure" in page.panel("evidence", last)
     assert last["dialogue"][-1]["options"]
 
 
 def test_the_evidence_stands_beside_the_answer(page: GradioPage) -> None:
     last = page.ask(QUESTION)
-    globe = last["globe-state"]
+    globe = last["channel"]
     assert globe["layers"] == ["L3", "L1"]
-    assert last["tiles"].count("<figure") == 12
-    assert 'aria-pressed="true" title="pitted cones near outflow channel"' in last["tiles"]
-    assert last["layers"].count("<tr") == 1 + 3
-    assert "transcript.zip" in last["files"]
+    tiles = page.panel("evidence", last)
+    assert tiles.count("<figure") == 12
+    assert 'aria-pressed="true" title="pitted cones near outflow channel"' in tiles
+    assert page.panel("layers", last).count("<tr") == 1 + 3
+    assert "transcript.zip" in page.panel("share", last)
     base = f"areographer/c/{globe['conversation']}"
     sent = page.http.get(f"{base}/layers?ids=L3,L1").json()
     assert [layer["count"] for layer in sent["layers"]] == [12, 40]
@@ -114,18 +115,17 @@ def test_the_evidence_stands_beside_the_answer(page: GradioPage) -> None:
     picture = next(text for text in texts(last) if text.startswith("[![Map"))
     address = picture.split("](")[1].rstrip(")")
     assert page.http.get(address).headers["content-type"] == "image/png"
-    tile = last["tiles"].split('<img src="')[1].split('"')[0]
+    tile = tiles.split('<img src="')[1].split('"')[0]
     answer = page.http.get(tile)
     assert answer.headers["content-type"] == "image/jpeg"
     assert "immutable" in answer.headers["cache-control"]
 
 
-def test_another_layer_can_be_brought_forward(page: GradioPage) -> None:
-    page.ask(QUESTION)
-    shown = page.last("layers", "layer", detail={"layer": "L2"})
-    assert shown["globe-state"]["layers"] == ["L2"]
-    assert shown["tiles"].count("<figure") == 24
-    assert page.last("tiles", "layer", detail={"layer": "L99"})["globe-state"]["layers"] == []
+def test_a_panel_can_show_another_layer(page: GradioPage) -> None:
+    last = page.ask(QUESTION)
+    assert page.panel("evidence", last, layer="L2").count("<figure") == 24
+    assert page.panel("evidence", last, shown="L2").count("<figure") == 24
+    assert page.panel("evidence", last, layer="L99") == page.panel("evidence", last)
 
 
 def test_examples_follow_ups_and_tiles_ask_too(page: GradioPage) -> None:
@@ -137,17 +137,17 @@ def test_examples_follow_ups_and_tiles_ask_too(page: GradioPage) -> None:
     assert not any(
         message["options"] for message in follow_up["dialogue"][:-1]
     )  # only the last can be clicked
-    more = page.last("tiles", "more", detail={"tile": "60km-r03c08"})
+    more = page.last("channel", "question", detail={"text": "Show tiles like 60km-r03c08"})
     assert "Show tiles like 60km-r03c08" in texts(more)
 
 
 def test_a_reload_brings_the_dialogue_back_with_its_steps(chat: app.Chat, page: GradioPage) -> None:
     before = page.ask(QUESTION)
-    conversation = before["globe-state"]["conversation"]
+    conversation = before["channel"]["conversation"]
     with GradioPage(str(chat.local_url), f"c={conversation}") as again:
         after = again.last("page", "load")
         assert after["dialogue"] == before["dialogue"]
-        assert after["tiles"] == before["tiles"]
+        assert again.panel("evidence", after) == page.panel("evidence", before)
         # And after a restart of the server, from the store alone.
         chat.sessions._open.clear()
         assert texts(again.last("page", "load")) == texts(before)
@@ -155,12 +155,11 @@ def test_a_reload_brings_the_dialogue_back_with_its_steps(chat: app.Chat, page: 
 
 
 def test_a_page_that_outlived_its_server_goes_on_where_it_was(chat: app.Chat, page: GradioPage) -> None:
-    conversation = page.ask(QUESTION)["globe-state"]["conversation"]
+    conversation = page.ask(QUESTION)["channel"]["conversation"]
     with GradioPage(str(chat.local_url), f"c={conversation}") as orphan:
         # The new server knows nothing of this page but its address.
-        assert orphan.last("layers", "layer", detail={"layer": "L2"})["globe-state"]["layers"] == ["L2"]
         after = orphan.ask("And south of the equator?")
-    assert after["globe-state"]["conversation"] == conversation
+    assert after["channel"]["conversation"] == conversation
     assert texts(after)[0] == QUESTION
     assert "And south of the equator?" in texts(after)
 
@@ -170,7 +169,7 @@ def test_a_wrong_address_opens_an_empty_page_that_says_why(chat: app.Chat) -> No
         with GradioPage(str(chat.local_url), f"c={name}") as wrong:
             shown = wrong.last("page", "load")
             assert "Ask a question to begin a new conversation" in texts(shown)[0]
-            assert shown["globe-state"]["conversation"] == ""
+            assert shown["channel"]["conversation"] == ""
             assert len(texts(wrong.ask(QUESTION))) > 5
 
 
@@ -237,7 +236,7 @@ def test_a_picture_becomes_part_of_the_question(page: GradioPage, settings: Sett
     assert question.startswith("Show tiles like picture-")
     address = question.split("](")[1].rstrip(")")
     assert page.http.get(address).headers["content-type"] == "image/png"
-    folder = settings.uploads / shown["globe-state"]["conversation"]
+    folder = settings.uploads / shown["channel"]["conversation"]
     assert [path.name for path in folder.iterdir()] == [address.rsplit("/", 1)[1]]
     # In words too, and twice the same picture is one file.
     assert texts(page.ask("Where is this north of 20 degrees?", picture))[-1].startswith("<small>")
@@ -258,18 +257,18 @@ def test_an_empty_question_changes_nothing(page: GradioPage) -> None:
     page.ask(QUESTION)
     skipped = page.last("ask", "submit", {"text": "   ", "files": []})
     assert skipped["dialogue"]["__type__"] == "update"
-    assert "value" not in skipped["dialogue"] | skipped["ask"] | skipped["tiles"]
+    assert "value" not in skipped["dialogue"] | skipped["ask"] | skipped["channel"]
     assert len(page.ask("Another question")["dialogue"]) == 2 * len(page.ask(QUESTION)["dialogue"]) // 3
 
 
 def test_a_new_conversation_leaves_the_old_one_as_it_was(chat: app.Chat, page: GradioPage) -> None:
-    old = page.ask(QUESTION)["globe-state"]["conversation"]
+    old = page.ask(QUESTION)["channel"]["conversation"]
     empty = page.last("new", "click")
     assert empty["dialogue"] == []
-    assert empty["globe-state"] == {"conversation": "", "layers": []}
-    assert "appear here" in empty["tiles"]
+    assert empty["channel"]["conversation"] == ""
+    assert "appear here" in page.panel("evidence", empty)
     new = page.ask("Another question")
-    assert new["globe-state"]["conversation"] != old
+    assert new["channel"]["conversation"] != old
     assert texts(new)[0] == "Another question"
     with GradioPage(str(chat.local_url), f"c={old}") as again:
         assert texts(again.last("page", "load"))[0] == QUESTION
@@ -289,12 +288,12 @@ def test_two_users_at_once_do_not_mix(chat: app.Chat) -> None:
         user.start()
     for user in users:
         user.join()
-    assert len({answers[n]["globe-state"]["conversation"] for n in range(3)}) == 3  # type: ignore[index]
+    assert len({answers[n]["channel"]["conversation"] for n in range(3)}) == 3  # type: ignore[index]
     for number in range(3):
         said = " ".join(texts(answers[number]))
         assert f"question 0 of user {number}" in said
         assert not any(f"of user {other}" in said for other in range(3) if other != number)
-        assert answers[number]["layers"].count("<tr") == 1 + 6  # type: ignore[index]
+        assert len(answers[number]["channel"]["layers"]) == 2  # type: ignore[index]
 
 
 def test_a_taken_port_and_an_unknown_model_are_refused_in_words(

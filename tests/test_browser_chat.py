@@ -118,8 +118,8 @@ def test_a_question_shows_its_steps_its_answer_and_its_evidence(page: sync_api.P
     assert "near(layer='L1', other='L2', distance_km=40.0)" in steps.nth(2).inner_text()
     drawn = page.locator("#dialogue img")
     sync_api.expect(drawn).to_have_js_property("naturalWidth", 900, timeout=PATIENCE_MS)
-    assert page.locator("#tiles figure").count() == 12
-    tile = page.locator("#tiles figure").first
+    assert page.locator("#evidence figure").count() == 12
+    tile = page.locator("#evidence figure").first
     assert re.search(r"60km-r\d+c\d+\s+p 0\.\d\d · score 0\.\d\d", tile.inner_text())
     sync_api.expect(tile.locator("img")).not_to_have_js_property("naturalWidth", 0)
     globe_text(page, "L3 pitted cones near outflow channel")
@@ -144,8 +144,8 @@ def test_follow_ups_and_tiles_can_be_clicked(page: sync_api.Page) -> None:
     ask(page)
     page.get_by_role("button", name="Which way do they point?").click()
     sync_api.expect(page.get_by_text("numbers traced")).to_have_count(2, timeout=PATIENCE_MS)
-    page.locator("#tiles figure").first.hover()
-    page.locator("#tiles .more").first.click()
+    page.locator("#evidence figure").first.hover()
+    page.locator("#evidence .more").first.click()
     sync_api.expect(page.get_by_text("numbers traced")).to_have_count(3, timeout=PATIENCE_MS)
     assert "Show tiles like 60km-" in page.locator("#dialogue .user-row").last.inner_text()
 
@@ -183,7 +183,7 @@ def test_stop_stops_and_what_was_typed_meanwhile_stays(page: sync_api.Page) -> N
 
 def test_the_transcript_can_be_downloaded(page: sync_api.Page, tmp_path: Path) -> None:
     ask(page)
-    page.get_by_role("tab", name="Transcript and files").click()
+    page.get_by_role("tab", name="Share").click()
     for name, button in (("zip", "Download transcript (.zip)"), ("html", "One page (.html)")):
         with page.expect_download(timeout=PATIENCE_MS) as caught:
             page.get_by_role("link", name=button).click()
@@ -222,7 +222,7 @@ def test_on_a_phone_the_columns_stack_and_nothing_hangs_over(page: sync_api.Page
     ask(page)
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
-    talk, evidence = page.locator("#talk").bounding_box(), page.locator("#evidence").bounding_box()
+    talk, evidence = page.locator("#talk").bounding_box(), page.locator("#beside").bounding_box()
     assert talk is not None
     assert evidence is not None
     assert evidence["y"] >= talk["y"] + talk["height"] - 1

@@ -16,7 +16,8 @@ from starlette.testclient import TestClient
 
 from agent.chat import exchange
 from agent.chat.dialogue import PICTURE_NAME
-from agent.chat.exchange import keep_picture, make_routes, tiles_base
+from agent.chat.exchange import keep_picture, make_routes
+from agent.chat.house import House, tiles_base
 from agent.chat.sessions import Sessions
 from agent.conversations import ConversationStore
 from retrieval.errors import QuestionError
@@ -27,24 +28,35 @@ from tests.fakes import PatternEncoder
 
 
 @pytest.fixture
-def sessions(home: Settings, tiny_index: TileIndex, pattern_encoder: PatternEncoder) -> Iterator[Sessions]:
-    with ConversationStore(home.conversations) as store:
-        open_conversation = opener()
-        yield Sessions(
-            lambda name: open_conversation(home, store, tiny_index, pattern_encoder, None, "offline", name)
-        )
+def store(home: Settings) -> Iterator[ConversationStore]:
+    with ConversationStore(home.conversations) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sessions(
+    home: Settings, tiny_index: TileIndex, pattern_encoder: PatternEncoder, store: ConversationStore
+) -> Sessions:
+    open_conversation = opener()
+    return Sessions(
+        lambda name: open_conversation(home, store, tiny_index, pattern_encoder, None, "offline", name)
+    )
 
 
 @pytest.fixture
 def client(
-    home: Settings, tiny_index: TileIndex, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+    home: Settings,
+    tiny_index: TileIndex,
+    sessions: Sessions,
+    store: ConversationStore,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[TestClient]:
     def small(index: TileIndex, layers: object, *, thumbnails: bool) -> dict[str, object]:
         return {"body": {"name": "lowell"}, "basemap": {}, "layers": [layer.id for layer in layers]}  # type: ignore[attr-defined]
 
     # The planet's picture has its own tests and takes seconds.
     monkeypatch.setattr(exchange, "globe_payload", small)
-    with TestClient(Starlette(routes=make_routes(home, tiny_index, sessions))) as made:
+    with TestClient(Starlette(routes=make_routes(House(home, tiny_index, sessions, store)))) as made:
         yield made
 
 

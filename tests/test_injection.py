@@ -26,10 +26,11 @@ from markdown_it import MarkdownIt
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from agent.chat import panels
 from agent.chat.dialogue import messages
 from agent.chat.exchange import keep_picture
-from agent.chat.panels import files_panel, layers_panel, tiles_panel
-from agent.chat.sessions import Progress
+from agent.chat.house import House, Place
+from agent.chat.sessions import Progress, Session, Sessions
 from agent.conversations import ConversationStore
 from agent.events import Answered
 from agent.loop import Conversation, open_conversation
@@ -365,7 +366,7 @@ def tags_of(page: str) -> list[tuple[str, dict[str, str | None]]]:
 def assert_inert(page: str, base: str = "areographer/") -> None:
     """No element that runs, no attribute that runs, no address beyond our own."""
     for tag, attributes in tags_of(page):
-        assert tag not in ("script", "iframe", "svg", "object", "embed", "form", "title", "base", "meta"), tag
+        assert tag not in ("script", "iframe", "svg", "object", "embed", "title", "base", "meta"), tag
         for name, value in attributes.items():
             assert not name.startswith("on"), (tag, name, value)
             if name in ("src", "href") and tag == "img":
@@ -382,11 +383,12 @@ def assert_shown_as_text(world: World, conversation: Conversation) -> None:
         for message in messages(progress, number, "areographer/c/x", latest=True):
             assert_inert(reader.render(str(message["content"])))
             assert_inert(reader.render(str(message.get("metadata", {}).get("title", ""))))
-    layers = list(conversation.workspace.layers)
-    ids = [layer.id for layer in layers]
-    assert_inert(layers_panel(layers, ids))
-    assert_inert(tiles_panel(world.index, layers, ids[0] if ids else "", "areographer/tiles/"))
-    assert_inert(files_panel("areographer/c/x", conversation.workspace.output))
+    shown = {"shown": ",".join(conversation.workspace.layers.ids())}
+    sessions = Sessions(lambda name: conversation)
+    house = House(world.home, world.index, sessions, world.store)
+    place = Place(house, Session(conversation), shown)
+    for name in (*panels.TABS, "conversations"):
+        assert_inert(panels.render(name, place))
 
 
 def tools_of(conversation: Conversation) -> list[str]:

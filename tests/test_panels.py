@@ -1,28 +1,78 @@
-"""Panels: what stands beside the dialogue."""
+"""Panels: what stands beside the dialogue, fetched as the page fetches it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
-from agent.chat.panels import asset, files_panel, layers_panel, masthead, tiles_panel, welcome
+from agent.chat import panels
+from agent.chat.exchange import make_routes
+from agent.chat.house import House
+from agent.chat.markup import FOLDER
+from agent.chat.masthead import masthead, welcome
+from agent.chat.sessions import Session, Sessions
+from agent.conversations import ConversationStore
 from retrieval.index import TileIndex
-from tools.layers import Kind, Layer, Provenance, make_table
+from retrieval.settings import Settings
+from tests.chat_double import opener
+from tests.fakes import PatternEncoder
+from tools.layers import Kind, Provenance, make_table
 
 EVIL = '<script>alert("x")</script>'
 
 
-def layer_of(
-    index: TileIndex, count: int, kind: Kind = "tiles", title: str = "dunes", name: str = "L1"
-) -> Layer:
+@pytest.fixture
+def house(home: Settings, tiny_index: TileIndex, pattern_encoder: PatternEncoder) -> Iterator[House]:
+    with ConversationStore(home.conversations) as store:
+        opened = opener()
+        sessions = Sessions(
+            lambda name: opened(home, store, tiny_index, pattern_encoder, None, "offline", name)
+        )
+        yield House(home, tiny_index, sessions, store)
+
+
+@pytest.fixture
+def session(house: House) -> Session:
+    return house.sessions.new()
+
+
+@pytest.fixture
+def client(house: House) -> Iterator[TestClient]:
+    with TestClient(Starlette(routes=make_routes(house))) as made:
+        yield made
+
+
+Fetch = Callable[..., str]
+
+
+@pytest.fixture
+def fetch(client: TestClient, session: Session) -> Fetch:
+    """HTML of a panel of the session's conversation; of an empty page for ``empty=True``."""
+
+    def get(name: str, *, empty: bool = False, **query: str) -> str:
+        conversation = "-" if empty else session.id
+        answer = client.get(f"/areographer/c/{conversation}/panel/{name}", params=query)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["cache-control"] == "no-store"
+        return answer.text
+
+    return get
+
+
+def add_layer(session: Session, count: int, kind: Kind = "tiles", title: str = "dunes") -> list[str]:
+    index = session.conversation.workspace.index
     tiles = index.tiles.iloc[:count]
     ids = list(tiles["tile_id"]) if kind == "tiles" else [f"{kind}-{n}" for n in range(count)]
     probability = [0.5 + 0.4 * n / max(count, 1) for n in range(count)]
     table = make_table(index.body, ids, tiles[["lon", "lat"]].to_numpy(), probability, probability)
     made = Provenance("search_words", {"text": title, "place": None}, "lowell", threshold=0.5)
-    return Layer(name, title, kind, table, made)
+    session.conversation.workspace.layers.add(title, kind, table, made)
+    return ids
 
 
 def test_masthead_and_welcome_name_the_index_and_the_mode(tiny_index: TileIndex) -> None:
@@ -32,16 +82,17 @@ def test_masthead_and_welcome_name_the_index_and_the_mode(tiny_index: TileIndex)
     assert 'class="online"' in masthead(tiny_index, "x at y", offline=False)
     assert "No language model" in welcome(tiny_index, offline=True)
     assert "No language model" not in welcome(tiny_index, offline=False)
+    assert "<script" not in masthead(tiny_index, EVIL, False)
 
 
-def test_tiles_come_most_probable_first_and_at_most_two_dozen(tiny_index: TileIndex) -> None:
-    layer = layer_of(tiny_index, 60)
-    html = tiles_panel(tiny_index, [layer], "L1", "tiles/")
+def test_tiles_come_most_probable_first(session: Session, fetch: Fetch) -> None:
+    ids = add_layer(session, 60)
+    html = fetch("evidence", layer="L1")
     assert html.count("<figure") == 24
     first = html[: html.index("</figure>")]
     assert "p 0.89 · score 0.89" in first
-    assert str(layer.table["row_id"].iloc[59]) in first
-    assert 'src="tiles/59.jpg"' in first
+    assert ids[59] in first
+    assert "/59.jpg" in first
 
 
 @pytest.mark.parametrize(
@@ -52,29 +103,24 @@ def test_tiles_come_most_probable_first_and_at_most_two_dozen(tiny_index: TileIn
         ("tiles", 0, "it is empty"),
     ],
 )
-def test_a_layer_without_tiles_says_why(tiny_index: TileIndex, kind: Kind, count: int, why: str) -> None:
-    html = tiles_panel(tiny_index, [layer_of(tiny_index, count, kind)], "L1", "tiles/")
-    assert f"L1 has no tiles to show: {why}." in html
-
-
-def test_a_search_by_example_has_scores_and_no_probabilities(tiny_index: TileIndex) -> None:
-    layer = layer_of(tiny_index, 2)
-    layer.table["probability"] = float("nan")
-    html = tiles_panel(tiny_index, [layer], "L1", "tiles/")
-    assert "<span>score 0.50</span>" in html
-    assert "nan" not in html
-
-
-def test_an_empty_conversation_says_what_will_appear(tiny_index: TileIndex) -> None:
-    for html in (tiles_panel(tiny_index, [], "", ""), layers_panel([], []), files_panel("", None)):
-        assert 'class="nothing"' in html
-
-
-def test_the_table_of_layers_shows_how_each_was_made_and_the_colours_of_the_globe(
-    tiny_index: TileIndex,
+def test_a_layer_without_tiles_says_why(
+    session: Session, fetch: Fetch, kind: Kind, count: int, why: str
 ) -> None:
-    rows = [layer_of(tiny_index, 3), layer_of(tiny_index, 1, title="cones", name="L2")]
-    html = layers_panel(rows, ["L2"])
+    add_layer(session, count, kind)
+    assert f"L1 has no tiles to show: {why}." in fetch("evidence", layer="L1")
+
+
+@pytest.mark.parametrize("name", [*panels.TABS, "conversations"])
+def test_an_empty_page_says_what_will_appear(fetch: Fetch, name: str) -> None:
+    assert 'class="nothing"' in fetch(name, empty=True)
+
+
+def test_the_table_of_layers_shows_how_each_was_made_and_the_colours_of_the_map(
+    session: Session, fetch: Fetch
+) -> None:
+    add_layer(session, 3)
+    add_layer(session, 1, title="cones")
+    html = fetch("layers", shown="L2")
     assert html.count("<tr") == 3
     assert html.count('class="on"') == 1
     assert "background:#E69F00" in html
@@ -83,29 +129,38 @@ def test_the_table_of_layers_shows_how_each_was_made_and_the_colours_of_the_glob
     assert "place" not in html
 
 
-def test_files_are_listed_with_their_sizes(tmp_path: Path) -> None:
-    (tmp_path / "L1 & L2.gpkg").write_bytes(b"x" * 2_500_000)
-    (tmp_path / "small.png").write_bytes(b"x")
-    (tmp_path / ".hidden").write_bytes(b"x")
-    html = files_panel("areographer/c/1", tmp_path)
-    assert "areographer/c/1/file/L1%20%26%20L2.gpkg" in html
+def test_files_are_listed_with_their_sizes(session: Session, fetch: Fetch) -> None:
+    folder: Path = session.conversation.workspace.output
+    (folder / "L1 & L2.gpkg").write_bytes(b"x" * 2_500_000)
+    (folder / "small.png").write_bytes(b"x")
+    (folder / ".hidden").write_bytes(b"x")
+    html = fetch("share")
+    assert f"areographer/c/{session.id}/file/L1%20%26%20L2.gpkg" in html
     assert "2.5 MB" in html
     assert "1 kB" in html
     assert ".hidden" not in html
-    assert "transcript.zip" in files_panel("areographer/c/1", tmp_path / "missing")
 
 
-def test_nobodys_title_becomes_html(tiny_index: TileIndex) -> None:
-    layer = layer_of(tiny_index, 2, title=EVIL)
-    for html in (
-        tiles_panel(tiny_index, [layer], "L1", "t/"),
-        layers_panel([layer], ["L1"]),
-        masthead(tiny_index, EVIL, False),
-    ):
-        assert "<script" not in html
-        assert "&lt;script&gt;" in html
+def test_nobodys_title_becomes_html(session: Session, house: House, fetch: Fetch) -> None:
+    assert list(session.ask(f"Where? {EVIL}").follow())[-1].answered
+    add_layer(session, 2, title=EVIL)
+    house.store.rename(session.id, EVIL)
+    for name in (*panels.TABS, "conversations"):
+        html = fetch(name, shown="L4")
+        assert "<script" not in html, name
+    assert "&lt;script&gt;" in fetch("conversations")
+    assert "&lt;script&gt;" in fetch("layers")
+
+
+def test_no_panel_and_no_conversation_are_told_in_words(client: TestClient) -> None:
+    wrong = client.get("/areographer/c/-/panel/nothing")
+    assert wrong.status_code == 404
+    assert "there is no panel 'nothing'" in wrong.text
+    assert client.get(f"/areographer/c/{'0' * 32}/panel/evidence").status_code == 404
 
 
 def test_looks_and_scripts_ask_no_other_machine() -> None:
-    for name in ("style.css", "page.js", "globe.js", "panels.html.j2"):
-        assert not re.search(r"(?:https?:)?//[a-z]", asset(name)), name
+    assets = [path for suffix in ("css", "js", "j2") for path in FOLDER.rglob(f"*.{suffix}")]
+    assert len(assets) > 8
+    for path in assets:
+        assert not re.search(r"(?:https?:)?//[a-z]", path.read_text(encoding="utf-8")), path

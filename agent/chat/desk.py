@@ -1,43 +1,44 @@
 """What a page shows after everything a person can do in the chat; no widgets.
 
-Each method gives `View`s, which `app` puts into its widgets one after another.
+Each method gives `View`s, which `app` puts into its widgets one after another. Panels are not among them: a
+view's state says what changed, and the page fetches the panels anew (`agent.chat.panels`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.chat import panels
 from agent.chat.dialogue import Message, messages, plain
-from agent.chat.exchange import conversation_base, keep_picture, tiles_base
-from agent.chat.panels import files_panel, layers_panel, tiles_panel
-from agent.chat.sessions import Progress, Session, Sessions, as_sentence
+from agent.chat.exchange import keep_picture
+from agent.chat.house import House, Place, conversation_base
+from agent.chat.sessions import Progress, Session, as_sentence
+from agent.direct import Work
 from retrieval.errors import InputError, QuestionError
-from retrieval.index import TileIndex
-from retrieval.settings import Settings
-from tools.layers import Layer
 
 Json = Any
+NOT_YET = "there is no conversation yet"
 
 
-@dataclass(frozen=True)
-class Panels:
-    """What stands beside the dialogue.
+@dataclass
+class Viewing:
+    """What one page looks at; the views of another conversation end when this changes.
 
     Attributes
     ----------
-    globe
-        Id of the conversation and of the layers on the globe; None leaves the globe as it is.
-    tiles, layers, files
-        HTML.
+    opened
+        Whether this server has shown it anything; if not, its address is all that is known of it.
     """
 
-    globe: dict[str, Json] | None
-    tiles: str
-    layers: str
-    files: str
+    conversation_id: str = ""
+    opened: bool = False
+
+    def look(self, conversation_id: str) -> None:
+        """Turn to a conversation; empty for a new one."""
+        self.conversation_id, self.opened = conversation_id, True
 
 
 @dataclass(frozen=True)
@@ -46,133 +47,129 @@ class View:
 
     Attributes
     ----------
-    conversation_id
-        The page's conversation, empty before the first question.
     dialogue
         All messages.
     working
         Whether there is something to stop: a button to stop takes the place of the one to send.
+    state
+        What the page's own script is told: ``conversation``, ``layers`` (ids of those for the map),
+        ``working``, and ``version``, which changes with everything that panels show.
     notice
         A line to show in passing.
     """
 
-    conversation_id: str
     dialogue: list[Message] | None = None
     working: bool | None = None
-    panels: Panels | None = None
+    state: dict[str, Json] | None = None
     notice: str = ""
 
 
 class Desk:
-    """The chat over one index.
+    """The chat over one index."""
 
-    Parameters
-    ----------
-    sessions
-        The conversations that pages have open.
-    """
+    def __init__(self, house: House) -> None:
+        self._house = house
 
-    def __init__(self, settings: Settings, index: TileIndex, sessions: Sessions) -> None:
-        self._settings = settings
-        self._index = index
-        self._sessions = sessions
-
-    def ask(self, text: str, pictures: Sequence[str], conversation_id: str) -> Iterator[View]:
+    def ask(self, text: str, pictures: Sequence[str], viewing: Viewing) -> Iterator[View]:
         """Answer a question, showing the work as it goes on.
 
         Parameters
         ----------
         pictures
             Paths of files that came with the question.
-        conversation_id
-            Empty for a new conversation.
         """
         text = text.strip()
         if not text and not pictures:
-            yield View(conversation_id)
+            yield View()
             return
         asked = text or "What looks like this picture?"
-        if not conversation_id:
+        if not viewing.conversation_id:
             # Opening a conversation takes a moment, in which the page already shows what was asked.
-            yield View("", messages(Progress(asked), 0, "", latest=True), working=True)
+            yield View(messages(Progress(asked), 0, "", latest=True), working=True)
         try:
-            session = self._session(conversation_id)
+            session = self._session(viewing)
         except InputError as error:
             refused = Progress(asked)
             refused.refuse(error)
-            yield View("", messages(refused, 0, "", latest=True), working=False)
+            yield View(messages(refused, 0, "", latest=True), working=False)
             return
         try:
             session.ask(self._question(text, pictures, session))
         except QuestionError as error:
             if session.busy:
-                yield View(session.id, working=True, notice=str(error))
+                yield View(working=True, notice=str(error))
                 return
             session.refuse(asked, error)
-        yield from self.follow(session)
+        yield from self.follow(session, viewing)
 
-    def follow(self, session: Session) -> Iterator[View]:
-        """Show a conversation now and, while it works, after every change.
+    def act(self, kind: str, payload: Mapping[str, Json], viewing: Viewing) -> Iterator[View]:
+        """Carry out what was chosen in a panel; it stands in the dialogue as a turn of its own."""
+        try:
+            session = self._session(viewing)
+            question, work = panels.action(kind)(Place(self._house, session), payload)
+        except InputError as error:
+            yield View(notice=as_sentence(error))
+            return
+        yield from self._carry_out(session, question, work, viewing)
 
-        The globe waits for the answer: drawing it anew at each step would cost more than it tells.
-        """
-        layer_count = -1
+    def follow(self, session: Session, viewing: Viewing) -> Iterator[View]:
+        """Show a conversation now and, while it works, after every change; until the page looks elsewhere."""
         for progress in session.run.follow() if session.busy and session.run else ():
+            if viewing.conversation_id != session.id:
+                return
             if progress.answered:
                 break
-            made, panels = len(session.conversation.workspace.layers), None
-            if made != layer_count:
-                layer_count, panels = made, self._panels(session, globe=False)
-            yield View(session.id, self._dialogue(session), working=True, panels=panels)
-        yield View(session.id, self._dialogue(session), working=False, panels=self._panels(session))
+            yield View(self._dialogue(session), working=True, state=self._state(session))
+        yield View(self._dialogue(session), working=False, state=self._state(session))
 
-    def restore(self, conversation_id: str) -> Iterator[View]:
-        """The conversation that a page's address names, or an empty page."""
+    def open(self, conversation_id: str, viewing: Viewing) -> Iterator[View]:
+        """A conversation by its id, or an empty page."""
+        viewing.look("")
         if not conversation_id:
-            yield self.empty()
+            yield self.empty(viewing)
             return
         try:
-            session = self._sessions.get(conversation_id)
+            session = self._house.sessions.get(conversation_id)
         except InputError as error:
-            empty = self.empty()
             text = f"{as_sentence(error)} Ask a question to begin a new conversation."
             said: Message = {"role": "assistant", "content": plain(text)}
-            yield View("", [said], working=False, panels=empty.panels)
+            yield View([said], working=False, state=_no_state())
             return
-        yield from self.follow(session)
+        viewing.look(session.id)
+        yield from self.follow(session, viewing)
 
-    def empty(self) -> View:
+    def empty(self, viewing: Viewing) -> View:
         """A page before the first question."""
-        panels = Panels(
-            {"conversation": "", "layers": []},
-            tiles_panel(self._index, [], "", ""),
-            layers_panel([], []),
-            files_panel("", None),
-        )
-        return View("", [], working=False, panels=panels)
+        viewing.look("")
+        return View([], working=False, state=_no_state())
 
-    def show_layer(self, layer_id: str, conversation_id: str) -> View:
-        """One layer alone on the globe, with its tiles."""
-        session = self._sessions.get(conversation_id)
-        return View(session.id, panels=self._panels(session, shown=layer_id))
-
-    def stop(self, conversation_id: str) -> None:
+    def stop(self, viewing: Viewing) -> None:
         """Stop the work of a conversation."""
-        if conversation_id:
-            self._sessions.get(conversation_id).stop()
+        if viewing.conversation_id:
+            self._house.sessions.get(viewing.conversation_id).stop()
 
-    def _session(self, conversation_id: str) -> Session:
-        if conversation_id:
+    def _carry_out(self, session: Session, question: str, work: Work, viewing: Viewing) -> Iterator[View]:
+        try:
+            session.ask(question, work)
+        except QuestionError as error:
+            yield View(working=session.busy, notice=as_sentence(error))
+            return
+        yield from self.follow(session, viewing)
+
+    def _session(self, viewing: Viewing) -> Session:
+        if viewing.conversation_id:
             try:
-                return self._sessions.get(conversation_id)
+                return self._house.sessions.get(viewing.conversation_id)
             except InputError:
                 # It was deleted behind the page's back; the question is worth more than the old id.
                 pass
-        return self._sessions.new()
+        session = self._house.sessions.new()
+        viewing.look(session.id)
+        return session
 
     def _question(self, text: str, pictures: Sequence[str], session: Session) -> str:
         """The question as the agent gets it: uploaded pictures are kept and named in it."""
-        folder = self._settings.uploads / session.id
+        folder = self._house.settings.uploads / session.id
         names = [keep_picture(Path(path), folder) for path in pictures]
         return " ".join([text or "Show tiles like", *names]) if names else text
 
@@ -185,22 +182,18 @@ class Desk:
             for message in messages(progress, number, base, latest=number == len(questions) - 1)
         ]
 
-    def _panels(self, session: Session, shown: str = "", globe: bool = True) -> Panels:
-        """``shown`` alone, or the layers that the last answer cites."""
-        workspace = session.conversation.workspace
-        layers = list(workspace.layers)
-        known = {layer.id for layer in layers}
-        cited = next((p.layer_ids for p in reversed(session.all()) if p.layer_ids), ())
-        on_map = [layer_id for layer_id in ([shown] if shown else cited) if layer_id in known]
-        return Panels(
-            {"conversation": session.id, "layers": on_map} if globe else None,
-            tiles_panel(self._index, layers, _evidence_layer(layers, on_map), tiles_base(self._index)),
-            layers_panel(layers, on_map),
-            files_panel(conversation_base(session.id), workspace.output),
-        )
+    def _state(self, session: Session) -> dict[str, Json]:
+        """For the map: the layers that the last answer cites, or those made so far in answering."""
+        known = session.conversation.workspace.layers.ids()
+        asked = session.all()
+        wanted = next((p.layer_ids for p in reversed(asked) if p.layer_ids), ())
+        return {
+            "conversation": session.id,
+            "layers": [layer_id for layer_id in wanted if layer_id in known],
+            "working": session.busy,
+            "version": f"{len(asked)}.{len(known)}.{'+' if session.busy else '-'}",
+        }
 
 
-def _evidence_layer(layers: Sequence[Layer], on_map: Sequence[str]) -> str:
-    """The layer whose tiles to show: the first on the map that has tiles, else any on the map."""
-    tiles = [layer.id for layer in layers if layer.kind == "tiles" and len(layer)]
-    return next((name for name in on_map if name in tiles), on_map[0] if on_map else "")
+def _no_state() -> dict[str, Json]:
+    return {"conversation": "", "layers": [], "working": False, "version": ""}

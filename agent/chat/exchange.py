@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -20,38 +18,28 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from agent.chat import panels
 from agent.chat.ground import about_ground, ground_of, ground_routes
-from agent.chat.panels import asset
-from agent.chat.sessions import Session, Sessions
+from agent.chat.house import ROUTES, House, refusing, tiles_base
+from agent.chat.markup import asset
+from agent.chat.sessions import Session
 from agent.transcript import write_bundle
-from retrieval.errors import InputError, QuestionError
+from retrieval.errors import QuestionError
 from retrieval.index import TileIndex
-from retrieval.settings import Settings
 from tools.maps.globe import content_policy, globe_html, globe_payload, globe_scripts, globe_style
 from tools.pictures import PICTURE_FORMATS
 
 Json = Any
 
-# Relative, so that the chat also works behind a proxy that gives it a folder of its own.
-ROUTES = "areographer"
 PICTURE_LIMIT_PX = 50_000_000
 PICTURE_SIDE_PX = 2048
 
 _drawing = threading.Lock()
 
 
-def tiles_base(index: TileIndex) -> str:
-    """Address of tile pictures, unique to the index, so that browsers may keep them."""
-    return f"{ROUTES}/tiles/{index.manifest.fingerprint[:12]}/"
-
-
-def conversation_base(conversation_id: str) -> str:
-    """Address of everything that belongs to a conversation."""
-    return f"{ROUTES}/c/{conversation_id}"
-
-
-def make_routes(settings: Settings, index: TileIndex, sessions: Sessions) -> list[Route]:
-    """What a page fetches beside Gradio's own traffic. A conversation's id is the key to its files."""
+def make_routes(house: House) -> list[Route]:
+    """Pictures, layers and files that a page fetches. A conversation's id is the key to what is its own."""
+    settings, index, sessions = house.settings, house.index, house.sessions
     making = threading.Lock()
 
     def globe(request: Request) -> Response:
@@ -79,6 +67,12 @@ def make_routes(settings: Settings, index: TileIndex, sessions: Sessions) -> lis
     def upload(request: Request) -> Response:
         return _file_in(settings.uploads / _session(request).id, request.path_params["name"])
 
+    def panel(request: Request) -> Response:
+        return HTMLResponse(
+            panels.render(request.path_params["name"], house.place(request)),
+            headers={"Cache-Control": "no-store"},
+        )
+
     def transcript(request: Request) -> Response:
         session = _session(request)
         kind = request.path_params["kind"]
@@ -100,10 +94,12 @@ def make_routes(settings: Settings, index: TileIndex, sessions: Sessions) -> lis
         Route(f"/{ROUTES}/globe", globe),
         Route(f"/{tiles_base(index)}{{row:int}}.jpg", tile),
         *ground_routes(settings, index, ROUTES, tiles_base(index)),
-        Route(f"{one}/layers", _refusing(layers)),
-        Route(f"{one}/file/{{name}}", _refusing(file)),
-        Route(f"{one}/upload/{{name}}", _refusing(upload)),
-        Route(f"{one}/transcript.{{kind}}", _refusing(transcript)),
+        Route(f"{one}/panel/{{name}}", refusing(panel)),
+        *panels.routes(house),
+        Route(f"{one}/layers", refusing(layers)),
+        Route(f"{one}/file/{{name}}", refusing(file)),
+        Route(f"{one}/upload/{{name}}", refusing(upload)),
+        Route(f"{one}/transcript.{{kind}}", refusing(transcript)),
     ]
 
 
@@ -161,19 +157,6 @@ def _eight_bit(picture: Image.Image) -> Image.Image:
         grey = (values - low) * (255.0 / (high - low) if high > low else 1.0)
         picture = Image.fromarray(grey.clip(0, 255).astype(np.uint8))
     return picture.convert("RGB")
-
-
-def _refusing(endpoint: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    """Turn what the user gave wrong into a line of text and status 404."""
-
-    @wraps(endpoint)
-    def refusing(request: Request) -> Response:
-        try:
-            return endpoint(request)
-        except InputError as error:
-            return PlainTextResponse(str(error), 404)
-
-    return refusing
 
 
 def _file_in(folder: Path, name: str) -> Response:

@@ -1,68 +1,179 @@
-/* What happens in the chat's page itself: the address, the globe's frame, buttons in panels, citations. */
+/* What happens in the chat's page itself: the channel to Python, the address, the map's frame, the panels.
+
+   Python tells which conversation and layers there are (`connect`); the page fetches what belongs to them. A panel
+   is a fragment of HTML with a query of its own; it is fetched again whenever the conversation changed. */
 window.areographerChat = (() => {
   "use strict";
-  const ROUTES = "areographer";
-  let ready = false, wanted = { conversation: "", layers: [] }, drawn = "";
+  const ROUTES = "areographer", NONE = "-";
+  const state = { conversation: "", layers: [], working: false, version: "" };
+  const panels = new Map(); // name -> {element, query, html, asked}
+  const definitions = new Map(); // name -> what the panel's own script wants to know
+  const listeners = new Map(); // type of a message from the map -> handlers
+  let trigger = () => {};
 
-  const frame = () => document.querySelector("#globe iframe")?.contentWindow;
-  const tell = (message) => frame()?.postMessage(message, "*");
+  const base = () => `${ROUTES}/c/${state.conversation || NONE}`;
 
-  /** Fill the globe's frame. By srcdoc, because MapLibre refuses its own workers in a sandboxed frame with an
-      address: page and worker then disagree about their origin. A little later than the rest, because a
-      browser without a graphics card is busy with it for a while. */
-  async function mount(element) {
-    await new Promise((done) => setTimeout(done, 500));
-    const answer = await fetch(`${ROUTES}/globe`);
-    if (answer.ok) element.querySelector("iframe").srcdoc = await answer.text();
+  // ------------------------------------------------------------------ the channel to Python
+
+  /** Called once by Gradio's component: `watch` tells of new values, `fire` sends events to Python. */
+  function connect(props, watch, fire) {
+    trigger = fire;
+    watch("value", () => take(props.value));
   }
 
-  /** Put layers on the globe and the conversation into the address, so that a reload finds it. */
-  function show(state) {
-    if (!state) return;
-    wanted = state;
-    const address = new URL(location.href);
-    if (state.conversation) address.searchParams.set("c", state.conversation);
-    else address.searchParams.delete("c");
-    if (address.href !== location.href) history.replaceState(null, "", address);
-    draw();
-  }
-
-  async function draw() {
-    const { conversation, layers } = wanted;
-    const key = `${conversation} ${layers.join()}`;
-    if (!ready || key === drawn) return;
-    drawn = key;
-    let payload = { layers: [], thumbnails: {} };
-    if (layers.length) {
-      const answer = await fetch(`${ROUTES}/c/${conversation}/layers?ids=${layers.join()}`);
-      if (!answer.ok) return;
-      payload = await answer.json();
+  function take(told) {
+    if (!told || told.conversation === undefined) return;
+    const moved = told.conversation !== state.conversation;
+    const changed = moved || told.version !== state.version;
+    const layers = moved || String(told.layers) !== String(told_layers) ? told.layers : state.layers;
+    told_layers = told.layers;
+    Object.assign(state, told, { layers });
+    if (moved) {
+      for (const panel of panels.values()) panel.query = {};
+      write(false);
     }
-    if (key === drawn) tell({ type: "areographer:layers", payload });
+    draw();
+    if (changed) refresh();
+  }
+  let told_layers = [];
+
+  /** Ask a question as if it had been typed. */
+  const ask = (text) => trigger("question", { text });
+
+  /** Carry out an action that makes a turn of its own. */
+  const act = (kind, payload = {}) => trigger("act", { kind, payload });
+
+  /** Turn to another conversation; empty for a new one. */
+  function open(conversation, remember = true) {
+    if (remember) write(true, conversation);
+    trigger("open", { conversation });
   }
 
-  /** Tell Python which button of a panel was pressed: events "layer" and "more". */
-  function listen(element, trigger) {
-    element.addEventListener("click", (event) => {
-      const pressed = event.target.closest("[data-layer], [data-more], [data-fly], [data-download]");
-      if (!pressed) return;
-      const { layer, more, fly } = pressed.dataset;
-      if (layer) trigger("layer", { layer });
-      else if (more) trigger("more", { tile: more });
-      else if (fly) {
-        const [lon, lat] = fly.split(",").map(Number);
-        element.querySelectorAll(".tile.on").forEach((tile) => tile.classList.remove("on"));
-        pressed.closest(".tile")?.classList.add("on");
-        tell({ type: "areographer:fly", lon, lat });
-      } else {
-        event.preventDefault();
-        download(pressed, element.querySelector("[data-download-state]"));
-      }
+  /** Keep the conversation in the address, so that a reload, a link and the back button find it. */
+  function write(push, conversation = state.conversation) {
+    const address = new URL(location.href);
+    if (conversation) address.searchParams.set("c", conversation);
+    else address.searchParams.delete("c");
+    if (address.href !== location.href) history[push ? "pushState" : "replaceState"](null, "", address);
+  }
+
+  window.addEventListener("popstate", () => {
+    const named = new URL(location.href).searchParams.get("c") || "";
+    if (named !== state.conversation) open(named, false);
+  });
+
+  /** Post JSON to one of our routes; throws an Error with words fit for a reader. */
+  async function post(path, payload = {}) {
+    const answer = await fetch(path, {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(payload),
     });
+    const told = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(told.error || "the server could not do this");
+    return told;
   }
 
-  async function download(link, state) {
-    state.textContent = "Gathering maps, layers and the recipe…";
+  // ------------------------------------------------------------------ panels
+
+  /** What a panel's own script wants: {filled(element, state)} is called after every fill. */
+  function panel(name, definition) {
+    definitions.set(name, definition);
+  }
+
+  function mountPanel(element, name) {
+    const holder = document.createElement("div");
+    holder.className = "panel";
+    element.replaceChildren(holder);
+    panels.set(name, { element: holder, query: panels.get(name)?.query || {}, html: null, asked: 0 });
+    holder.addEventListener("click", (event) => pressed(event, name));
+    definitions.get(name)?.mounted?.(holder, state);
+    fill(name);
+  }
+
+  async function fill(name) {
+    const panel = panels.get(name), turn = ++panel.asked;
+    const query = new URLSearchParams({ ...panel.query, shown: state.layers.join() });
+    let html;
+    try {
+      const answer = await fetch(`${base()}/panel/${name}?${query}`);
+      html = answer.ok ? await answer.text() : null;
+    } catch (error) {
+      html = null;
+    }
+    if (turn !== panel.asked) return; // asked again meanwhile
+    if (html === null) failed(panel, name);
+    else if (html !== panel.html) replace(panel, html);
+    else return;
+    definitions.get(name)?.filled?.(panel.element, state);
+  }
+
+  /** Put new content in, leaving scroll position and focus where they were. */
+  function replace(panel, html) {
+    const focused = panel.element.contains(document.activeElement) ? keyOf(document.activeElement) : "";
+    const scroller = panel.element.closest(".tabitem, [data-scroller]"), top = scroller?.scrollTop;
+    panel.html = html;
+    panel.element.innerHTML = html; // made and escaped by our own server
+    if (scroller) scroller.scrollTop = top;
+    if (focused) panel.element.querySelector(focused)?.focus({ preventScroll: true });
+  }
+
+  function keyOf(element) {
+    if (element.id) return `#${CSS.escape(element.id)}`;
+    const named = [...element.attributes].find(({ name }) => name.startsWith("data-") || name === "name");
+    return named ? `${element.localName}[${named.name}="${CSS.escape(named.value)}"]` : "";
+  }
+
+  function failed(panel, name) {
+    const words = document.createElement("p"), again = document.createElement("button");
+    words.className = "nothing";
+    words.textContent = "This could not be loaded: the server does not answer. ";
+    again.type = "button";
+    again.textContent = "Try again";
+    again.addEventListener("click", () => fill(name));
+    words.append(again);
+    panel.html = null;
+    panel.element.replaceChildren(words);
+  }
+
+  /** Change a panel's query and fetch it anew; null takes a name out. */
+  function go(name, changes) {
+    const panel = panels.get(name);
+    if (!panel) return;
+    for (const [key, value] of Object.entries(changes)) {
+      if (value === null) delete panel.query[key]; else panel.query[key] = String(value);
+    }
+    fill(name);
+  }
+
+  /** Fetch panels anew: those named, else all. */
+  function refresh(...names) {
+    for (const name of names.length ? names : panels.keys()) if (panels.has(name)) fill(name);
+  }
+
+  /** Bring a tab to the front. */
+  const tab = (words) => [...document.querySelectorAll("#panels [role=tab]")].find((one) => one.textContent.trim() === words)?.click();
+
+  function pressed(event, name) {
+    const target = event.target.closest("[data-layer], [data-go], [data-more], [data-fly], [data-act], [data-open], [data-download]");
+    if (!target) return;
+    const given = target.dataset;
+    if (given.layer) show([given.layer]);
+    else if (given.go) go(name, JSON.parse(given.go));
+    else if (given.more) ask(`Show tiles like ${given.more}`);
+    else if (given.act) act(given.act, JSON.parse(given.payload || "{}"));
+    else if (given.open) open(given.open);
+    else if (given.fly) {
+      const [lon, lat] = given.fly.split(",").map(Number);
+      panels.get(name).element.querySelectorAll(".tile.on").forEach((tile) => tile.classList.remove("on"));
+      target.closest(".tile")?.classList.add("on");
+      map.tell({ type: "areographer:fly", lon, lat });
+    } else {
+      event.preventDefault();
+      download(target, panels.get(name).element.querySelector("[data-download-state]"));
+    }
+  }
+
+  async function download(link, note) {
+    note.textContent = "Gathering maps, layers and the recipe…";
     try {
       const answer = await fetch(link.href);
       if (!answer.ok) throw new Error(await answer.text());
@@ -72,32 +183,80 @@ window.areographerChat = (() => {
       made.download = named ? named[1] : link.dataset.download;
       made.click();
       setTimeout(() => URL.revokeObjectURL(made.href), 60_000);
-      state.textContent = `${made.download} is ready.`;
+      note.textContent = `${made.download} is ready.`;
     } catch (error) {
-      state.textContent = `The transcript could not be made: ${error.message}`;
+      note.textContent = `The transcript could not be made: ${error.message}`;
     }
+  }
+
+  // ------------------------------------------------------------------ the map
+
+  const frame = () => document.querySelector("#globe iframe")?.contentWindow;
+  const map = {
+    ready: false,
+    drawn: "",
+    tell: (message) => frame()?.postMessage(message, "*"),
+    on(type, handler) {
+      listeners.set(type, [...(listeners.get(type) || []), handler]);
+    },
+  };
+
+  /** Fill the map's frame. By srcdoc, because MapLibre refuses its own workers in a sandboxed frame with an
+      address: page and worker then disagree about their origin. A little later than the rest, because a
+      browser without a graphics card is busy with it for a while. */
+  async function mountMap(element) {
+    await new Promise((done) => setTimeout(done, 500));
+    const answer = await fetch(`${ROUTES}/globe`);
+    if (answer.ok) element.querySelector("iframe").srcdoc = await answer.text();
+  }
+
+  /** Put these layers on the map, and the first among the evidence. */
+  function show(layers) {
+    state.layers = layers;
+    const evidence = panels.get("evidence");
+    if (evidence) delete evidence.query.layer;
+    draw();
+    refresh();
+  }
+
+  async function draw() {
+    const { conversation, layers } = state, key = `${conversation} ${layers.join()}`;
+    if (!map.ready || key === map.drawn) return;
+    map.drawn = key;
+    let payload = { layers: [], thumbnails: {} };
+    if (layers.length) {
+      const answer = await fetch(`${base()}/layers?ids=${layers.join()}`);
+      if (!answer.ok) return;
+      payload = await answer.json();
+    }
+    if (key === map.drawn) map.tell({ type: "areographer:layers", payload });
   }
 
   window.addEventListener("message", (event) => {
     if (event.source !== frame()) return;
-    if (event.data?.type === "areographer:ready") {
-      ready = true;
-      drawn = " ";
-      draw();
-    }
+    for (const handler of listeners.get(event.data?.type) || []) handler(event.data);
+  });
+  map.on("areographer:ready", () => {
+    map.ready = true;
+    map.drawn = " ";
+    draw();
   });
 
-  // A citation brings its layer forward on the globe; a picture opens beside the chat, not over it.
+  // ------------------------------------------------------------------ citations
+
+  // A citation brings its layer forward on the map and its tiles among the evidence.
   document.addEventListener("click", (event) => {
-    const link = event.target.closest?.("#dialogue a");
-    const cited = link?.hash.match(/^#(L\d+)$/);
+    const cited = event.target.closest?.("#dialogue a")?.hash.match(/^#(L\d+)$/);
     if (!cited) return;
     event.preventDefault();
     event.stopPropagation();
     const layer = cited[1];
-    if (wanted.layers.includes(layer)) tell({ type: "areographer:light", layer });
-    else document.querySelector(`#layers [data-layer="${layer}"], #tiles [data-layer="${layer}"]`)?.click();
+    if (state.layers.includes(layer)) {
+      map.tell({ type: "areographer:light", layer });
+      go("evidence", { layer });
+    } else show([layer]);
+    tab("Evidence");
   }, true);
 
-  return { mount, show, listen };
+  return { state, connect, ask, act, open, post, panel, mountPanel, go, refresh, tab, show, map, mountMap, base };
 })();

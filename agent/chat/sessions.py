@@ -21,6 +21,7 @@ from retrieval.errors import InputError, QuestionError
 from retrieval.stop import watched_by
 
 if TYPE_CHECKING:
+    from agent.direct import Work
     from agent.loop import Conversation
 
 log = logging.getLogger(__name__)
@@ -109,11 +110,18 @@ def as_sentence(error: InputError) -> str:
 
 
 class Run:
-    """One question being answered in its own thread."""
+    """One question being answered in its own thread.
 
-    def __init__(self, conversation: Conversation, question: str) -> None:
+    Parameters
+    ----------
+    work
+        The calls to make, where no model is to choose them.
+    """
+
+    def __init__(self, conversation: Conversation, question: str, work: Work | None = None) -> None:
         self.progress = Progress(question)
         self._conversation = conversation
+        self._work_by_hand = work
         self._news = threading.Condition()
         self._version = 0
         self._told = 0.0
@@ -155,7 +163,7 @@ class Run:
         started = time.perf_counter()
         try:
             with watched_by(self._tell):
-                for event in self._conversation.ask(self.progress.question):
+                for event in self._events():
                     self._take(event)
         except InputError as error:
             text = as_sentence(error)
@@ -178,6 +186,10 @@ class Run:
             with self._news:
                 self._version += 1
                 self._news.notify_all()
+
+    def _events(self) -> Iterator[Event]:
+        question, work = self.progress.question, self._work_by_hand
+        return self._conversation.ask(question) if work is None else self._conversation.run(question, work)
 
     def _take(self, event: Event) -> None:
         with self._news:
@@ -211,8 +223,8 @@ class Session:
         """Every question so far, the running one last; failed ones included."""
         return [*self.past, *([self.run.progress] if self.run else [])]
 
-    def ask(self, question: str) -> Run:
-        """Start answering.
+    def ask(self, question: str, work: Work | None = None) -> Run:
+        """Start answering, or start the calls of ``work``, which need no model.
 
         Raises
         ------
@@ -224,7 +236,7 @@ class Session:
                 raise QuestionError(BUSY, next_step=WAIT)
             if self.run:
                 self.past.append(self.run.progress)
-            self.run = Run(self.conversation, question)
+            self.run = Run(self.conversation, question, work)
             return self.run
 
     def refuse(self, question: str, error: InputError) -> None:
