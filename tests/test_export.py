@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import json
+from xml.etree import ElementTree
 
 import geopandas as gpd
 import numpy as np
@@ -14,6 +16,8 @@ from retrieval.catalogue import read_catalogue
 from retrieval.errors import ToolInputError
 from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, shape_layer, tile_layer
 from tools.export import export_layer, free_path
+from tools.maps.globe_layers import COLOURS
+from tools.styles import qml
 
 
 @pytest.fixture
@@ -42,7 +46,8 @@ def test_geopackages_hold_all_layers_with_crs_and_provenance(ws) -> None:
     result = export_layer(ws, ["L1", "L2"], "gpkg")
     (path,) = result.files
     assert path.name == "areographer_lowell_L1_L2.gpkg"
-    names = gpd.list_layers(path)["name"].tolist()
+    listed = gpd.list_layers(path)
+    names = listed["name"][listed["geometry_type"].notna()].tolist()
     assert names == ["L1_pitted_cones_within_40_km_of_channels", "L2_craters_drop_table"]
     table = gpd.read_file(path, layer=names[0])
     assert table.crs.ellipsoid.semi_major_metre == 450_000
@@ -51,6 +56,43 @@ def test_geopackages_hold_all_layers_with_crs_and_provenance(ws) -> None:
     metadata = pyogrio.read_info(path, layer=names[1])["layer_metadata"]
     assert metadata["areographer_body"] == "lowell"
     assert json.loads(metadata["areographer_provenance"])["tool"] == "made by hand"
+
+
+def test_a_geopackage_brings_a_style_for_each_layer(ws) -> None:
+    (path,) = export_layer(ws, ["L1", "L2"], "gpkg").files
+    styles = pyogrio.read_dataframe(path, layer="layer_styles")
+    listed = gpd.list_layers(path)
+    assert styles["f_table_name"].tolist() == listed["name"][listed["geometry_type"].notna()].tolist()
+    assert styles["useAsDefault"].tolist() == [True, True]
+    columns = [pyogrio.read_info(path, layer=name)["geometry_name"] for name in styles["f_table_name"]]
+    assert styles["f_geometry_column"].tolist() == columns
+    for position, text in enumerate(styles["styleQML"]):
+        style = ElementTree.fromstring(text)
+        assert style.tag == "qgis"
+        rgb = ",".join(str(int(COLOURS[position][at : at + 2], 16)) for at in (1, 3, 5))
+        colours = [option.get("value") for option in style.iter("Option") if option.get("name") == "color"]
+        assert colours
+        assert all(str(colour).startswith(rgb) for colour in colours)
+
+
+def test_a_style_shades_by_probability_and_quotes_titles(ws) -> None:
+    layer = tile_layer(ws, range(20), title='</title><script>&"')
+    style = ElementTree.fromstring(qml(layer, 0))
+    renderer = style.find("renderer-v2")
+    assert renderer is not None
+    assert renderer.get("attr") == "probability"
+    bounds = [(float(r.get("lower", "")), float(r.get("upper", ""))) for r in renderer.iter("range")]
+    assert bounds[0][0] <= layer.table["probability"].min()
+    assert bounds[-1][1] >= layer.table["probability"].max()
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(bounds))
+    assert style.findtext("resourceMetadata/title") == f"{layer.id} {layer.title}"
+
+
+def test_lines_and_polygons_have_symbols_of_their_own(ws) -> None:
+    line, area = shapely.LineString([(0, 0), (5, 5)]), shapely.box(0, 0, 5, 5)
+    for shape, symbol in ((line, "line"), (area, "fill")):
+        style = ElementTree.fromstring(qml(shape_layer(ws, [shape]), 8))
+        assert [one.get("type") for one in style.iter("symbol")] == [symbol]
 
 
 def test_geojson_says_that_it_is_not_earth(ws) -> None:
@@ -136,7 +178,7 @@ def test_many_layers_have_a_short_name(ws) -> None:
         tile_layer(ws, [1])
     (path,) = export_layer(ws, ws.layers.ids(), "gpkg").files
     assert path.name == "areographer_lowell_L1_L2_L3_L4_and_more.gpkg"
-    assert len(gpd.list_layers(path)) == 6
+    assert gpd.list_layers(path)["geometry_type"].notna().sum() == 6
 
 
 def test_free_paths_count_up(tmp_path) -> None:

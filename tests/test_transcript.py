@@ -87,7 +87,7 @@ def test_layers_open_as_geopackage_on_the_body(held: Held, tmp_path: Path) -> No
     path = tmp_path / "layers.gpkg"
     path.write_bytes(held.contents.read("layers.gpkg"))
     listed = gpd.list_layers(path)["name"].tolist()
-    assert [name.split("_")[0] for name in listed] == ["L1", "L2", "L3", "L4", "L5"]
+    assert [name.split("_")[0] for name in listed] == ["L1", "L2", "L3", "L4", "L5", "layer"]  # _styles
     table = gpd.read_file(path, layer=listed[3])
     assert table["name"].tolist() == ["First", "Second", "Third"]
     assert table.crs.ellipsoid.semi_major_metre == get_body("lowell").radius_m

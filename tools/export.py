@@ -20,6 +20,7 @@ from retrieval.body import Body
 from retrieval.errors import ToolInputError
 from tools.layers import Layer
 from tools.results import Figures, plural
+from tools.styles import add_styles
 from tools.workspace import ToolResult, Workspace, check_layers
 
 Format = Literal["gpkg", "geojson", "parquet", "csv"]
@@ -104,9 +105,11 @@ def write_geojson(path: Path, layer: Layer, body: Body) -> None:
 
 
 def write_geopackage(path: Path, layers: list[Layer], body: Body) -> None:
-    """Write layers as one GeoPackage, one table each, with body and provenance in the metadata."""
-    for layer in layers:
-        name = f"{layer.id}_{_slug(layer.title)}"[:60]
+    """Write layers as one GeoPackage, one table each, with body and provenance in the metadata, and a style
+    for each, so that QGIS draws it in its colour at once.
+    """
+    names = [layer_name(layer) for layer in layers]
+    for layer, name in zip(layers, names, strict=True):
         _with_body(layer.table, body).to_file(
             path,
             layer=name,
@@ -118,6 +121,12 @@ def write_geopackage(path: Path, layers: list[Layer], body: Body) -> None:
                 "areographer_provenance": json.dumps(asdict(layer.provenance)),
             },
         )
+    add_styles(path, layers, names)
+
+
+def layer_name(layer: Layer) -> str:
+    """What a layer is called in a GeoPackage and in names of files: ``L3_pitted_cones``."""
+    return f"{layer.id}_{_slug(layer.title)}"[:60].rstrip("_")
 
 
 def _write_parquet(path: Path, layers: list[Layer], body: Body) -> None:
