@@ -17,16 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 from PIL import Image
 
 from agent.direct import BY_HAND
-from agent.events import Turn
+from agent.events import Step, Turn
 from agent.evidence import MARK
 from agent.evidence_claims import CITATION, LAYER_ID
 from agent.recipe import Recipe, describe_call
-from tools.layers import Layer
+from tools.layers import Layer, shorten
 from tools.maps.globe import (
     COLOURS,
     content_policy,
@@ -38,15 +39,19 @@ from tools.maps.globe import (
     thumbnail_uri,
     top_rows,
 )
+from tools.results import plural
 from tools.workspace import Workspace
 
 Json = Any
 
 THUMBNAILS = 12
+JUDGED = 24  # tiles of a layer that are shown for having been judged
 PICTURE_SIDE_PX = 1400
 PICTURE_BYTES = 1_500_000  # of all pictures in the page; the bundle holds every one of them whole
 
 _CITATION = re.compile(rf"({CITATION.pattern}|{re.escape(MARK)})")
+_CITED = re.compile(rf"\s*(?:{CITATION.pattern})")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"(])")
 
 
 def page_html(
@@ -82,9 +87,10 @@ def page_html(
         turns=turns,
         answers=[answer_html(turn.answer, ids) for turn in turns],
         pictures=shown,
-        layers=[_layer_view(layer, i, workspace) for i, layer in enumerate(layers)],
+        layers=[_layer_view(layer, i, workspace, record["labels"]) for i, layer in enumerate(layers)],
         recipe=recipe,
         models=sorted({model_label(turn.model) for turn in turns}),
+        lead=_lead(record, turns, layers),
     )
 
 
@@ -105,6 +111,27 @@ def answer_html(text: str, known: Sequence[str]) -> Markup:
         if token.type in ("heading_open", "heading_close"):
             token.tag = "h4"
     return Markup(parser.renderer.render(tokens, parser.options, {"known": set(known)}))
+
+
+def found(turn: Turn, longest: int = 240) -> str:
+    """What an answer says first, in one or two sentences of plain text; or why there is no answer."""
+    if turn.status == "failed":
+        return "This question was not answered."
+    text = _CITED.sub("", turn.answer.replace("**", "")).replace(MARK, "(not backed by any tool result)")
+    lines = [line.strip() for line in text.splitlines()]
+    first = next((line for line in lines if line and line[0] not in "#|-*>`"), "")
+    sentences = _SENTENCE.split(first)
+    kept = sentences[0]
+    for sentence in sentences[1:]:
+        if len(kept) + len(sentence) >= longest:
+            break
+        kept += f" {sentence}"
+    return brief(kept, longest)
+
+
+def brief(text: str, longest: int) -> str:
+    """A text in one line, cut at a word if it is too long."""
+    return shorten(" ".join(str(text).split()), longest)
 
 
 def render(template: str, **values: Json) -> str:
@@ -134,18 +161,49 @@ def _render_text(_: Any, tokens: Sequence[Any], at: int, options: Any, env: Mapp
     return "".join(parts)
 
 
-def _layer_view(layer: Layer, position: int, workspace: Workspace) -> dict[str, Json]:
+def _lead(record: Mapping[str, Json], turns: Sequence[Turn], layers: Sequence[Layer]) -> str:
+    """What was asked of what, and how well it is backed, in one or two sentences."""
+    checked = sum(turn.evidence.checked for turn in turns)
+    backed = sum(max(0, turn.evidence.checked - len(turn.evidence.unsupported)) for turn in turns)
+    index = record["index"]
+    text = (
+        f"{plural(len(turns), 'question')} about {record['body']['name'].capitalize()}, asked of "
+        f"{plural(index['tiles'], 'image tile')} of {index['tile_km']:g} km; "
+        f"{plural(len(layers), 'layer')} made."
+    )
+    if checked:
+        text += f" {backed:,} of {plural(checked, 'number')} in the answers traced to tool results."
+    if record["labels"]:
+        text += f" {plural(len(record['labels']), 'tile')} judged by hand."
+    return text
+
+
+def _layer_view(
+    layer: Layer, position: int, workspace: Workspace, labels: Sequence[Mapping[str, Json]]
+) -> dict[str, Json]:
+    verdicts = {
+        str(label["tile_id"]): str(label["verdict"]) for label in labels if label["layer"] == layer.id
+    }
     tiles = []
-    for row in top_rows(layer, THUMBNAILS) if layer.kind != "catalogue" else ():
-        values = layer.table.iloc[int(row)]
+    top = top_rows(layer, THUMBNAILS) if layer.kind != "catalogue" else np.empty(0, dtype=int)
+    ids = layer.table["row_id"].astype(str).to_numpy()
+    judged = np.flatnonzero(np.isin(ids, list(verdicts))) if layer.kind != "catalogue" else top
+    more = [row for row in judged.tolist() if row not in set(top.tolist())][:JUDGED]
+    for row in [*top.tolist(), *more]:
+        values = layer.table.iloc[row]
         uri = thumbnail_uri(workspace.index, str(values["row_id"]))
         if uri:
-            tiles.append({"row": values.to_dict(), "uri": uri})
+            verdict = verdicts.get(str(values["row_id"]), "")
+            tiles.append({"row": values.to_dict(), "uri": uri, "verdict": verdict})
     made = asdict(layer.provenance).items()
+    given = list(verdicts.values())
+    counts = {"accepted": given.count("accept"), "rejected": given.count("reject"), "words": ""}
     return {
         "layer": layer,
         "colour": position % len(COLOURS),
         "tiles": tiles,
+        "top": len(tiles) - len(more),
+        "judged": counts if given else None,
         "made": {name.replace("_", " "): value for name, value in made if value not in ("", None, (), {})},
     }
 
@@ -182,15 +240,25 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
+        "brief": brief,
         "call": describe_call,
+        "cell": lambda value: Markup(_markdown_text(" ".join(str(value).split())).replace("|", "\\|")),
         "code": lambda text: Markup(str(text).replace("`", "'").replace("\n", " ")),
+        "day": lambda time: str(time)[:10],
+        "found": found,
         "latitude": lambda lat: f"{abs(lat):.2f}° {'S' if lat < 0 else 'N'}",
         "longitude": lambda lon: f"{abs(lon):.2f}° {'W' if lon < 0 else 'E'}",
         "md": _markdown_text,
         "model": model_label,
+        "pictured": _pictured,
         "pretty": lambda value: json.dumps(value, indent=1, ensure_ascii=False),
     }
     return environment
+
+
+def _pictured(step: Step) -> str:
+    """What a picture shows, for those who cannot see it: the tool's own words for it."""
+    return f"Made by {step.tool}: {brief(step.summary, 300)}" if step.summary else f"Made by {step.tool}"
 
 
 def _markdown_text(text: Json) -> Markup:

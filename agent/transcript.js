@@ -1,4 +1,4 @@
-/* Citations and tiles of the page, joined to its globe. */
+/* Citations and tiles of the page, joined to its globe; on paper everything is open. */
 (function () {
   "use strict";
   const globe = () => document.querySelector(".areo-globe")?.areographer;
@@ -24,4 +24,12 @@
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { globe()?.light(null); paint(); }
   });
+
+  // What is folded away on a screen cannot be unfolded on paper.
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("details:not([open])")];
+    for (const details of opened) details.open = true;
+  });
+  addEventListener("afterprint", () => { for (const details of opened) details.open = false; });
 })();

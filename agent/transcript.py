@@ -1,12 +1,11 @@
 """Conversation -> what is shared of it: one page that opens without a network, and the bundle around it.
 
-`write_bundle` writes both; `read_bundle` and `replay` are the way back. The bundle's layout stands in
-`agent.bundle`, what is replayed and compared in `agent.recipe`.
+`write_bundle` writes both; `read_bundle` and `replay` are the way back, `agent.reopen` goes on from there.
+The bundle's layout stands in `agent.bundle`, what is replayed and compared in `agent.recipe`.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 import threading
@@ -17,13 +16,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pyogrio import set_gdal_config_options  # type: ignore[import-untyped]
-
 from agent.bundle import BundleContents, read_bundle, write_archive
 from agent.events import Turn
 from agent.page import model_label, page_html, render
+from agent.parts import (
+    Label,
+    Progress,
+    geojson_files,
+    geopackage,
+    labels_csv,
+    layer_maps,
+    manifests,
+    to_json,
+)
 from agent.recipe import Recipe, Replay, make_recipe, replay, stored
-from tools.export import write_geopackage
 from tools.layers import Layer, Provenance
 from tools.workspace import Workspace
 
@@ -35,8 +41,6 @@ FORMAT = "areographer-transcript"
 VERSION = 1
 TITLE_CHARS = 160
 LARGEST_PICTURE_BYTES = 20_000_000
-# The same conversation is to give the same bytes; a GeoPackage notes when it was written.
-WRITTEN = "2000-01-01T00:00:00.000Z"
 PACKAGES = (
     "areographer",
     "faiss-cpu",
@@ -58,7 +62,13 @@ class Bundle:
 
 
 def write_bundle(
-    conversation_id: str, turns: Sequence[Turn], workspace: Workspace, out: Path, title: str | None = None
+    conversation_id: str,
+    turns: Sequence[Turn],
+    workspace: Workspace,
+    out: Path,
+    title: str | None = None,
+    labels: Sequence[Label] = (),
+    progress: Progress | None = None,
 ) -> Bundle:
     """Write the page and the bundle of a conversation: ``areographer-ID.html`` and ``areographer-ID.zip``.
 
@@ -70,41 +80,68 @@ def write_bundle(
         Folder; made if missing. An earlier transcript of the same conversation is replaced.
     title
         Default: the first question.
+    labels
+        Judged tiles: ``layer``, ``tile_id``, ``verdict`` ("accept" or "reject") and ``time`` of each.
+    progress
+        Told what is being made, how many parts are done, and of how many.
     """
+    tell = progress or (lambda what, done, of: None)
+    tell("reading the layers", 0, 1)
     recipe, inputs = make_recipe(turns, workspace)
     recipe = Recipe.model_validate(_without_folders(recipe.model_dump(mode="json"), workspace))
     turns = [Turn.from_json(_without_folders(turn.to_json(), workspace)) for turn in turns]
-    ids = dict.fromkeys(layer_id for turn in turns for step in turn.steps for layer_id in step.layer_ids)
-    found = [layer for layer in (stored(workspace, layer_id) for layer_id in ids) if layer is not None]
-    layers = [_clean_layer(layer, workspace) for layer in found]
+    layers = _layers(turns, workspace)
     title = " ".join((title or (turns[0].question if turns else "")).split())[:TITLE_CHARS] or "Conversation"
     record = _record(conversation_id, title, turns, layers, recipe, workspace)
+    record["labels"] = [dict(label) for label in labels]
     pictures = _pictures(turns, workspace)
+    tell("writing the page", 0, 1)
     page = page_html(record, turns, layers, pictures, recipe, workspace)
-    words: dict[str, Json] = {"record": record, "about": _about(record), "recipe": recipe}
-    markdown = render("transcript.md.j2", turns=turns, layers=layers, pictures=pictures, **words)
     out.mkdir(parents=True, exist_ok=True)
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", conversation_id).strip("-")[:60] or "conversation"
-    bundle = Bundle(out / f"areographer-{name}.html", out / f"areographer-{name}.zip")
+    name = file_stem(conversation_id)
+    bundle = Bundle(out / f"{name}.html", out / f"{name}.zip")
+    maps = {**pictures, **layer_maps(layers, turns, workspace, progress)}
+    words: dict[str, Json] = {"record": record, "about": _about(record), "recipe": recipe}
+    markdown = render("transcript.md.j2", turns=turns, layers=layers, pictures=maps, **words)
+    tell("packing everything", 0, 1)
     with tempfile.TemporaryDirectory(prefix="areographer-") as folder:
         members: dict[str, bytes | Path] = {
-            "README.md": render("readme.md.j2", **words).encode(),
+            "README.md": render("readme.md.j2", layers=layers, maps=maps, **words).encode(),
             "transcript.html": page.encode(),
             "transcript.md": markdown.encode(),
-            "transcript.json": _json(record),
-            "recipe.json": _json(recipe.model_dump(mode="json")),
+            "transcript.json": to_json(record),
+            "recipe.json": to_json(recipe.model_dump(mode="json")),
         }
         for layer in layers:
             members[f"layers/{layer.id}.parquet"] = workspace.layers.folder / f"{layer.id}.parquet"
+        tests = workspace.layers.folder / "tests.json"
+        if tests.is_file():
+            members["layers/tests.json"] = tests
         if layers:
-            members["layers.gpkg"] = _geopackage(Path(folder) / "layers.gpkg", layers, workspace)
-        members |= {f"maps/{name}": path for name, path in sorted(pictures.items())}
+            members["layers.gpkg"] = geopackage(Path(folder) / "layers.gpkg", layers, workspace)
+            members |= geojson_files(Path(folder), layers, workspace)
+        members |= manifests(record, workspace)
+        if labels:
+            members["labels.csv"] = labels_csv(labels)
+        members |= {f"maps/{name}": path for name, path in sorted(maps.items())}
         members |= {f"inputs/{name}": path for name, path in sorted(inputs.items())}
         write_archive(bundle.zip, members, conversation_id, title)
     temporary = bundle.html.with_name(f".{bundle.html.name}.{threading.get_ident()}.tmp")
     temporary.write_text(page, encoding="utf-8")
     temporary.replace(bundle.html)
     return bundle
+
+
+def file_stem(conversation_id: str) -> str:
+    """Name of a conversation's transcripts, without an ending."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", conversation_id).strip("-")[:60] or "conversation"
+    return f"areographer-{name}"
+
+
+def _layers(turns: Sequence[Turn], workspace: Workspace) -> list[Layer]:
+    ids = dict.fromkeys(layer_id for turn in turns for step in turn.steps for layer_id in step.layer_ids)
+    found = [layer for layer in (stored(workspace, layer_id) for layer_id in ids) if layer is not None]
+    return [_clean_layer(layer, workspace) for layer in found]
 
 
 def _record(
@@ -117,7 +154,7 @@ def _record(
 ) -> dict[str, Json]:
     """``transcript.json``: the whole conversation and the provenance of every layer, as plain values."""
     body, manifest = workspace.body, workspace.index.manifest
-    return {
+    record = {
         "format": FORMAT,
         "version": VERSION,
         "id": conversation_id,
@@ -147,6 +184,21 @@ def _record(
             for layer in layers
         ],
     }
+    return record | {"cite": _citation(record)}
+
+
+def _citation(record: Mapping[str, Json]) -> str:
+    """How to cite a conversation: software and version, title, date, what it was held on, how to find it."""
+    software = " ".join(("Areographer", record["versions"].get("areographer", ""))).strip()
+    dates = [str(turn["started"])[:10] for turn in record["turns"]]
+    days = [date for date in dates if re.fullmatch(r"\d{4}-\d\d-\d\d", date)]
+    day = f" ({days[-1]})" if days else ""
+    index, encoder, body = record["index"], record["encoder"], record["body"]["name"].capitalize()
+    return (
+        f"{software}, transcript {record['id']}{day}: “{record['title']}”. "
+        f"{body}, index {index['name']} ({index['fingerprint'][:16]}), encoder {encoder['name']} "
+        f"({encoder['fingerprint'][:16]})."
+    )
 
 
 def _about(record: Mapping[str, Json]) -> str:
@@ -157,15 +209,6 @@ def _about(record: Mapping[str, Json]) -> str:
         f"({index['fingerprint']}, {index['tiles']:,} tiles of {index['tile_km']:g} km), encoder "
         f"{encoder['name']} ({encoder['fingerprint']}), answered by {models}."
     )
-
-
-def _geopackage(path: Path, layers: Sequence[Layer], workspace: Workspace) -> Path:
-    set_gdal_config_options({"OGR_CURRENT_DATE": WRITTEN})
-    try:
-        write_geopackage(path, list(layers), workspace.body)
-    finally:
-        set_gdal_config_options({"OGR_CURRENT_DATE": None})
-    return path
 
 
 def _pictures(turns: Sequence[Turn], workspace: Workspace) -> dict[str, Path]:
@@ -204,10 +247,6 @@ def _without_folders(value: Json, workspace: Workspace) -> Json:
         return item
 
     return clean(value)
-
-
-def _json(value: Json) -> bytes:
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode()
 
 
 @cache

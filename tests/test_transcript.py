@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import re
 import stat
 import zipfile
 from collections.abc import Callable
@@ -93,6 +94,87 @@ def test_layers_open_as_geopackage_on_the_body(held: Held, tmp_path: Path) -> No
     assert table.crs.ellipsoid.semi_major_metre == get_body("lowell").radius_m
 
 
+def test_other_programs_find_each_layer_with_its_style_and_its_body(held: Held, tmp_path: Path) -> None:
+    names = [name for name in held.contents.manifest.members if name.startswith("geojson/")]
+    stems = {Path(name).stem for name in names}
+    assert len(names) == 2 * len(stems) == 10
+    assert all(stem.startswith("areographer_lowell_L") for stem in stems)
+    path = tmp_path / "layers.gpkg"
+    path.write_bytes(held.contents.read("layers.gpkg"))
+    tables = gpd.list_layers(path)
+    for table in tables["name"][tables["geometry_type"].notna()]:
+        layer = held.workspace.layers.get(table.split("_")[0])
+        read = gpd.read_file(path, layer=table)
+        assert read["row_id"].tolist() == layer.table["row_id"].tolist()
+        again = json.loads(held.contents.read(f"geojson/areographer_lowell_{table}.geojson"))
+        assert again["areographer:body"]["name"] == "lowell"
+        assert len(again["features"]) == len(layer)
+
+
+def test_every_layer_has_a_map_and_the_manifests_say_what_it_rests_on(held: Held) -> None:
+    read = held.contents.read
+    for n in range(1, 6):
+        with Image.open(io.BytesIO(read(f"maps/layer_L{n}.png"))) as picture:
+            assert picture.format == "PNG"
+    index, encoder = (json.loads(read(f"manifests/{name}.json")) for name in ("index", "encoder"))
+    assert index["fingerprint"] == held.contents.recipe.index.fingerprint
+    assert encoder["fingerprint"] == held.contents.recipe.encoder.fingerprint
+    layers = json.loads(read("manifests/layers.json"))
+    assert [layer["hash"] for layer in layers] == [
+        held.workspace.layers.get(f"L{n}").hash for n in range(1, 6)
+    ]
+
+
+def test_the_readme_says_how_to_read_verify_go_on_and_cite(held: Held) -> None:
+    words = held.contents.read("README.md").decode()
+    for part in (
+        "areographer replay",
+        "areographer chat --open",
+        "## Cite",
+        "layers.gpkg",
+        "WGS 84",
+        "| L3 |",
+    ):
+        assert part in words
+    assert held.contents.recipe.index.fingerprint in words
+    assert "<script>" not in words
+
+
+def test_markdown_leads_to_the_maps_in_the_bundle(held: Held) -> None:
+    text = held.contents.read("transcript.md").decode()
+    shown = re.findall(r"!\[[^\]]*\]\(<([^>]+)>\)", text)
+    assert "maps/layer_L3.png" in shown
+    assert set(shown) <= set(held.contents.manifest.members)
+
+
+def test_judgements_travel_and_are_shown(held: Held, tmp_path: Path) -> None:
+    rows = held.workspace.layers.get("L1").table["row_id"].astype(str).tolist()
+    labels = [
+        {"layer": "L1", "tile_id": rows[0], "verdict": "accept", "time": "2026-03-04T05:06:07Z"},
+        {"layer": "L1", "tile_id": rows[-1], "verdict": "reject", "time": "2026-03-04T05:06:08Z"},
+    ]
+    bundle = write_bundle("c", held.turns, held.workspace, tmp_path, labels=labels)
+    contents = read_bundle(bundle.zip)
+    assert contents.read("labels.csv").decode().splitlines() == [
+        "layer,tile_id,verdict,time",
+        f"L1,{rows[0]},accept,2026-03-04T05:06:07Z",
+        f"L1,{rows[-1]},reject,2026-03-04T05:06:08Z",
+    ]
+    assert json.loads(contents.read("transcript.json"))["labels"] == labels
+    page = Page(bundle.html.read_text(encoding="utf-8"))
+    figures = [attrs.get("class") for tag, attrs in page.tags if tag == "figure"]
+    assert [name for name in figures if name in ("accept", "reject")].count("accept") == 1
+    assert figures.count("reject") == 1
+    assert "1 tile accepted, 1 rejected by hand" in " ".join(page.text.split())
+
+
+def test_the_making_is_told(held: Held, tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    write_bundle("c", held.turns, held.workspace, tmp_path, progress=lambda *news: told.append(news))
+    assert next(what for what, _, _ in told if "map" in what) == "drawing a map of L1"
+    assert all(done <= of for _, done, of in told)
+
+
 def test_turns_come_back(held: Held) -> None:
     assert [turn.question for turn in held.contents.turns] == [turn.question for turn in held.turns]
     assert held.contents.turns[0] == held.turns[0]
@@ -128,6 +210,7 @@ def test_pictures_are_shown_and_kept(
     contents = read_bundle(bundle.zip)
     assert [name for name in contents.manifest.members if name.startswith("maps/")] == [
         "maps/good.png",
+        "maps/layer_L1.png",  # the conversation drew no map of it
         "maps/torn.png",
     ]
     page = Page(bundle.html.read_text(encoding="utf-8"))

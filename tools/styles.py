@@ -1,4 +1,4 @@
-"""Layers in QGIS as they look on our maps: styles as QML, and the table that makes a GeoPackage bring its own.
+"""Layers in QGIS as they look on our maps: styles as QML, and the table by which a GeoPackage brings them.
 
 QGIS reads the table ``layer_styles`` of a GeoPackage and draws each layer with its default style at once. A
 ``.qml`` of the name of a file beside it does the same for other formats. Tiles and features are shaded by
@@ -7,6 +7,7 @@ probability from the layer's threshold up; what has none is drawn in the layer's
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -118,7 +119,7 @@ def _classes(layer: Layer) -> list[tuple[float, float]]:
     if high - low < 0.02:
         return []
     edges = np.linspace(low, high, CLASSES + 1).tolist()
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))
 
 
 def _symbol(kind: Geometry, number: int, rgb: str, mark: str, opacity: float) -> str:
