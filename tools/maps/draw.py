@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,22 +19,22 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from retrieval.body import Body
+from retrieval.shared import Shared
 from tools.layers import Layer, shorten
+from tools.maps.backdrop import HATCH, UNSEEN, Rgba
 from tools.maps.drawing import (
-    HATCH,
     MARKERS,
-    UNSEEN,
     Box,
-    Panel,
     Style,
-    draw_graticule,
     draw_ground,
     draw_layers,
     draw_scale,
+    label_graticule,
+    open_axes,
     open_panel,
 )
 from tools.maps.globe import COLOURS
-from tools.maps.paper import DPI, INK, PAPER, QUIET, save_picture
+from tools.maps.paper import DPI, INK, PAPER, QUIET, drawn, save_picture
 from tools.maps.projections import polar_cap, seen_from
 from tools.maps.shading import Shade, draw_bar, shade_colour, shade_of
 from tools.maps.views import column_label
@@ -44,6 +45,20 @@ from tools.workspace import ToolResult, Workspace, check_layers
 WIDTH_PX, HEIGHT_PX = 1600, 900
 MOST_LAYERS = len(COLOURS)
 LINE_PX = 23.0  # of the legend
+INSETS = (Box(1203.0, 54.0, 338.0, 338.0), Box(1203.0, 432.0, 338.0, 338.0))
+PAGES_KEPT = 4  # grounds of whole pages: 6 MB each
+
+_pages: Shared[tuple[object, ...], Rgba] = Shared(PAGES_KEPT)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where on the page a projection is drawn, and under what title."""
+
+    box: Box
+    view: Projection
+    title: str = ""
+    rim: float = 0.0
 
 
 def draw_map(
@@ -91,11 +106,11 @@ def draw_map(
     shade = None if colour_by is None else shade_of(chosen[-1], colour_by)
     bounds = (west_lon_deg, south_lat_deg, east_lon_deg, north_lat_deg)
     sheet = sheet_of(ws, chosen, projection, place, within_km, bounds)
-    figure, shown = _draw(ws, chosen, sheet, shade)
+    figure, behind, shown = _draw(ws, chosen, sheet, shade)
     ws.check_stop()
     ids = "_".join(layer.id for layer in chosen)
     title = f"{ws.body.name}: " + "; ".join(layer.title for layer in chosen)
-    path = save_picture(figure, ws, f"map_{ws.body.name}_{ids}", title, f", layers {ids}")
+    path = save_picture(figure, ws, f"map_{ws.body.name}_{ids}", title, f", layers {ids}", behind)
     figures: Figures = {"layers": len(chosen), **{f"count_{layer.id}": len(layer) for layer in chosen}}
     figures |= sheet.figures
     listed = ", ".join(f"{layer.id} ({len(layer):,})" for layer in chosen)
@@ -114,26 +129,32 @@ def draw_map(
 
 def _draw(
     ws: Workspace, layers: Sequence[Layer], sheet: Sheet, shade: Shade | None
-) -> tuple[Figure, list[int]]:
-    """The figure, and how many rows of each layer its main panels show."""
+) -> tuple[Figure, Rgba, list[int]]:
+    """The figure, the ground behind it, and how many rows of each layer its main panels show."""
     styles = [Style(number, len(layers)) for number in range(len(layers))]
     if shade is not None:
         styles[-1] = Style(len(layers) - 1, len(layers), shade.rows())
-    discs = sheet.kind in ("polar", "globe")
-    words_top = 858.0 if discs else 720.0
+    words_top = 858.0 if sheet.kind in ("polar", "globe") else 720.0
     bar_px = 64.0 if shade is not None and shade.known.any() else 0.0
     handles = _handles(layers, styles, shade)
     height = max(HEIGHT_PX, math.ceil(words_top + bar_px + LINE_PX * len(handles) + 62.0))
-    figure = Figure(figsize=(WIDTH_PX / DPI, height / DPI), dpi=DPI, facecolor=PAPER)
-    FigureCanvasAgg(figure)
+    figure = _page(height)
     shown = [np.zeros(len(layer), dtype=bool) for layer in layers]
-    for panel in _main_panels(figure, sheet):
-        draw_ground(panel, ws)
-        draw_graticule(panel, ws.body)
+    main, insets = _main_places(sheet), _inset_places(sheet)
+    for place in main:
+        panel = open_panel(figure, place.box, place.view, place.title, place.rim)
+        label_graticule(panel, ws.body)
         here = draw_layers(panel, ws, layers, styles)
         shown = [before | now for before, now in zip(shown, here, strict=True)]
         draw_scale(panel, ws.body)
-    _draw_insets(figure, ws, layers, styles, sheet)
+    if sheet.kind == "region":
+        _draw_locator(figure, INSETS[0], sheet.panels[0], ws.body)
+    for place in insets:
+        ws.check_stop()
+        panel = open_panel(figure, place.box, place.view, place.title, place.rim)
+        label_graticule(panel, ws.body, sparse=True)
+        draw_layers(panel, ws, layers, styles)
+        draw_scale(panel, ws.body, below_px=4.0, parts=5)
     if shade is not None and bar_px:
         draw_bar(figure, shade, Box(75.0, words_top + 12.0, 420.0, 14.0))
     _draw_words(figure, ws, layers, sheet)
@@ -147,13 +168,34 @@ def _draw(
         handletextpad=0.5,
         labelspacing=0.55,
     )
-    return figure, [int(rows.sum()) for rows in shown]
+    behind = _behind(ws, (*main, *insets), height)
+    return figure, behind, [int(rows.sum()) for rows in shown]
 
 
-def _main_panels(figure: Figure, sheet: Sheet) -> list[Panel]:
+def _page(height: int) -> Figure:
+    figure = Figure(figsize=(WIDTH_PX / DPI, height / DPI), dpi=DPI, facecolor=PAPER)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _behind(ws: Workspace, places: Sequence[Place], height: int) -> Rgba:
+    """The page with nothing but the ground and its graticule: the same for every map of these panels."""
+
+    def draw() -> Rgba:
+        figure = _page(height)
+        for place in places:
+            ws.check_stop()
+            draw_ground(open_axes(figure, place.box, place.view, place.rim), ws)
+        return drawn(figure)
+
+    about = tuple((place.box, type(place.view), place.view, place.rim) for place in places)
+    return _pages.get((ws.index.manifest.fingerprint, ws.index.folder, height, about), draw, ws.check_stop)
+
+
+def _main_places(sheet: Sheet) -> list[Place]:
     if sheet.kind == "polar":
         return [
-            open_panel(figure, Box(left, 120.0, 690.0, 690.0), view, title, rim=0.09)
+            Place(Box(left, 120.0, 690.0, 690.0), view, title, rim=0.09)
             for left, view, title in zip(
                 (70.0, 840.0), sheet.panels, ("North pole", "South pole"), strict=True
             )
@@ -161,26 +203,17 @@ def _main_panels(figure: Figure, sheet: Sheet) -> list[Panel]:
     if sheet.kind == "globe":
         near, far = sheet.panels
         return [
-            open_panel(figure, Box(70.0, 120.0, 690.0, 690.0), near, rim=0.09),
-            open_panel(figure, Box(900.0, 300.0, 470.0, 470.0), far, "Far side", rim=0.12),
+            Place(Box(70.0, 120.0, 690.0, 690.0), near, rim=0.09),
+            Place(Box(900.0, 300.0, 470.0, 470.0), far, "Far side", rim=0.12),
         ]
-    return [open_panel(figure, Box(75.0, 148.0, 1080.0, 540.0), sheet.panels[0])]
+    return [Place(Box(75.0, 148.0, 1080.0, 540.0), sheet.panels[0])]
 
 
-def _draw_insets(
-    figure: Figure, ws: Workspace, layers: Sequence[Layer], styles: Sequence[Style], sheet: Sheet
-) -> None:
-    places = [Box(1203.0, 54.0, 338.0, 338.0), Box(1203.0, 432.0, 338.0, 338.0)]
-    if sheet.kind == "region":
-        _draw_locator(figure, places[0], sheet.panels[0], ws.body)
-    for box, pole in zip(places, sheet.poles, strict=False):
-        ws.check_stop()
-        title = "North pole" if pole > 0 else "South pole"
-        panel = open_panel(figure, box, polar_cap(pole, POLAR_LIMIT_DEG), title, rim=0.16)
-        draw_ground(panel, ws)
-        draw_graticule(panel, ws.body, sparse=True)
-        draw_layers(panel, ws, layers, styles)
-        draw_scale(panel, ws.body, below_px=4.0, parts=5)
+def _inset_places(sheet: Sheet) -> list[Place]:
+    return [
+        Place(box, polar_cap(pole, POLAR_LIMIT_DEG), "North pole" if pole > 0 else "South pole", rim=0.16)
+        for box, pole in zip(INSETS, sheet.poles, strict=False)
+    ]
 
 
 def _draw_locator(figure: Figure, box: Box, window: Projection, body: Body) -> None:

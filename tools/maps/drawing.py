@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from retrieval.body import Body
 from retrieval.spatial.shapes import Shapes, outlines_of
 from tools.layers import Layer
+from tools.maps.backdrop import ground_picture
 from tools.maps.globe import COLOURS
-from tools.maps.mosaic import Grey, basemap, paint, sample, stretch
 from tools.maps.paper import DPI, INK, QUIET
 from tools.maps.projections import Azimuthal, Line
 from tools.maps.views import degree_step, latitude_label, longitude_label
@@ -29,9 +29,7 @@ from tools.maps.windows import Projection
 from tools.results import said, tidy
 from tools.workspace import Workspace
 
-UNSEEN, HATCH = (226, 224, 218), (203, 200, 192)
 MARKERS = ("o", "s", "^", "D", "P", "v", "X")  # shape repeats what colour says
-BASEMAP_PX = 2048
 CELL_PX = 14.0  # tiles larger than this on the map are drawn as their cell
 CROWD_PX = 12.0  # side of the blocks in which symbols are counted
 ROOM_PX2 = 200.0  # of the map for each outline: with less they are thin and without a dark edge
@@ -83,13 +81,11 @@ class Style:
         return to_rgba_array(self.colour) if self.rows is None else self.rows[chosen]
 
 
-def open_panel(figure: Figure, box: Box, projection: Projection, title: str = "", rim: float = 0.0) -> Panel:
+def open_axes(figure: Figure, box: Box, projection: Projection, rim: float = 0.0) -> Panel:
     """Axes for a projection, as large as fits into a box.
 
     Parameters
     ----------
-    title
-        Stands in the top left corner of the box.
     rim
         Space for labels around the map, as a share of its half width.
     """
@@ -101,38 +97,38 @@ def open_panel(figure: Figure, box: Box, projection: Projection, title: str = ""
     axes: Any = figure.add_axes(place)
     axes.set_axis_off()
     axes.set(xlim=(-half[0], half[0]), ylim=(-half[1], half[1]))
+    return Panel(axes, projection, px)
+
+
+def open_panel(figure: Figure, box: Box, projection: Projection, title: str = "", rim: float = 0.0) -> Panel:
+    """Axes for a projection with its outline; ``title`` stands in the top left corner of the box."""
+    panel = open_axes(figure, box, projection, rim)
+    axes = panel.axes
     if title:
         axes.text(
             0.01, 0.99, title, transform=axes.transAxes, va="top", fontsize=10.5, color=INK, fontweight="bold"
         )
     edge = shapely.get_coordinates(projection.frame)
     axes.plot(edge[:, 0], edge[:, 1], color=QUIET, linewidth=0.8, zorder=4, clip_on=False)
-    return Panel(axes, projection, px)
+    return panel
 
 
 def draw_ground(panel: Panel, ws: Workspace) -> None:
-    """The ground in grey, hatched where nothing was observed."""
+    """The ground in grey, hatched where nothing was observed, and the lines of the graticule over it."""
     view = panel.projection
-    ground = _ground(panel, ws)
-    height, width = ground.shape
-    finer = max(1, round(width / (2.0 * view.half_width * panel.px)))
-    picture = np.dstack([_paper(ground, 5 * finer), np.full(ground.shape, 255, np.uint8)])
-    if view.round:  # a soft edge: opacity falls over one pixel
-        row, col = np.ogrid[:height, :width]
-        off = np.hypot(row + 0.5 - height / 2.0, col + 0.5 - width / 2.0)
-        picture[..., 3] = np.clip(width / 2.0 - off + 0.5, 0.0, 1.0) * 255
     extent = (-view.half_width, view.half_width, -view.half_height, view.half_height)
-    panel.axes.imshow(picture, extent=extent, aspect="auto", interpolation="antialiased", zorder=0)
-
-
-def draw_graticule(panel: Panel, body: Body, *, sparse: bool = False) -> None:
-    """Meridians and parallels with labels in the body's convention; ``sparse`` for a small panel."""
-    lines = panel.projection.graticule(*_steps(panel.projection))
+    ground = ground_picture(view, panel.px, ws)
+    panel.axes.imshow(ground, extent=extent, aspect="auto", interpolation="antialiased", zorder=0)
+    lines = view.graticule(*_steps(view))
     paths = [np.asarray(part.coords) for line in lines for part in shapely.get_parts(line.path)]
     for colour, width in ((_SHADOW, 1.2), (_GRATICULE, 0.6)):  # seen on dark ground and on the pale hatching
         panel.axes.add_collection(LineCollection(paths, colors=[colour], linewidths=width, zorder=1))
+
+
+def label_graticule(panel: Panel, body: Body, *, sparse: bool = False) -> None:
+    """Labels of meridians and parallels in the body's convention; ``sparse`` for a small panel."""
     taken: list[Any] = []
-    for line in lines:
+    for line in panel.projection.graticule(*_steps(panel.projection)):
         label = longitude_label(line.degrees, body) if line.axis == "lon" else latitude_label(line.degrees)
         if panel.projection.round:
             _label_disc(panel, line, label, taken, sparse)
@@ -368,27 +364,3 @@ def _symbol_px(at_px: Floats, tile_px: float, least_px: float) -> float:
     apart_px = CROWD_PX * math.sqrt(blocks / len(at_px))
     least_px = max(least_px, 3.0 if blocks < 100 else 0.0)
     return float(np.clip(min(1.05 * tile_px, apart_px), least_px, 11.0))
-
-
-def _ground(panel: Panel, ws: Workspace) -> Grey:
-    """Brightness of the ground in the panel's projection, at least as fine as the panel."""
-    view = panel.projection
-    width, height = (max(2, round(2.0 * half * panel.px)) for half in (view.half_width, view.half_height))
-    km_per_px, fine_km = panel.km_per_px(ws.body), 2.0 * ws.body.half_circumference_km / BASEMAP_PX
-    if km_per_px < 0.7 * fine_km:
-        return stretch(paint(ws.index, view.pixels(width, height), km_per_px, ws.check_stop))
-    whole = basemap(ws.index, BASEMAP_PX, ws.settings.home / "cache", ws.check_stop)
-    if view.whole:
-        return np.roll(whole, -round(view.lon / 360.0 * BASEMAP_PX), axis=1)
-    finer = math.ceil(km_per_px / fine_km)  # as fine as the basemap is, averaged when it is drawn
-    return sample(whole, view.pixels(finer * width, finer * height))
-
-
-def _paper(ground: Grey, period_px: int) -> NDArray[np.uint8]:
-    # Grey to RGB: observed ground a little lighter than it is, so that symbols stand out; else hatching.
-    tone = (38.0 + 0.8 * np.arange(256.0))[:, None] * np.array([1.0, 0.985, 0.96])
-    picture = np.asarray(tone.astype(np.uint8)[ground])
-    row, col = np.nonzero(ground == 0)
-    stripe = (row + col) // period_px % 3 == 0
-    picture[row, col] = np.where(stripe[:, None], np.array(HATCH), np.array(UNSEEN))
-    return picture
