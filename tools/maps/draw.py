@@ -46,7 +46,7 @@ WIDTH_PX, HEIGHT_PX = 1600, 900
 MOST_LAYERS = len(COLOURS)
 LINE_PX = 23.0  # of the legend
 INSETS = (Box(1203.0, 54.0, 338.0, 338.0), Box(1203.0, 432.0, 338.0, 338.0))
-PAGES_KEPT = 4  # grounds of whole pages: 6 MB each
+PAGES_KEPT = 6  # grounds of whole pages: 6 MB each
 
 _pages: Shared[tuple[object, ...], Rgba] = Shared(PAGES_KEPT)
 
