@@ -21,7 +21,7 @@ from matplotlib.patches import Patch
 from retrieval.body import Body
 from retrieval.shared import Shared
 from tools.layers import Layer, shorten
-from tools.maps.backdrop import HATCH, UNSEEN, Rgba
+from tools.maps.backdrop import HATCH, UNSEEN
 from tools.maps.drawing import (
     MARKERS,
     Box,
@@ -34,7 +34,7 @@ from tools.maps.drawing import (
     open_panel,
 )
 from tools.maps.globe import COLOURS
-from tools.maps.paper import DPI, INK, PAPER, QUIET, drawn, save_picture
+from tools.maps.paper import DPI, INK, PAPER, QUIET, Rgba, drawn, save_picture
 from tools.maps.projections import polar_cap, seen_from
 from tools.maps.shading import Shade, draw_bar, shade_colour, shade_of
 from tools.maps.views import column_label

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axis import Axis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from numpy.typing import NDArray
@@ -56,13 +55,12 @@ def drawn(figure: Figure, behind: Rgba | None = None) -> Rgba:
     """What a figure looks like, shape (h, w, 4): on blank paper, or on what is behind it. Read only."""
     for text in _texts(figure):
         text.set_parse_math(False)  # a title may hold dollars
-    canvas = figure.canvas
-    assert isinstance(canvas, FigureCanvasAgg)
+    canvas: Any = figure.canvas
     figure.set_facecolor(PAPER)
     if behind is None:
         canvas.draw()
     else:
-        renderer: Any = canvas.get_renderer()
+        renderer = canvas.get_renderer()
         np.asarray(renderer.buffer_rgba())[:] = behind
         figure.patch.set_visible(False)
         figure.draw(renderer)
