@@ -30,7 +30,7 @@ _QUANTITY = re.compile(r"^(?:q\d+|median|mean|low|high|value|from|to)$")
 ANY = "any"
 TABLE = "(table)"
 _MOST_ROWS_KEYS = ("distance_km", "threshold")
-_LAYERS_AS_ARGUMENTS = ("layer", "other", "catalogue", "inside", "outside", "layers", "parent")
+_LAYERS_AS_ARGUMENTS = ("layer", "other", "catalogue", "inside", "outside", "layers", "earlier", "parent")
 _FEATURE_TESTS = ("associate", "compare", "density")
 
 

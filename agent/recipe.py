@@ -123,7 +123,7 @@ def make_recipe(turns: Sequence[Turn], workspace: Workspace) -> tuple[Recipe, di
                 arguments[name] = named if isinstance(given, list) else named[0]
                 for files in brought:
                     inputs.update(files)
-        figures = {name: _finite(value) for name, value in step.figures.items()}
+        figures = {name: finite(value) for name, value in step.figures.items()}
         layers = {
             layer_id: LayerPrint(count=len(layer), hash=layer.hash)
             for layer_id in step.layer_ids
@@ -178,7 +178,7 @@ def replay(contents: BundleContents, workspace: Workspace) -> Replay:
         for number, call in enumerate(recipe.calls, 1):
             fresh.check_stop()
             where = f"call {number} ({call.tool[:40]})"
-            compared += len(_compared(call.figures)) + len(call.layers)
+            compared += len(comparable(call.figures)) + len(call.layers)
             try:
                 result = _run(call, fresh)
             except Cancelled:
@@ -276,14 +276,14 @@ def _skip_to(layer_id: str, workspace: Workspace) -> None:
 
 
 def _compare(call: Call, result: ToolResult, workspace: Workspace) -> Iterator[str]:
-    expected = _compared(call.figures)
-    given = _compared({name: _finite(value) for name, value in result.figures.items()})
+    expected = comparable(call.figures)
+    given = comparable({name: finite(value) for name, value in result.figures.items()})
     for name in [*expected, *(name for name in given if name not in expected)]:
         if name not in given:
             yield f"{name[:SHOWN]} is missing"
         elif name not in expected:
             yield f"{name} = {given[name]} was not there before"
-        elif not _same(expected[name], given[name]):
+        elif not same_figure(expected[name], given[name]):
             yield f"{name} = {given[name]}, was {expected[name]}"
     if tuple(call.layers) != result.layer_ids:
         was_made = ", ".join(call.layers)[:SHOWN] or "no layer"
@@ -296,17 +296,20 @@ def _compare(call: Call, result: ToolResult, workspace: Workspace) -> Iterator[s
                 yield f"{layer_id} has other rows: {len(layer)} ({layer.hash}), was {before}"
 
 
-def _compared(figures: Mapping[str, float | int | None]) -> dict[str, float | int | None]:
+def comparable(figures: Mapping[str, float | int | None]) -> dict[str, float | int | None]:
+    """The figures that two machines must agree on: all but sizes of files."""
     return {name: value for name, value in figures.items() if name != "bytes" and not name.endswith("_bytes")}
 
 
-def _finite(value: Json) -> float | int | None:
+def finite(value: Json) -> float | int | None:
+    """A figure as JSON keeps it: NumPy scalars as numbers, None in place of NaN and infinities."""
     if isinstance(value, (np.generic, bool)):
         value = value.item() if isinstance(value, np.generic) else int(value)
     return None if value is None or (isinstance(value, float) and not math.isfinite(value)) else value
 
 
-def _same(a: float | int | None, b: float | int | None) -> bool:
+def same_figure(a: float | int | None, b: float | int | None) -> bool:
+    """Whether two figures are the same: whole numbers exactly, others to the last digits of a float."""
     if a is None or b is None:
         return a is b
     if isinstance(a, int) and isinstance(b, int):

@@ -25,7 +25,7 @@ from tools.places import find_in_gazetteer
 from tools.statistics.density import CELL_NAMES
 from tools.workspace import Workspace, check_number
 
-LAYERS = ("layer", "other", "inside", "outside", "catalogue", "layers")
+LAYERS = ("layer", "other", "inside", "outside", "catalogue", "layers", "earlier")
 DISTANCES = ("distance_km", "within_km", "scale_km")
 SECOND_TRY = " That was the second try: do not call it so again, say in the answer what was not done and why."
 GIVEN_UP = "given_up"

@@ -34,6 +34,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "compare": {"layer": "A", "other": "B", "by": "latitude"},
     "novelty": {"layer": "A", "catalogue": "B", "distance_km": 50.0},
     "evaluate_layer": {"layer": "A", "catalogue": "B"},
+    "changes": {"layers": ["A", "B"], "earlier": ["B", "A"]},
     "draw_map": {"layers": ["A", "B"]},
     "export_layer": {"layers": ["A", "B"], "format": "geojson"},
 }

@@ -172,6 +172,7 @@ class TestTools:
             "merge_features",
             "sample_context",
             "density",
+            "changes",
             "compare",
             "associate",
             "novelty",

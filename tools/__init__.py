@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tools.changes import changes
 from tools.classify import classify
 from tools.combine import merge_features, union
 from tools.descent import downslope
@@ -68,6 +69,7 @@ TOOLS: tuple[Callable[..., ToolResult], ...] = (
     density,
     compare,
     orientation,
+    changes,
     draw_map,
     export_layer,
     decline,

@@ -200,6 +200,30 @@ def make_table(
     return gpd.GeoDataFrame(data, geometry=own, crs=body.crs)
 
 
+def keys_of(layer: Layer) -> pd.Index:
+    """What tells the rows of a layer apart in any other layer of its kind, (n,), each once.
+
+    The id of a tile or of an entry of a catalogue; features are numbered anew in each layer, so it is their
+    place.
+    """
+    table = layer.table
+    if layer.kind != "features":
+        ids = table["row_id"].astype(str)
+    else:
+        at = np.round(layer.lonlat, 5) + 0.0
+        ids = pd.Series(at[:, 0]).astype(str) + " " + pd.Series(at[:, 1]).astype(str)
+    # Several entries may share an id, or a place: they are told apart by their order.
+    return pd.Index(ids.groupby(ids).cumcount().astype(str) + "|" + ids)
+
+
+def same_rows(one: Layer, two: Layer) -> bool:
+    """Whether two layers hold the same rows with the same probabilities, in the same order."""
+    if one.kind != two.kind or len(one) != len(two):
+        return False
+    chances = [np.round(layer.table["probability"].to_numpy(dtype=float), 5) for layer in (one, two)]
+    return keys_of(one).equals(keys_of(two)) and np.array_equal(*chances, equal_nan=True)
+
+
 def _shape_words(shapes: Shapes) -> str:
     names = ("points", "lines", "polygons")
     return " and ".join(names[d] for d in np.unique(shapely.get_dimensions(shapes)).tolist() if d >= 0)
@@ -278,6 +302,24 @@ class LayerStore:
         self._cache[key] = layer
         return layer
 
+    def first_like(self, layer_id: str) -> str:
+        """The first layer that the same tool made with the same rows: made again, a layer is no other one.
+
+        The id as given if there is no such layer.
+        """
+        if layer_id not in self.ids():
+            return layer_id
+        tool = self._tool_of(layer_id)
+        for earlier in self.ids():
+            if earlier == layer_id:
+                break
+            try:
+                if self._tool_of(earlier) == tool and same_rows(self.get(earlier), self.get(layer_id)):
+                    return earlier
+            except ToolInputError:  # its files are gone or damaged
+                continue
+        return layer_id
+
     def record_test(self, name: str, p_value: float) -> dict[str, float]:
         """Add a test to those of the conversation, ``tests.json``; all p values by name, oldest first.
 
@@ -293,6 +335,15 @@ class LayerStore:
         record = json.dumps({key: p if math.isfinite(p) else None for key, p in tests.items()}, indent=1)
         _replace(path, lambda tmp: tmp.write_text(record, encoding="utf-8"))
         return tests
+
+    def _tool_of(self, key: str) -> str:
+        if key in self._cache:
+            return self._cache[key].provenance.tool
+        try:
+            about = json.loads(self._paths(key)[1].read_text(encoding="utf-8"))
+            return str(about["provenance"]["tool"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
 
     def _read(self, key: str) -> Layer:
         parquet, record = self._paths(key)

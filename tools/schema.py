@@ -30,6 +30,7 @@ TOLD = ("summary", "figures", "layers", "table")
 
 _NUMBER = r"-?\d+(?:,\d{3})*(?:\.\d+)?"
 _BOUNDS = re.compile(rf"(?<![\w.-])({_NUMBER}) (?:to|and) ({_NUMBER})(?!\.?\w)")
+_LAYER_ID = re.compile(r"Ids? of (?:an?|the|another|as many|[\d,]+ to [\d,]+)(?: different)? layers?\b")
 _SECTION = re.compile(r"^([A-Z][A-Za-z ]+)\n-{3,}\n", re.MULTILINE)
 _PARAMETER = re.compile(r"^(\S.*)\n((?:[ \t]+.*\n?|\n)*)", re.MULTILINE)
 
@@ -57,6 +58,26 @@ class ToolSchema:
         """JSON schema of the arguments."""
         return self.arguments.model_json_schema()
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the arguments that are ids of layers, one or a list of them."""
+        return tuple(
+            name
+            for name, spec in self.json_schema().get("properties", {}).items()
+            if _LAYER_ID.match(spec.get("description", ""))
+        )
+
+    def faults(self, given: Mapping[str, Json]) -> dict[str, str]:
+        """What is wrong with each argument, by its name; empty if nothing is.
+
+        One that is missing or that the tool does not have is named like any other.
+        """
+        try:
+            self.arguments.model_validate(dict(given))
+        except ValidationError as error:
+            return self._faults(error)
+        return {}
+
     def check(self, given: Mapping[str, Json]) -> dict[str, Json]:
         """The arguments that were given, checked.
 
@@ -73,19 +94,24 @@ class ToolSchema:
 
     def refusal(self, error: Any) -> ToolInputError:
         """A `ValidationError` of the arguments in our words."""
-        wrong = []
+        wrong = self._faults(error).values()
+        allowed = ", ".join(_spell(name, spec) for name, spec in self.json_schema()["properties"].items())
+        what = f"{self.name}: " + "; ".join(wrong)
+        return ToolInputError(what, allowed=allowed or "no arguments", next_step="call it again, corrected")
+
+    def _faults(self, error: Any) -> dict[str, str]:
+        wrong: dict[str, list[str]] = {}
         for item in error.errors(include_url=False):
             where = ".".join(str(part) for part in item["loc"][:1])
             if item["type"] == "extra_forbidden":
-                wrong.append(f"it has no argument {where!r}")
+                said = f"it has no argument {where!r}"
             elif item["type"] == "missing":
-                wrong.append(f"{where} is missing")
+                said = f"{where} is missing"
             else:
-                wrong.append(f"{where}: {item['msg'].lower()}, not {_short(item['input'])}")
-        allowed = ", ".join(_spell(name, spec) for name, spec in self.json_schema()["properties"].items())
+                said = f"{where}: {item['msg'].lower()}, not {_short(item['input'])}"
+            wrong.setdefault(where, []).append(said)
         # A union reports each of its members; one line for each thing that is wrong is enough.
-        what = f"{self.name}: " + "; ".join(dict.fromkeys(wrong))
-        return ToolInputError(what, allowed=allowed or "no arguments", next_step="call it again, corrected")
+        return {name: "; ".join(dict.fromkeys(said)) for name, said in wrong.items()}
 
 
 def tool_schema(function: ToolFunction) -> ToolSchema:

@@ -6,6 +6,7 @@ Also the checks of arguments that every tool shares.
 from __future__ import annotations
 
 import math
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -140,7 +141,8 @@ class Workspace:
         Parameters
         ----------
         name
-            What was tested, arguments included: the same test again counts once.
+            What was tested, arguments included: the same test again counts once, also of layers that were
+            made again and came out the same.
         p_value
             Its p value; NaN for a test that could not tell, which does not count.
 
@@ -149,6 +151,7 @@ class Workspace:
         tuple
             How many tests there are, this one included; the corrected p value (NaN stays NaN).
         """
+        name = re.sub(r"\bL\d+\b", lambda match: self.layers.first_like(match[0]), name)
         tests = self.layers.record_test(name, p_value)
         corrected = holm(list(tests.values()))
         known = int(np.isfinite(corrected).sum())

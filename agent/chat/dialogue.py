@@ -50,6 +50,7 @@ TITLES = {
     "density": "Measure how dense {layer} is by {by}",
     "compare": "Compare {layer} by {by}",
     "orientation": "Measure directions in {layer}",
+    "changes": "Compare {layers} with {earlier}",
     "novelty": "Look for rows of {layer} that {catalogue} does not list",
     "evaluate_layer": "Hold {layer} against {catalogue}",
     "draw_map": "Draw a map of {layers}",
