@@ -1,7 +1,9 @@
 """Catalogues of every format and convention end in one schema; what cannot is refused with a reason."""
 
 import json
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -12,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.body import get_body
-from retrieval.catalogue import COLUMNS, read_catalogue
+from retrieval.catalogue import COLUMNS, Convention, read_catalogue
+from retrieval.catalogue.geojson import read_geojson
 from retrieval.errors import BodyMismatchError, CatalogueError
 
 MARS = get_body("mars")
@@ -208,6 +211,114 @@ def test_files_of_another_body_are_refused(tmp_path: Path) -> None:
     (tmp_path / "list.geojson").write_text(json.dumps(collection([shapely.Point(1, 2)], body="lowell")))
     with pytest.raises(BodyMismatchError, match="lowell"):
         read_catalogue(tmp_path / "list.geojson", MARS)
+
+
+def zipped(folder: Path, members: dict[str, bytes | str], name: str = "list.zip") -> Path:
+    with zipfile.ZipFile(folder / name, "w") as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
+    return folder / name
+
+
+def test_the_one_catalogue_of_a_zip_is_read(tmp_path: Path) -> None:
+    shapefile = gpd.GeoDataFrame({"name": ["Gale"]}, geometry=[shapely.Point(*GALE)], crs=MARS.crs)
+    shapefile.to_file(tmp_path / "craters.shp")
+    parts = {f"deep/{p.name}": p.read_bytes() for p in tmp_path.glob("craters.*")}
+    read = read_catalogue(zipped(tmp_path, {**parts, "readme.txt": "x", "__MACOSX/._craters.shp": "x"}), MARS)
+    assert read["name"].tolist() == ["Gale"]
+    assert read[["lon", "lat"]].to_numpy()[0] == pytest.approx(GALE)
+    read = read_catalogue(zipped(tmp_path, {"../../a b.csv": "lon,lat\n1,2\n", "about.json": "{}"}), MARS)
+    assert len(read) == 1
+    assert "a_b.csv in list.zip" in read.attrs["notes"]
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({}, "holds no catalogue"),
+        ({"x.exe": "x"}, "holds no catalogue"),
+        ({"a.csv": "lon,lat\n1,2\n", "b.csv": "lon,lat\n1,2\n"}, r"2 catalogues \(a.csv, b.csv\).*unpack"),
+        ({"a.csv": "p,q\n1,2\n"}, "a.csv has no columns of longitude"),
+        ({"a.shp": "x"}, "not what its name says"),
+        ({"a.shp": b"\x00\x00\x27\x0a" + b"\0" * 96}, "lacks its companions"),
+        ({"a.csv": "lon,lat\n" + "1,2\n" * 300_000}, "unpacks to more than 1 MB"),
+    ],
+)
+def test_zips_of_other_things_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: dict[str, bytes | str], message: str
+) -> None:
+    monkeypatch.setattr("retrieval.catalogue.readers.MAX_BYTES", 1_000_000)
+    with pytest.raises(CatalogueError, match=message):
+        read_catalogue(zipped(tmp_path, members), MARS)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".geojson", ".gpkg"])
+def test_too_many_rows_are_refused_with_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr("retrieval.catalogue.readers.MAX_ROWS", 3)
+    path, shapes = tmp_path / f"list{suffix}", [shapely.Point(k, k) for k in range(4)]
+    if suffix == ".csv":
+        csv(tmp_path, "lon,lat\n" + "1,2\n" * 4)
+    elif suffix == ".geojson":
+        path.write_text(json.dumps(collection(shapes)))
+    else:
+        gpd.GeoDataFrame(geometry=shapes, crs=MARS.crs).to_file(path)
+    with pytest.raises(CatalogueError, match=r"at most 3 rows.*above a certain diameter"):
+        read_catalogue(path, MARS)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".geojson"])
+def test_what_the_user_says_of_positions_counts_more_than_the_file(tmp_path: Path, suffix: str) -> None:
+    path = csv(tmp_path, "lon,lat\n222.6,-5.4636\n")
+    if suffix == ".geojson":
+        path = tmp_path / "list.geojson"
+        path.write_text(json.dumps(collection([shapely.Point(222.6, -5.4636)])))
+    table = read_catalogue(path, MARS, convention=Convention("west", "planetographic"))
+    assert table[["lon", "lat"]].to_numpy()[0] == pytest.approx(GALE, abs=1e-3)
+    assert (table.attrs["longitude"], table.attrs["latitude"]) == ("west", "planetographic")
+    assert table.attrs["file_lon"] == pytest.approx([222.6, 222.6])
+    assert read_catalogue(path, MARS).attrs["longitude"] == "east"
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "type": st.just("Feature"),
+                "properties": st.none()
+                | st.dictionaries(
+                    st.sampled_from("abc"), st.none() | st.integers(-9, 9) | st.text(max_size=3)
+                ),
+                "geometry": st.none()
+                | st.fixed_dictionaries(
+                    {
+                        "type": st.sampled_from(["Point", "LineString", "Blob"]),
+                        "coordinates": st.lists(st.floats(-80, 80) | st.none(), max_size=3),
+                    }
+                ),
+            }
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    st.sampled_from([None, 1]),
+)
+def test_features_one_by_one_are_those_of_the_whole(features: list[Any], indent: int | None) -> None:
+    text = json.dumps({"body": "mars", "features": features, "z": [1, {"features": 2}]}, indent=indent)
+    rows, shapes, members = read_geojson(text, "x", 10)
+    assert members == {"body": "mars", "z": [1, {"features": 2}]}
+    whole = pd.DataFrame([dict(one["properties"] or {}) for one in features], index=range(len(features)))
+    assert rows.astype(object).where(rows.notna(), None).to_dict("records") == [
+        {name: record.get(name) for name in rows.columns}
+        for record in whole.astype(object).where(whole.notna(), None).to_dict("records")
+    ]
+    for one, shape in zip(features, shapes, strict=True):
+        if one["geometry"] and one["geometry"]["type"] == "Point" and shape:
+            assert [shape.x, shape.y] == one["geometry"]["coordinates"][:2]
+    for end in (1, len(text) // 2, len(text) - 1):
+        with pytest.raises((ValueError, CatalogueError)):
+            read_geojson(text[:end], "x", 10)
 
 
 def collection(shapes: list[shapely.Geometry], **members: str) -> dict[str, object]:

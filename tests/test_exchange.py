@@ -1,26 +1,19 @@
-"""Exchange: pictures that come in, files that go out, and none that should not."""
+"""Exchange: files that go out, and none that should not."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from agent.chat import exchange
-from agent.chat.dialogue import PICTURE_NAME
-from agent.chat.exchange import keep_picture, make_routes
+from agent.chat.exchange import make_routes
 from agent.chat.house import House, tiles_base
 from agent.chat.sessions import Sessions
 from agent.conversations import ConversationStore
-from retrieval.errors import QuestionError
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
 from tests.chat_double import opener
@@ -107,73 +100,3 @@ def test_no_name_leads_out_of_the_folder(client: TestClient, sessions: Sessions,
         assert "secret" not in client.get(f"{base}/file/{name}").text
     assert client.get(f"{base}/file/link.txt").status_code == 404
     assert client.get(f"{base}/upload/nothing.png").status_code == 404
-
-
-@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif", "tif"])
-def test_pictures_of_every_usual_kind_are_kept_as_png(tmp_path: Path, suffix: str) -> None:
-    source = tmp_path / f"x.{suffix}"
-    Image.fromarray(np.full((40, 60, 3), 128, dtype=np.uint8)).save(source)
-    name = keep_picture(source, tmp_path / "kept")
-    assert PICTURE_NAME.fullmatch(name)
-    with Image.open(tmp_path / "kept" / name) as kept:
-        assert (kept.format, kept.mode, kept.size) == ("PNG", "RGB", (60, 40))
-    assert keep_picture(source, tmp_path / "kept") == name
-    assert len(list((tmp_path / "kept").iterdir())) == 1
-
-
-@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
-def test_the_range_of_deep_pictures_survives(tmp_path: Path, dtype: type) -> None:
-    source = tmp_path / "dem.tif"
-    Image.fromarray((np.arange(32 * 32).reshape(32, 32) * 20 + 30_000).astype(dtype)).save(source)
-    name = keep_picture(source, tmp_path)
-    with Image.open(tmp_path / name) as kept:
-        grey = np.asarray(kept)[..., 0]
-    assert grey.min() == 0
-    assert grey.max() == 255
-    assert len(np.unique(grey)) > 200
-
-
-def test_a_flat_deep_picture_is_black_not_an_error(tmp_path: Path) -> None:
-    source = tmp_path / "flat.tif"
-    Image.fromarray(np.full((8, 8), 700, dtype=np.uint16)).save(source)
-    with Image.open(tmp_path / keep_picture(source, tmp_path)) as kept:
-        assert np.asarray(kept).max() == 0
-
-
-def test_large_pictures_are_made_smaller_and_huge_ones_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = tmp_path / "wide.png"
-    Image.new("L", (5000, 100)).save(source)
-    with Image.open(tmp_path / keep_picture(source, tmp_path)) as kept:
-        assert kept.size == (2048, 41)
-    monkeypatch.setattr(exchange, "PICTURE_LIMIT_PX", 400_000)
-    with pytest.raises(QuestionError, match="5,000 x 100 pixels"):
-        keep_picture(source, tmp_path)
-
-
-# Pillow says so when it skips a torn tag.
-@pytest.mark.filterwarnings("ignore::UserWarning:PIL.TiffImagePlugin")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    content=st.binary(max_size=200),
-    start=st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"II*\0", b"\xff\xd8\xff"]),
-)
-def test_no_bytes_do_anything_but_give_a_picture_or_a_clear_line(
-    tmp_path: Path, content: bytes, start: bytes
-) -> None:
-    source = tmp_path / "x.png"
-    source.write_bytes(start + content)
-    kept = tmp_path / "kept"
-    with pytest.raises(QuestionError, match="cannot be read as a picture"):
-        keep_picture(source, kept)
-    assert not kept.exists()
-
-
-def test_a_torn_picture_is_refused(tmp_path: Path) -> None:
-    whole = tmp_path / "whole.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)).save(whole)
-    torn = tmp_path / "torn.png"
-    torn.write_bytes(whole.read_bytes()[:2000])
-    with pytest.raises(QuestionError, match=r"'torn\.png' cannot be read"):
-        keep_picture(torn, tmp_path)

@@ -28,9 +28,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from agent.chat import panels
 from agent.chat.dialogue import messages
-from agent.chat.exchange import keep_picture
 from agent.chat.house import House, Place
 from agent.chat.sessions import Progress, Session, Sessions
+from agent.chat.uploads import keep_picture
 from agent.conversations import ConversationStore
 from agent.events import Answered
 from agent.loop import Conversation, open_conversation
@@ -530,7 +530,7 @@ def test_a_picture_that_is_a_program_is_not_run(world: World, tmp_path: Path) ->
     path.write_text(program)
     with Image.open(path) as opened:  # as Pillow would have it, if it were asked
         assert opened.format == "EPS"
-    with pytest.raises(ToolInputError, match="cannot identify image file"):
+    with pytest.raises(ToolInputError, match="it is a PostScript program"):
         read_picture(path, 32)
     with pytest.raises(QuestionError, match="cannot be read as a picture"):
         keep_picture(path, tmp_path / "kept")

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.errors import ToolInputError
+from retrieval.catalogue import apart
+from retrieval.errors import Cancelled, ToolInputError
+from retrieval.stop import stopped_by
 from tests.workspaces import a_gazetteer, a_workspace, assert_keeps_its_word
 from tools.places import find_in_gazetteer, find_place, load_catalogue
 
@@ -79,7 +81,15 @@ class TestCatalogues:
         assert layer.table["lon"].tolist() == [10.0, -160.0, 30.0]
         assert layer.table["probability"].isna().all()
         assert layer.table["name"].tolist() == ["Alpha", "Beta", "Gamma"]
-        assert result.figures == {"count": 3, "median_diameter_km": 10}
+        assert result.figures == {
+            "count": 3,
+            "median_diameter_km": 10,
+            "min_lat_deg": -45,
+            "max_lat_deg": 20,
+            "min_file_lon_deg": 10,
+            "max_file_lon_deg": 200,
+        }
+        assert "read as east-positive and planetocentric" in result.summary
         assert "completeness is not known" in layer.provenance.notes[0]
         assert_keeps_its_word(result)
 
@@ -96,8 +106,37 @@ class TestCatalogues:
         (folder / "plain.csv").write_text("lon,lat\n1,2\n3,99\n")
         result = load_catalogue(ws, "plain.csv", landform="yardangs")
         assert ws.layers.get("L1").table["landform"].tolist() == ["yardangs"]
-        assert result.figures == {"count": 1, "dropped": 1}
+        assert (result.figures["count"], result.figures["dropped"]) == (1, 1)
         assert_keeps_its_word(result)
+
+    def test_the_user_may_say_what_the_positions_are(self, ws) -> None:
+        result = load_catalogue(ws, "cones.csv", longitude="west", latitude="planetocentric")
+        layer = ws.layers.get(result.layer_ids[0])
+        assert layer.table["lon"].tolist() == [-10.0, 160.0, -30.0]
+        assert "west-positive" in result.summary
+        assert layer.provenance.arguments["longitude"] == "west"
+        assert_keeps_its_word(result)
+
+    def test_a_large_file_gives_the_layer_that_a_small_one_gives(self, ws, monkeypatch) -> None:
+        here = ws.layers.get(load_catalogue(ws, "cones.csv").layer_ids[0])
+        monkeypatch.setattr(apart, "HERE_BYTES", 0)
+        beside = ws.layers.get(load_catalogue(ws, "cones.csv").layer_ids[0])
+        assert beside.hash == here.hash
+        assert list(beside.table.columns) == list(here.table.columns)
+        assert beside.provenance.notes == here.provenance.notes
+
+    def test_faults_of_a_large_file_are_told_as_those_of_a_small_one(self, ws, folder, monkeypatch) -> None:
+        (folder / "bad.csv").write_text("a,b\n1,2\n")
+        monkeypatch.setattr(apart, "HERE_BYTES", 0)
+        with pytest.raises(ToolInputError, match=r"its columns are a, b\..*called lon.*rename"):
+            load_catalogue(ws, "bad.csv")
+
+    def test_stop_ends_the_reading_of_a_large_file(self, ws, monkeypatch) -> None:
+        monkeypatch.setattr(apart, "HERE_BYTES", 0)
+        ws.stop.set()
+        with pytest.raises(Cancelled), stopped_by(ws.stop):
+            load_catalogue(ws, "cones.csv")
+        assert ws.layers.ids() == []
 
     def test_nothing_of_a_landform_is_refused(self, ws) -> None:
         with pytest.raises(ToolInputError, match=r"yardangs.*pitted_cones \(2\), graben \(1\)"):

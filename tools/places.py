@@ -6,14 +6,14 @@ import difflib
 import math
 import unicodedata
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
 
-from retrieval.catalogue import read_catalogue
+from retrieval.catalogue import Convention, read_apart
 from retrieval.errors import InputError, ToolInputError
 from retrieval.spatial.shapes import Shapes
 from tools.layers import COLUMNS, make_table, shorten
@@ -53,9 +53,15 @@ def find_place(ws: Workspace, name: str) -> ToolResult:
     return ToolResult(summary + ".", figures=figures)
 
 
-def load_catalogue(ws: Workspace, file: str, landform: str | None = None) -> ToolResult:
+def load_catalogue(
+    ws: Workspace,
+    file: str,
+    landform: str | None = None,
+    longitude: Literal["east", "west"] | None = None,
+    latitude: Literal["planetocentric", "planetographic"] | None = None,
+) -> ToolResult:
     """Load a published catalogue of landforms, from a file that the user brought into the conversation,
-    as a layer. Reads CSV, GeoJSON, GeoPackage, Shapefile and KMZ.
+    as a layer. Reads CSV, GeoJSON, GeoPackage, Shapefile, KML and KMZ, and each of them in a zip.
 
     Parameters
     ----------
@@ -64,16 +70,22 @@ def load_catalogue(ws: Workspace, file: str, landform: str | None = None) -> Too
     landform
         Keep only entries of this landform, for example "pitted cones"; if the file does not say what its
         entries are, what they all are. All entries if not given.
+    longitude
+        Which way the file's longitudes are positive, only if the user says so; the file decides if not given.
+    latitude
+        What the file's latitudes are, only if the user says so; the file decides if not given.
     """
     path = ws.readable_file(file)
     wanted = None if landform is None else check_text("landform", landform, 100)
     try:
-        entries = read_catalogue(path, ws.body)
+        entries = read_apart(path, ws.body, convention=Convention(longitude or "", latitude or ""))
     except InputError as error:  # the agent hands ToolInputErrors back to the model to correct
         raise ToolInputError(error.what, allowed=error.allowed, next_step=error.next_step) from error
-    dropped, notes = int(entries.attrs.get("dropped", 0)), tuple(entries.attrs.get("notes", ()))
+    about = dict(entries.attrs)
+    dropped, notes = int(about.get("dropped", 0)), tuple(about.get("notes", ()))
     if wanted is not None:
         entries = _of_landform(entries, wanted, path.name)
+    ws.check_stop()
     table = make_table(
         ws.body,
         entries["id"].astype(str).tolist(),
@@ -88,7 +100,7 @@ def load_catalogue(ws: Workspace, file: str, landform: str | None = None) -> Too
         table,
         ws.provenance(
             "load_catalogue",
-            {"file": file, "landform": wanted},
+            {"file": file, "landform": wanted, "longitude": longitude, "latitude": latitude},
             notes=(f"read from {path.name}; its completeness is not known", *notes),
         ),
     )
@@ -98,11 +110,26 @@ def load_catalogue(ws: Workspace, file: str, landform: str | None = None) -> Too
     if len(known):
         figures["median_diameter_km"] = tidy(float(known.median()))
         summary += f"; their median diameter is {said(figures['median_diameter_km'])} km"
-    summary += "."
+    summary += f". {_read_as(about, table, figures)}"
     if dropped:
         figures["dropped"] = dropped
         summary += f" {plural(dropped, 'entry')} without a possible position had to be left out."
     return ToolResult(summary, (layer.id,), figures, table=model_rows(ws, layer))
+
+
+def _read_as(about: dict[str, Any], table: gpd.GeoDataFrame, figures: Figures) -> str:
+    """Where the entries lie, and how the file's positions were understood."""
+    figures["min_lat_deg"], figures["max_lat_deg"] = tidy(table["lat"].min()), tidy(table["lat"].max())
+    text = f"Latitudes go from {said(figures['min_lat_deg'])} to {said(figures['max_lat_deg'])} degrees"
+    if not about.get("longitude"):
+        return f"{text}; positions were read as the file's own coordinate system says."
+    if about.get("file_lon"):
+        figures["min_file_lon_deg"], figures["max_file_lon_deg"] = map(tidy, about["file_lon"])
+        text += (
+            f", longitudes in the file from {said(figures['min_file_lon_deg'])} "
+            f"to {said(figures['max_file_lon_deg'])} degrees"
+        )
+    return f"{text}; they were read as {about['longitude']}-positive and {about['latitude']}."
 
 
 def find_in_gazetteer(ws: Workspace, name: str) -> Place:

@@ -13,10 +13,11 @@ from typing import Any
 
 from agent.chat import panels
 from agent.chat.dialogue import Message, messages, plain
-from agent.chat.exchange import keep_picture
 from agent.chat.house import House, Place, conversation_base
 from agent.chat.sessions import Progress, Session, as_sentence
+from agent.chat.uploads import keep_all, named_in
 from agent.direct import Work
+from agent.models import OFFLINE
 from retrieval.errors import InputError, QuestionError
 
 Json = Any
@@ -82,7 +83,7 @@ class Desk:
         if not text and not pictures:
             yield View()
             return
-        asked = text or "What looks like this picture?"
+        asked = text or "Look at these files"
         if not viewing.conversation_id:
             # Opening a conversation takes a moment, in which the page already shows what was asked.
             yield View(messages(Progress(asked), 0, "", latest=True), working=True)
@@ -168,10 +169,11 @@ class Desk:
         return session
 
     def _question(self, text: str, pictures: Sequence[str], session: Session) -> str:
-        """The question as the agent gets it: uploaded pictures are kept and named in it."""
-        folder = self._house.settings.uploads / session.id
-        names = [keep_picture(Path(path), folder) for path in pictures]
-        return " ".join([text or "Show tiles like", *names]) if names else text
+        """The question as the agent gets it: what was brought with it is kept and named in it."""
+        if not pictures:
+            return text
+        brought = keep_all([Path(path) for path in pictures], self._house.settings.uploads / session.id)
+        return named_in(text, brought, session.conversation.model == OFFLINE)
 
     def _dialogue(self, session: Session) -> list[Message]:
         base = conversation_base(session.id)

@@ -19,7 +19,7 @@ from agent.evidence_claims import CITATION, LAYER_ID
 Json = Any
 Message = dict[str, Json]
 
-# Names of uploaded pictures, as `exchange.keep_picture` makes them; the only pictures a question may show.
+# Names of uploaded pictures, as `uploads.keep_picture` makes them; the only pictures a question may show.
 PICTURE_NAME = re.compile(r"\bpicture-[0-9a-f]{12}\.png\b")
 
 # Citations that are no links yet.

@@ -1,4 +1,4 @@
-"""Files between a page and its conversation: what the page fetches, and the pictures it brings.
+"""What a page fetches of its conversation; what it brings is in `uploads`.
 
 The globe, tile pictures, maps and transcripts come over routes of their own, so that a browser keeps what
 does not change and the chat's messages stay small.
@@ -6,14 +6,10 @@ does not change and the chat's messages stay small.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import threading
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image, ImageOps
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -24,15 +20,11 @@ from agent.chat.house import ROUTES, House, refusing, tiles_base
 from agent.chat.markup import asset
 from agent.chat.sessions import Session
 from agent.transcript import write_bundle
-from retrieval.errors import QuestionError
 from retrieval.index import TileIndex
 from tools.maps.globe import content_policy, globe_html, globe_payload, globe_scripts, globe_style
-from tools.pictures import PICTURE_FORMATS
 
 Json = Any
 
-PICTURE_LIMIT_PX = 50_000_000
-PICTURE_SIDE_PX = 2048
 
 _drawing = threading.Lock()
 
@@ -107,56 +99,6 @@ def draw_planet(index: TileIndex) -> dict[str, Json]:
     """The globe without layers. The first call reads every tile; others wait for it and are quick."""
     with _drawing:
         return globe_payload(index, [], thumbnails=False)
-
-
-def keep_picture(path: Path, folder: Path) -> str:
-    """Check that a file is a picture and keep it as a PNG of at most `PICTURE_SIDE_PX` a side.
-
-    Returns
-    -------
-    str
-        Its name in ``folder``, made from its content.
-
-    Raises
-    ------
-    QuestionError
-        If it is no picture, or has too many pixels.
-    """
-    try:
-        with Image.open(path, formats=PICTURE_FORMATS) as opened:
-            if opened.width * opened.height > PICTURE_LIMIT_PX:
-                raise QuestionError(
-                    f"{path.name[:80]!r} has {opened.width:,} x {opened.height:,} pixels",
-                    allowed=f"pictures of at most {PICTURE_LIMIT_PX // 1_000_000} million pixels",
-                    next_step="crop it to the landform",
-                )
-            picture = _eight_bit(ImageOps.exif_transpose(opened))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        # Pillow's readers raise any of these for files that are torn or only claim to be pictures.
-        raise QuestionError(
-            f"{path.name[:80]!r} cannot be read as a picture",
-            allowed="PNG, JPEG, WebP, GIF or TIFF",
-            next_step="attach a picture, or ask in words",
-        ) from error
-    picture.thumbnail((PICTURE_SIDE_PX, PICTURE_SIDE_PX))
-    content = io.BytesIO()
-    picture.save(content, "PNG")
-    name = f"picture-{hashlib.sha256(content.getvalue()).hexdigest()[:12]}.png"
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{name}.{threading.get_ident()}.tmp"
-    temporary.write_bytes(content.getvalue())
-    temporary.replace(folder / name)
-    return name
-
-
-def _eight_bit(picture: Image.Image) -> Image.Image:
-    # 16-bit and float pictures hold their range elsewhere than in 0..255; Pillow would clip them to white.
-    if picture.mode.startswith(("I", "F")):
-        values = np.asarray(picture, dtype=np.float64)
-        low, high = float(values.min()), float(values.max())
-        grey = (values - low) * (255.0 / (high - low) if high > low else 1.0)
-        picture = Image.fromarray(grey.clip(0, 255).astype(np.uint8))
-    return picture.convert("RGB")
 
 
 def _file_in(folder: Path, name: str) -> Response:

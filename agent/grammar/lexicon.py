@@ -17,7 +17,7 @@ from prompts import Term
 
 # Names of files, tiles, layers and columns and quoted phrases are data: they keep their hyphens and digits.
 PICTURES = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff")
-CATALOGUES = ("csv", "geojson", "json", "gpkg", "shp", "kmz")
+CATALOGUES = ("csv", "tsv", "tab", "txt", "geojson", "json", "gpkg", "shp", "kmz", "kml", "parquet", "zip")
 FILE = rf"[\w][\w.-]*\.(?:{'|'.join(PICTURES + CATALOGUES)})\b"
 TILE = r"\b\d+(?:\.\d+)?km-r\d+c\d+\b"
 COLUMN = r"\b[A-Za-z]\w*_\w+(?= ?(?:[<>!]=?|=))"

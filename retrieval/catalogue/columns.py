@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,25 @@ AREAS = {
     "area_m2": 1e-6,
 }
 
+
+@dataclass(frozen=True)
+class Convention:
+    """How positions are meant; what is blank is not said, and the file decides.
+
+    Attributes
+    ----------
+    longitude
+        ``east`` or ``west``: the direction that is positive.
+    latitude
+        ``planetocentric`` or ``planetographic``.
+    """
+
+    longitude: str = ""
+    latitude: str = ""
+
+
+UNSAID = Convention()
+
 _DEGREES = re.compile(r"\s*([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)\s*°?\s*([NSEWnsew])?\s*")
 
 
@@ -77,8 +97,15 @@ def find(rows: pd.DataFrame, synonyms: Iterable[str]) -> Any | None:
     return next((names[synonym] for synonym in synonyms if synonym in names), None)
 
 
-def positions(rows: pd.DataFrame, body: Body, file: str) -> tuple[Floats, list[str]]:
+def positions(
+    rows: pd.DataFrame, body: Body, file: str, given: Convention = UNSAID
+) -> tuple[Floats, list[str], Convention]:
     """Longitude east and planetocentric latitude from the columns of a table, and what was assumed.
+
+    Parameters
+    ----------
+    given
+        What the user says of the columns, which counts more than what their names say.
 
     Returns
     -------
@@ -86,6 +113,8 @@ def positions(rows: pd.DataFrame, body: Body, file: str) -> tuple[Floats, list[s
         Shape (n, 2), degrees, longitudes in the file's domain; NaN where a cell is no number.
     notes
         Which columns, and what was turned.
+    convention
+        The one that was taken.
 
     Raises
     ------
@@ -100,17 +129,19 @@ def positions(rows: pd.DataFrame, body: Body, file: str) -> tuple[Floats, list[s
     lat_name = find(rows, LATITUDE_GRAPHIC) if graphic else lat_name
     if lat_name is None or lon_name is None:
         raise CatalogueError(
-            f"{file} has no columns of longitude and latitude",
-            allowed="columns such as lon and lat, Center_Longitude and Center_Latitude, lon_w",
-            next_step=f"rename its columns; it has {', '.join(map(str, rows.columns[:12]))}",
+            f"{file} has no columns of longitude and latitude: its columns are {_listed(rows.columns)}",
+            allowed="one column called lon or longitude (lon_w if west is positive) and one called lat or "
+            "latitude, in degrees",
+            next_step="rename the two columns in its first line and bring the file again",
         )
     notes = [f"longitude from column {lon_name}, latitude from {lat_name}"]
     system = " ".join(texts(rows, ("coordinate_system",)).unique()).lower()
-    if "west" in system and "east" in system:
+    if "west" in system and "east" in system and not given.longitude:
         raise CatalogueError(f"{file} mixes east-positive and west-positive rows", next_step="split it")
     lon, said = degrees(rows[lon_name])
     lat, _ = degrees(rows[lat_name])
-    if west or "west" in system:
+    west = given.longitude == "west" if given.longitude else west or "west" in system
+    if west:
         if (lon[~said] < 0).any() and (lon[~said] > 180).any():
             notes.append(
                 "longitudes are west-positive, yet some are negative and others above 180: "
@@ -120,10 +151,17 @@ def positions(rows: pd.DataFrame, body: Body, file: str) -> tuple[Floats, list[s
         notes.append("longitudes are west-positive and were turned")
     elif (lon < 0).any() and (lon > 180).any():
         notes.append(MIXED)
-    if graphic or "graphic" in system:
+    graphic = given.latitude == "planetographic" if given.latitude else graphic or "graphic" in system
+    if graphic:
         lat = planetocentric(lat, body)
         notes.append("latitudes are planetographic and were turned")
-    return np.stack([lon, lat], axis=-1), notes
+    taken = Convention("west" if west else "east", "planetographic" if graphic else "planetocentric")
+    return np.stack([lon, lat], axis=-1), notes, taken
+
+
+def _listed(names: Iterable[Any]) -> str:
+    shown = [str(name)[:40] for name in names]
+    return ", ".join(shown[:12]) + (f" and {len(shown) - 12} more" if len(shown) > 12 else "")
 
 
 MIXED = "longitudes of both conventions in one file (some below 0, some above 180), read as one circle"
