@@ -28,8 +28,10 @@ from agent.chat.sessions import Sessions
 from agent.conversations import ConversationStore, delete_conversation
 from agent.loop import Conversation, open_conversation
 from agent.models import OFFLINE, label_of
+from agent.turnstile import Turnstile, places_here
 from prompts import Prompts
 from retrieval.encoder import Encoder
+from retrieval.encoder_shared import SharedEncoder
 from retrieval.errors import InputError, SettingsError
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
@@ -43,6 +45,8 @@ EXAMPLES = (
     "Where are gullies between 30 and 55 degrees, away from lava flows?",
     "How many layered-ejecta craters are there, and how much of the ground do they cover?",
 )
+# Questions that a language model answers at the same time.
+MODELS_AT_ONCE = 16
 
 LIGHT_AND_DARK: dict[str, str] = {
     "body_background_fill": "#f6f4f1",
@@ -123,8 +127,10 @@ def build_app(
     InputError
         If the model's name or the file of conversations cannot be used.
     """
-    label = label_of(model, settings)
+    label, encoder = label_of(model, settings), SharedEncoder(encoder)
     store = ConversationStore(settings.conversations)
+    # Whoever waits for a model's server needs no processor meanwhile.
+    turnstile = Turnstile(places_here() if model.strip() == OFFLINE else MODELS_AT_ONCE)
 
     def open_one(conversation_id: str | None) -> Conversation:
         conversation = open_conversation(
@@ -132,6 +138,7 @@ def build_app(
         )
         # Its own uploads first; beside them the files that whoever runs the server put there for all.
         conversation.workspace.readable = (settings.uploads / conversation.id, settings.uploads)
+        conversation.turnstile = turnstile
         return conversation
 
     try:

@@ -45,6 +45,13 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """Other people's questions are answered first: ``before`` is how many of those wait as well."""
+
+    before: int
+
+
+@dataclass(frozen=True)
 class StepStarted:
     """The model asked for a tool; the tool has not run yet."""
 
@@ -139,7 +146,7 @@ class Answered:
     seconds: float
 
 
-Event = Planned | StepStarted | StepFinished | AnswerText | Answered
+Event = Waiting | Planned | StepStarted | StepFinished | AnswerText | Answered
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -24,7 +24,7 @@ from langchain_core.runnables import RunnableConfig
 
 from agent.conversations import ConversationStore, check_conversation_id, claimed
 from agent.direct import Work, carry_out
-from agent.events import Answered, Event, Evidence, Step, StepFinished, Turn
+from agent.events import Answered, Event, Evidence, Step, StepFinished, Turn, Waiting
 from agent.evidence import Finding, check, findings, mark
 from agent.memory import copy_results, first_questions, history
 from agent.middleware import TokenLimit, TokenLimitExceeded
@@ -34,6 +34,7 @@ from agent.question import check_question
 from agent.record import Record, ReplyTooLong, asks_back, declines, kept, only_stated
 from agent.stack import middleware_stack
 from agent.toolbox import wrap_tools
+from agent.turnstile import Turnstile
 from agent.validation import given_up
 from prompts import Prompts
 from retrieval.errors import Cancelled, InputError, QuestionError, SettingsError
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Drive = Callable[[Record], Iterator[Event]]
+Drive = Callable[[Record], Generator[Event, None, None]]
 
 CUT_OFF = "This question was cut off before it was answered: the program ended."
 
@@ -129,7 +130,11 @@ class Conversation:
         Name of the model: ``offline`` or ``openai:NAME``.
     turns
         Everything asked and answered so far, oldest first.
+    turnstile
+        Where conversations that are answered by one program wait for each other; None for none.
     """
+
+    turnstile: Turnstile | None = None
 
     def __init__(
         self,
@@ -196,8 +201,8 @@ class Conversation:
             If the previous question is still being answered; nothing is stored.
         """
 
-        def drive(record: Record) -> Iterator[Event]:
-            return carry_out(record, work, self._tools, self.workspace, self._note)
+        def drive(record: Record) -> Generator[Event, None, None]:
+            yield from carry_out(record, work, self._tools, self.workspace, self._note)
 
         return self._answer(check_question(question, self.workspace.settings.max_question_chars), drive)
 
@@ -225,7 +230,7 @@ class Conversation:
         self.workspace.stop.clear()
         try:
             try:
-                yield from drive(record)
+                yield from self._in_turn(record, drive)
             except Cancelled:
                 record.end("stopped", self._stopped_text(record))
             yield from record.abandon("stopped before it gave a result")
@@ -235,6 +240,20 @@ class Conversation:
             self._finish(record)
             raise
         return self._finish(record)
+
+    def _in_turn(self, record: Record, drive: Drive) -> Iterator[Event]:
+        """Drive the work when it is its turn."""
+        if self.turnstile is None:
+            yield from drive(record)
+            return
+        with self.turnstile.turn(self.workspace.stop) as turn, closing(drive(record)) as work:
+            for before in turn.wait():
+                self._note(record)
+                yield Waiting(before)
+            for event in work:
+                yield event
+                if isinstance(event, StepFinished):
+                    yield from map(Waiting, turn.give_way())
 
     def _catch_up(self) -> None:
         """Take in what other programs have added, and what one left behind that was killed."""
@@ -282,7 +301,7 @@ class Conversation:
         self._store.branch(self.id, branch, turns[:keep])
         return branch
 
-    def _run(self, record: Record) -> Iterator[Event]:
+    def _run(self, record: Record) -> Generator[Event, None, None]:
         """Drive the agent; afterwards ``record`` has a text and a status."""
         stream = self._agent.stream(
             cast(Any, {"messages": [HumanMessage(record.question)], "asked": len(self.turns) + 1}),

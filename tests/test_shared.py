@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from retrieval.encoder_shared import SharedEncoder
 from retrieval.errors import Cancelled
 from retrieval.shared import Shared
+from tests.fakes import PatternEncoder
 
 
 def test_many_who_ask_at_once_get_one_value() -> None:
@@ -69,3 +74,22 @@ def test_who_waits_for_another_can_be_stopped() -> None:
     gate.set()
     maker.join(10)
     assert shared.get("a", lambda: 2) == 1
+
+
+def test_an_encoder_encodes_what_is_asked_again_once(pattern_encoder: PatternEncoder) -> None:
+    asked: list[list[str]] = []
+
+    class Counting(PatternEncoder):
+        def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            asked.append(list(texts))
+            return super().encode_texts(texts)
+
+    encoder = SharedEncoder(Counting())
+    first, again = encoder.encode_texts(["cones", "dunes"]), encoder.encode_texts(("cones", "dunes"))
+    np.testing.assert_array_equal(first, pattern_encoder.encode_texts(["cones", "dunes"]))
+    np.testing.assert_array_equal(first, again)
+    encoder.encode_texts(["cones"])
+    assert asked == [["cones", "dunes"], ["cones"]]
+    assert encoder.manifest == pattern_encoder.manifest
+    with pytest.raises(ValueError, match="read-only"):
+        first[0] = 0.0

@@ -166,6 +166,9 @@ def _group_title(progress: Progress) -> str:
     if progress.stopping:
         return "Stopping after the step in hand"
     count = len(progress.steps)
+    if progress.before is not None and progress.answered is None:
+        first = "1 question" if progress.before == 1 else f"{progress.before} questions"
+        return f"Waiting: {first} of others come first" if progress.before else "Waiting: next in line"
     if progress.answered is None:
         return "Reading the question" if count == 0 else f"Working, step {count}"
     return "1 step" if count == 1 else f"{count} steps"

@@ -16,7 +16,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.chat.timeleft import TimeLeft
-from agent.events import Answered, AnswerText, Event, Evidence, Planned, Step, StepFinished, StepStarted, Turn
+from agent.events import (
+    Answered,
+    AnswerText,
+    Event,
+    Evidence,
+    Planned,
+    Step,
+    StepFinished,
+    StepStarted,
+    Turn,
+    Waiting,
+)
 from retrieval.errors import InputError, QuestionError
 from retrieval.stop import watched_by
 
@@ -56,6 +67,8 @@ class Progress:
         What the model said before its first step.
     left
         How far the step in hand has come.
+    before
+        How many questions of other people wait before this one; None once it is worked on.
     """
 
     question: str
@@ -65,6 +78,7 @@ class Progress:
     stopping: bool = False
     plan: str = ""
     left: TimeLeft = field(default_factory=TimeLeft, compare=False)
+    before: int | None = None
 
     @classmethod
     def of(cls, turn: Turn) -> Progress:
@@ -82,7 +96,7 @@ class Progress:
 
     def take(self, event: Event) -> None:
         """Add one event."""
-        self.left = TimeLeft()
+        self.left, self.before = TimeLeft(), None
         if isinstance(event, StepStarted):
             self.steps.append(event)
         elif isinstance(event, StepFinished):
@@ -91,6 +105,8 @@ class Progress:
                 self.steps[ids.index(event.step_id)] = event.step
             else:
                 self.steps.append(event.step)
+        elif isinstance(event, Waiting):
+            self.before = event.before
         elif isinstance(event, Planned):
             self.plan, self.text = event.text, ""
         elif isinstance(event, AnswerText):
@@ -270,12 +286,14 @@ class Sessions:
         self._open_conversation = open_conversation
         self._capacity = capacity
         self._open: OrderedDict[str, Session] = OrderedDict()
+        self._opening: dict[str, threading.Lock] = {}
         self._lock = threading.RLock()
 
     def new(self) -> Session:
         """A new, empty conversation."""
+        session = Session(self._open_conversation(None))
         with self._lock:
-            return self._keep(Session(self._open_conversation(None)))
+            return self._keep(session)
 
     def get(self, conversation_id: str) -> Session:
         """An open or stored conversation.
@@ -289,7 +307,19 @@ class Sessions:
             if conversation_id in self._open:
                 self._open.move_to_end(conversation_id)
                 return self._open[conversation_id]
-            return self._keep(Session(self._open_conversation(conversation_id)))
+            opening = self._opening.setdefault(conversation_id, threading.Lock())
+        # Nobody waits for the opening of a conversation but those who want it.
+        with opening:
+            with self._lock:
+                if conversation_id in self._open:
+                    return self._open[conversation_id]
+            try:
+                session = Session(self._open_conversation(conversation_id))
+                with self._lock:
+                    return self._keep(session)
+            finally:
+                with self._lock:
+                    self._opening.pop(conversation_id, None)
 
     def __len__(self) -> int:
         return len(self._open)

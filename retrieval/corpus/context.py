@@ -152,7 +152,7 @@ def open_context(body: Body, files: Mapping[str, ContextFile]) -> tuple[ContextR
     BodyMismatchError
         If a file is of another body, by its CRS or, where it has none, by its label.
     """
-    return tuple(_opened(body, name, file) for name, file in files.items())
+    return tuple(_looked_at(body, name, file, _state(file.path)) for name, file in files.items())
 
 
 def broken_context(body: Body, name: str, fault: str) -> ContextRaster:
@@ -264,7 +264,18 @@ def units_at(units: gpd.GeoDataFrame, column: str, lonlat: ArrayLike) -> NDArray
     return np.asarray(np.where(row >= 0, names[row], "") if len(names) else np.full(len(row), "", object))
 
 
-def _opened(body: Body, name: str, file: ContextFile) -> ContextRaster:
+def _state(path: Path) -> tuple[int, int]:
+    """Changes whenever a file does; zeros for one that is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=64)
+def _looked_at(body: Body, name: str, file: ContextFile, state: tuple[int, int]) -> ContextRaster:
+    # Every conversation wants to know; a file that did not change is looked at once.
     source = open_rasters([file.path], body, file.bounds)
     raster = source.rasters[0]
     with rasterio.Env(**GDAL_OPTIONS), open_dataset(raster.path) as dataset:

@@ -1,0 +1,88 @@
+"""Turns: a few answers at a time, the others in order; who waits long can stop, who works long gives way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from agent.turnstile import Turnstile
+from retrieval.errors import Cancelled
+
+GO_ON = threading.Event()
+
+
+def waits(turnstile: Turnstile, name: str, order: list[str], gate: threading.Event) -> list[int]:
+    with turnstile.turn(GO_ON) as turn:
+        told = list(turn.wait())
+        order.append(name)
+        gate.wait(10)
+    return told
+
+
+def until(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        threading.Event().wait(0.01)
+    pytest.fail("it never came to be")
+
+
+def test_the_first_go_at_once_and_the_others_in_the_order_they_came() -> None:
+    turnstile, order, gate = Turnstile(2), [], threading.Event()
+    with ThreadPoolExecutor(6) as pool:
+        asked = []
+        for number in range(6):
+            asked.append(pool.submit(waits, turnstile, str(number), order, gate))
+            until(lambda number=number: len(order) + len(turnstile._queue) == number + 1)
+        assert sorted(order) == ["0", "1"]
+        gate.set()
+        told = [one.result(10) for one in asked]
+    assert sorted(order[:2]) == ["0", "1"]
+    assert told[:2] == [[], []]
+    assert [one[0] for one in told[2:]] == [0, 1, 2, 3]
+    assert all(one == sorted(one, reverse=True) for one in told)
+
+
+def test_who_is_stopped_while_waiting_holds_nobody_up() -> None:
+    turnstile, stop = Turnstile(1), threading.Event()
+    with turnstile.turn(GO_ON) as first:
+        assert list(first.wait()) == []
+        with turnstile.turn(stop) as second:
+            waiting = second.wait()
+            assert next(waiting) == 0
+            stop.set()
+            with pytest.raises(Cancelled):
+                next(waiting)
+    with turnstile.turn(GO_ON) as third:
+        assert list(third.wait()) == []
+
+
+def test_who_works_long_gives_way_to_those_who_wait_and_to_nobody_else() -> None:
+    turnstile, order, gate = Turnstile(1, slice_s=0.0), [], threading.Event()
+    gate.set()
+    with turnstile.turn(GO_ON) as long, ThreadPoolExecutor(1) as pool:
+        assert list(long.wait()) == []
+        assert list(long.give_way()) == []
+        other = pool.submit(waits, turnstile, "short", order, gate)
+        until(lambda: len(turnstile._queue) == 1)
+        assert order == []
+        list(long.give_way())
+        assert order == ["short"]
+        assert other.result(10) == [0]
+
+
+def test_an_answer_that_breaks_gives_its_place_back() -> None:
+    turnstile = Turnstile(1)
+
+    def breaks() -> None:
+        with turnstile.turn(GO_ON) as turn:
+            list(turn.wait())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        breaks()
+    with turnstile.turn(GO_ON) as turn:
+        assert list(turn.wait()) == []
