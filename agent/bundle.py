@@ -221,9 +221,13 @@ def _json_member(archive: zipfile.ZipFile, name: str, path: Path) -> Json:
     try:
         if archive.getinfo(name).file_size > MOST_JSON_BYTES:
             raise _refused(path, f"has a {name} of more than {MOST_JSON_BYTES:,} bytes")
-        return json.loads(_read_member(archive, name, None, path))
+        return json.loads(_read_member(archive, name, None, path), parse_constant=_no_number)
     except (KeyError, ValueError, RecursionError) as error:
         raise _refused(path, f"has no readable {name} ({type(error).__name__})") from error
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _read_member(

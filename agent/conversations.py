@@ -179,6 +179,16 @@ class ConversationStore:
                     (branch_id, conversation_id, layer_id),
                 )
 
+    def fill(self, conversation_id: str, title: str, turns: Sequence[Turn]) -> None:
+        """Give a conversation its title and these turns, all of them or none: it was held elsewhere."""
+        self.info(conversation_id)
+        with self.transaction() as run:
+            self._add(run, conversation_id, turns)
+            run.execute(
+                "UPDATE conversations SET title = ?, updated = ? WHERE id = ?",
+                (_title(title), _now(), conversation_id),
+            )
+
     def rename(self, conversation_id: str, title: str) -> None:
         """Give it another title; blank goes back to the default."""
         self.info(conversation_id)

@@ -182,7 +182,10 @@ def _layer_view(
     layer: Layer, position: int, workspace: Workspace, labels: Sequence[Mapping[str, Json]]
 ) -> dict[str, Json]:
     verdicts = {
-        str(label["tile_id"]): str(label["verdict"]) for label in labels if label["layer"] == layer.id
+        str(label["tile_id"]): str(label["verdict"])
+        for label in labels
+        # A verdict is about a search, and was given in one of the layers that began with it.
+        if layer.id in (label["layer"], label.get("search"))
     }
     tiles = []
     top = top_rows(layer, THUMBNAILS) if layer.kind != "catalogue" else np.empty(0, dtype=int)

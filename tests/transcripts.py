@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +45,9 @@ def run_step(workspace: Workspace, tool: str, **arguments: Any) -> Step:
         return Step("s", tool, arguments, "", (), {}, (), time.perf_counter() - started, str(error))
     pictures = tuple(path.name for path in result.pictures)
     seconds = time.perf_counter() - started
+    figures, layers = dict(result.figures), tuple(workspace.layers.get(n).brief() for n in result.layer_ids)
     return Step(
-        "s", tool, arguments, result.summary, result.layer_ids, dict(result.figures), pictures, seconds
+        "s", tool, arguments, result.summary, result.layer_ids, figures, pictures, seconds, layers=layers
     )
 
 
@@ -89,3 +94,22 @@ def hostile_turn(workspace: Workspace) -> Turn:
         started=HOSTILE,
         status="declined",
     )
+
+
+def repacked(bundle: Path, path: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
+    """A bundle with members changed by hand, and a manifest that agrees with them."""
+    with zipfile.ZipFile(bundle) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    about = json.loads(members.pop("manifest.json"))
+    members["manifest.json"] = json.dumps(about).encode()
+    change(members)
+    about = json.loads(members.pop("manifest.json"))
+    about["members"] = {
+        name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        for name, content in members.items()
+    }
+    members["manifest.json"] = json.dumps(about).encode()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path

@@ -268,12 +268,17 @@ class LayerStore:
         ids = self.ids()
         layer_id = f"L{int(ids[-1][1:]) + 1 if ids else 1}"
         layer = Layer(layer_id, shorten(title), kind, table.reset_index(drop=True), provenance)
-        parquet, record = self._paths(layer_id)
-        _replace(parquet, lambda tmp: layer.table.to_parquet(tmp))
-        about = {"id": layer_id, "title": layer.title, "kind": kind, "provenance": asdict(provenance)}
-        _replace(record, lambda tmp: tmp.write_text(json.dumps(about, indent=1), encoding="utf-8"))
-        self._cache[layer_id] = layer
+        self.put(layer)
         return layer
+
+    def put(self, layer: Layer) -> None:
+        """Store a layer under its own id, in place of one that has it."""
+        parquet, record = self._paths(layer.id)
+        _replace(parquet, lambda tmp: layer.table.to_parquet(tmp))
+        made = asdict(layer.provenance)
+        about = {"id": layer.id, "title": layer.title, "kind": layer.kind, "provenance": made}
+        _replace(record, lambda tmp: tmp.write_text(json.dumps(about, indent=1), encoding="utf-8"))
+        self._cache[layer.id] = layer
 
     def get(self, layer_id: str) -> Layer:
         """Layer by id.
