@@ -75,6 +75,7 @@ QUESTIONS = (
     "Inverted channels within 45 km of valley networks",
     "Where are dust devil tracks?",
 )
+PANELS = ("conversations", "evidence", "layers", "recipe", "share")
 WARMING = "Where are fresh simple craters?"
 TIMEOUT_S = 300.0
 # What differs from one run to the next by its nature.
@@ -166,7 +167,7 @@ class Person:
         if not visit.conversation:
             raise ValueError("the page was never told its conversation")
         base = f"areographer/c/{visit.conversation}"
-        wanted = [f"{base}/layers?ids=L1", f"{base}/panel/evidence", f"{base}/panel/layers"]
+        wanted = [f"{base}/layers?ids=L1", *(f"{base}/panel/{name}?shown=L1" for name in PANELS)]
         for answer in await asyncio.gather(*map(self._http.get, wanted)):
             if answer.status_code >= 500:
                 raise ValueError(f"{answer.url.path}: {answer.status_code}")
