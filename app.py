@@ -162,7 +162,7 @@ def build_app(
     app.sessions = sessions
     app.store = store
     app.routes = make_routes(house)
-    app.draw_planet = threading.Thread(target=draw_planet, args=(index,), name="planet", daemon=True)
+    app.draw_planet = threading.Thread(target=draw_planet, args=(settings, index), name="planet", daemon=True)
     return app
 
 

@@ -376,6 +376,8 @@ def _connect(path: Path, isolation_level: Literal["DEFERRED"] | None = None) -> 
     try:
         connection.create_function("folded", 1, folded, deterministic=True)
         connection.execute("PRAGMA journal_mode = WAL")
+        # What is committed outlives the program, however it ends; only a failing machine may lose the last.
+        connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")
     except BaseException:

@@ -21,6 +21,7 @@ from agent.chat.markup import asset
 from agent.chat.sessions import Session
 from agent.transcript import write_bundle
 from retrieval.index import TileIndex
+from retrieval.settings import Settings
 from tools.maps.globe import content_policy, globe_html, globe_payload, globe_scripts, globe_style
 
 Json = Any
@@ -36,7 +37,7 @@ def make_routes(house: House) -> list[Route]:
 
     def globe(request: Request) -> Response:
         ground = about_ground(ground_of(settings, index))
-        return HTMLResponse(_globe_page({**draw_planet(index), "ground": ground}))
+        return HTMLResponse(_globe_page({**draw_planet(settings, index), "ground": ground}))
 
     def tile(request: Request) -> Response:
         row = request.path_params["row"]
@@ -49,8 +50,8 @@ def make_routes(house: House) -> list[Route]:
         workspace = _session(request).conversation.workspace
         ids = [name for name in request.query_params.get("ids", "").split(",") if name]
         shown = [workspace.layers.get(name) for name in ids]
-        draw_planet(index)
-        payload = globe_payload(workspace, shown, thumbnails=True)
+        draw_planet(settings, index)
+        payload = globe_payload(index, shown, thumbnails=True, cache=settings.home / "cache")
         return JSONResponse({name: value for name, value in payload.items() if name != "basemap"})
 
     def file(request: Request) -> Response:
@@ -95,10 +96,10 @@ def make_routes(house: House) -> list[Route]:
     ]
 
 
-def draw_planet(index: TileIndex) -> dict[str, Json]:
-    """The globe without layers. The first call reads every tile; others wait for it and are quick."""
+def draw_planet(settings: Settings, index: TileIndex) -> dict[str, Json]:
+    """The globe without layers. The first call ever reads every tile; others wait for it and are quick."""
     with _drawing:
-        return globe_payload(index, [], thumbnails=False)
+        return globe_payload(index, [], thumbnails=False, cache=settings.home / "cache")
 
 
 def _file_in(folder: Path, name: str) -> Response:

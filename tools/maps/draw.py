@@ -25,6 +25,7 @@ from tools.maps.backdrop import HATCH, UNSEEN
 from tools.maps.drawing import (
     MARKERS,
     Box,
+    Label,
     Style,
     draw_ground,
     draw_layers,
@@ -32,6 +33,7 @@ from tools.maps.drawing import (
     label_graticule,
     open_axes,
     open_panel,
+    write,
 )
 from tools.maps.globe import COLOURS
 from tools.maps.paper import DPI, INK, PAPER, QUIET, Rgba, drawn, save_picture
@@ -46,9 +48,13 @@ WIDTH_PX, HEIGHT_PX = 1600, 900
 MOST_LAYERS = len(COLOURS)
 LINE_PX = 23.0  # of the legend
 INSETS = (Box(1203.0, 54.0, 338.0, 338.0), Box(1203.0, 432.0, 338.0, 338.0))
+_POLES = {1: "North pole", -1: "South pole"}
 PAGES_KEPT = 6  # grounds of whole pages: 6 MB each
 
-_pages: Shared[tuple[object, ...], Rgba] = Shared(PAGES_KEPT)
+# The page, and for each panel the labels that lie over its layers.
+Behind = tuple[Rgba, list[list[Label]]]
+
+_pages: Shared[tuple[object, ...], Behind] = Shared(PAGES_KEPT)
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class Place:
     view: Projection
     title: str = ""
     rim: float = 0.0
+    sparse: bool = False
 
 
 def draw_map(
@@ -141,18 +148,19 @@ def _draw(
     figure = _page(height)
     shown = [np.zeros(len(layer), dtype=bool) for layer in layers]
     main, insets = _main_places(sheet), _inset_places(sheet)
-    for place in main:
-        panel = open_panel(figure, place.box, place.view, place.title, place.rim)
-        label_graticule(panel, ws.body)
+    behind, inside = _behind(ws, (*main, *insets), height)
+    panels = [open_panel(figure, place.box, place.view, place.title, place.rim) for place in (*main, *insets)]
+    for panel, labels in zip(panels, inside, strict=True):
+        for label in labels:
+            write(panel, label)
+    for panel in panels[: len(main)]:
         here = draw_layers(panel, ws, layers, styles)
         shown = [before | now for before, now in zip(shown, here, strict=True)]
         draw_scale(panel, ws.body)
     if sheet.kind == "region":
         _draw_locator(figure, INSETS[0], sheet.panels[0], ws.body)
-    for place in insets:
+    for panel in panels[len(main) :]:
         ws.check_stop()
-        panel = open_panel(figure, place.box, place.view, place.title, place.rim)
-        label_graticule(panel, ws.body, sparse=True)
         draw_layers(panel, ws, layers, styles)
         draw_scale(panel, ws.body, below_px=4.0, parts=5)
     if shade is not None and bar_px:
@@ -168,7 +176,6 @@ def _draw(
         handletextpad=0.5,
         labelspacing=0.55,
     )
-    behind = _behind(ws, (*main, *insets), height)
     return figure, behind, [int(rows.sum()) for rows in shown]
 
 
@@ -178,17 +185,19 @@ def _page(height: int) -> Figure:
     return figure
 
 
-def _behind(ws: Workspace, places: Sequence[Place], height: int) -> Rgba:
+def _behind(ws: Workspace, places: Sequence[Place], height: int) -> Behind:
     """The page with nothing but the ground and its graticule: the same for every map of these panels."""
 
-    def draw() -> Rgba:
-        figure = _page(height)
+    def draw() -> Behind:
+        figure, inside = _page(height), []
         for place in places:
             ws.check_stop()
-            draw_ground(open_axes(figure, place.box, place.view, place.rim), ws)
-        return drawn(figure)
+            panel = open_axes(figure, place.box, place.view, place.rim)
+            draw_ground(panel, ws)
+            inside.append(label_graticule(panel, ws.body, sparse=place.sparse))
+        return drawn(figure), inside
 
-    about = tuple((place.box, type(place.view), place.view, place.rim) for place in places)
+    about = tuple((place.box, type(place.view), place.view, place.rim, place.sparse) for place in places)
     return _pages.get((ws.index.manifest.fingerprint, ws.index.folder, height, about), draw, ws.check_stop)
 
 
@@ -211,7 +220,7 @@ def _main_places(sheet: Sheet) -> list[Place]:
 
 def _inset_places(sheet: Sheet) -> list[Place]:
     return [
-        Place(box, polar_cap(pole, POLAR_LIMIT_DEG), "North pole" if pole > 0 else "South pole", rim=0.16)
+        Place(box, polar_cap(pole, POLAR_LIMIT_DEG), _POLES[pole], rim=0.16, sparse=True)
         for box, pole in zip(INSETS, sheet.poles, strict=False)
     ]
 

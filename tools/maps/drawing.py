@@ -64,6 +64,27 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class Label:
+    """Words at a meridian or parallel.
+
+    Attributes
+    ----------
+    at, offset
+        Place on the plane; how far beside it, points.
+    inside
+        Whether they lie on the map.
+    """
+
+    text: str
+    at: tuple[float, float]
+    offset: tuple[float, float] = (0, 0)
+    ha: str = "center"
+    va: str = "center"
+    turn: float = 0.0
+    inside: bool = False
+
+
+@dataclass(frozen=True)
 class Style:
     """How a layer is drawn: its place in the order, and a colour for each row if they differ."""
 
@@ -125,15 +146,38 @@ def draw_ground(panel: Panel, ws: Workspace) -> None:
         panel.axes.add_collection(LineCollection(paths, colors=[colour], linewidths=width, zorder=1))
 
 
-def label_graticule(panel: Panel, body: Body, *, sparse: bool = False) -> None:
-    """Labels of meridians and parallels in the body's convention; ``sparse`` for a small panel."""
-    taken: list[Any] = []
+def label_graticule(panel: Panel, body: Body, *, sparse: bool = False) -> list[Label]:
+    """Labels of meridians and parallels in the body's convention, ``sparse`` for a small panel.
+
+    Those beside the map are written; those on it, which lie over the layers, are returned for `write`.
+    """
+    taken: list[tuple[Label, Any]] = []
     for line in panel.projection.graticule(*_steps(panel.projection)):
         label = longitude_label(line.degrees, body) if line.axis == "lon" else latitude_label(line.degrees)
         if panel.projection.round:
             _label_disc(panel, line, label, taken, sparse)
         else:
             _label_frame(panel, line, label, taken)
+    return [label for label, _ in taken if label.inside]
+
+
+def write(panel: Panel, label: Label) -> Any:
+    """Write a label on a panel."""
+    return panel.axes.annotate(
+        label.text,
+        label.at,
+        xytext=label.offset,
+        textcoords="offset points",
+        ha=label.ha,
+        va=label.va,
+        rotation=label.turn,
+        rotation_mode="anchor",
+        fontsize=8.0 if label.inside else 9.0,
+        color="white" if label.inside else QUIET,
+        path_effects=_HALO if label.inside else None,
+        zorder=5,
+        annotation_clip=False,
+    )
 
 
 def draw_layer(panel: Panel, ws: Workspace, layer: Layer, style: Style) -> NDArray[np.bool_]:
@@ -203,7 +247,7 @@ def _steps(view: Projection) -> tuple[float, float]:
     return degree_step(math.degrees(2.0 * view.half_width) / math.cos(math.radians(view.lat)), 9), step_lat
 
 
-def _label_frame(panel: Panel, line: Line, label: str, taken: list[Any]) -> None:
+def _label_frame(panel: Panel, line: Line, label: str, taken: list[tuple[Label, Any]]) -> None:
     """Where a line leaves a rectangular map: meridians below if they do, parallels on the left."""
     view = panel.projection
     ends = _ends(line, view)
@@ -216,26 +260,27 @@ def _label_frame(panel: Panel, line: Line, label: str, taken: list[Any]) -> None
     order = ("bottom", "top", "left", "right") if line.axis == "lon" else ("left", "right")
     for side in order:
         at, offset, ha, va = sides[side]
-        if at.any() and _place(panel, label, ends[at][0], taken, offset=offset, ha=ha, va=va):
+        if at.any() and _place(panel, Label(label, tuple(ends[at][0]), offset, ha, va), taken):
             return
     if not len(ends) and line.axis == "lat":
         _label_inside(panel, line, label, taken)
 
 
-def _label_disc(panel: Panel, line: Line, label: str, taken: list[Any], sparse: bool) -> None:
+def _label_disc(panel: Panel, line: Line, label: str, taken: list[tuple[Label, Any]], sparse: bool) -> None:
     view = panel.projection
     ends = _ends(line, view)
     about_pole = abs(view.lat) > 75.0
     if line.axis == "lon" and not about_pole:
         at = view.to_plane([line.degrees, 0.0])
         if np.hypot(*at) < 0.93 and at[0] < 0.8:  # not over the rim; NaN on the far side
-            _place(panel, label, at, taken, offset=(2, 2), ha="left", va="bottom", inside=True)
+            _place(panel, Label(label, tuple(at), (2, 2), "left", "bottom", inside=True), taken)
     elif len(ends) and ((line.axis == "lat") != about_pole) and (not sparse or line.degrees % 90 == 0):
         end = ends[np.argmin(ends[:, 0])] if line.axis == "lat" else ends[np.argmax(np.hypot(*ends.T))]
         angle = math.degrees(math.atan2(end[1], end[0]))
         turn = angle % 180.0 - 90.0 if about_pole else 0.0
         ha = "center" if about_pole else "right" if end[0] < 0 else "left"
-        _place(panel, label, end * (1.0 + 11.0 / (panel.px * view.half_width)), taken, ha=ha, turn=turn)
+        beside = end * (1.0 + 11.0 / (panel.px * view.half_width))
+        _place(panel, Label(label, tuple(beside), ha=ha, turn=turn), taken)
     elif line.axis == "lat" and not len(ends):
         _label_inside(panel, line, label, taken)
 
@@ -246,46 +291,22 @@ def _ends(line: Line, view: Projection) -> Floats:
     return np.asarray(shapely.get_coordinates(shapely.intersection(line.path, rim)))
 
 
-def _label_inside(panel: Panel, line: Line, label: str, taken: list[Any]) -> None:
+def _label_inside(panel: Panel, line: Line, label: str, taken: list[tuple[Label, Any]]) -> None:
     at = panel.projection.to_plane([panel.projection.lon, line.degrees])
     if np.isfinite(at[0]):
-        _place(panel, label, at, taken, offset=(3, 1), ha="left", va="bottom", inside=True)
+        _place(panel, Label(label, tuple(at), (3, 1), "left", "bottom", inside=True), taken)
 
 
-def _place(
-    panel: Panel,
-    label: str,
-    at: Floats,
-    taken: list[Any],
-    *,
-    offset: tuple[float, float] = (0, 0),
-    ha: str = "center",
-    va: str = "center",
-    turn: float = 0.0,
-    inside: bool = False,
-) -> bool:
+def _place(panel: Panel, label: Label, taken: list[tuple[Label, Any]]) -> bool:
     """Write a label unless it would touch another."""
-    text = panel.axes.annotate(
-        label,
-        at,
-        xytext=offset,
-        textcoords="offset points",
-        ha=ha,
-        va=va,
-        rotation=turn,
-        rotation_mode="anchor",
-        fontsize=8.0 if inside else 9.0,
-        color="white" if inside else QUIET,
-        path_effects=_HALO if inside else None,
-        zorder=5,
-        annotation_clip=False,
-    )
+    text = write(panel, label)
     extent = text.get_window_extent(panel.axes.figure.canvas.get_renderer()).expanded(1.08, 1.1)
-    if any(extent.overlaps(other) for other in taken):
+    free = not any(extent.overlaps(other) for _, other in taken)
+    if free:
+        taken.append((label, extent))
+    if not free or label.inside:
         text.remove()
-        return False
-    taken.append(extent)
-    return True
+    return free
 
 
 def _draw_shapes(

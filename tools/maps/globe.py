@@ -58,6 +58,7 @@ def globe_payload(
     thumbnails: bool,
     max_points: int = MAX_POINTS,
     basemap_px: int = BASEMAP_PX,
+    cache: Path | None = None,
 ) -> dict[str, Json]:
     """Everything the globe draws, as JSON values.
 
@@ -70,11 +71,13 @@ def globe_payload(
         rows (catalogues: evenly spaced rows), and the legend says how many of how many are shown.
     basemap_px
         Width of the basemap in pixels, one turn around the body.
+    cache
+        Where the basemap of an index is kept; that of a workspace's home if a workspace is given.
     """
     if isinstance(workspace_or_index, Workspace):
         index, cache_folder = workspace_or_index.index, workspace_or_index.settings.home / "cache"
     else:
-        index, cache_folder = workspace_or_index, None
+        index, cache_folder = workspace_or_index, cache
     body = index.body
     pictures, has_gaps = planet_pictures(index, basemap_px, cache_folder)
     return {
