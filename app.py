@@ -16,20 +16,24 @@ from typing import Any
 
 import gradio as gr
 from gradio.themes.utils.fonts import Font, LocalFont
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from agent.chat import panels
 from agent.chat.desk import Desk, View, Viewing
 from agent.chat.exchange import draw_planet, make_routes
+from agent.chat.guard import Guard, is_local
 from agent.chat.house import House
 from agent.chat.markup import asset
 from agent.chat.masthead import masthead, welcome
 from agent.chat.sessions import Sessions
+from agent.chat.uploads import CATALOGUE_BYTES
 from agent.conversations import ConversationStore, delete_conversation
 from agent.loop import Conversation, open_conversation
 from agent.models import OFFLINE, label_of
 from agent.turnstile import Turnstile, places_here
 from prompts import Prompts
+from retrieval.catalogue import SUFFIXES
 from retrieval.encoder import Encoder
 from retrieval.encoder_shared import SharedEncoder
 from retrieval.errors import InputError, SettingsError
@@ -166,6 +170,17 @@ def build_app(
     return app
 
 
+def exposure(host: str) -> str:
+    """What it means that the chat listens on an address; empty if only this machine can reach it."""
+    if is_local(host):
+        return ""
+    return (
+        f"Whoever can reach {'this machine' if host in ('0.0.0.0', '::') else host} can use this chat: it has no "
+        "login. They can ask, bring files, fill the disk and use up the model's tokens; who knows the address of "
+        "a conversation can read it. Use --host 127.0.0.1 to keep it to this machine."
+    )
+
+
 def start(app: Chat, settings: Settings, host: str = "127.0.0.1", port: int = 7860) -> str:
     """Serve the chat in the background and return its address; `Chat.shut` ends it.
 
@@ -193,8 +208,14 @@ def start(app: Chat, settings: Settings, host: str = "127.0.0.1", port: int = 78
             pwa=False,
             mcp_server=False,
             footer_links=[],
-            max_file_size="30mb",
-            app_kwargs={"routes": app.routes, "docs_url": None, "redoc_url": None},
+            max_file_size=CATALOGUE_BYTES,
+            app_kwargs={
+                "routes": app.routes,
+                "middleware": [Middleware(Guard, local=is_local(host), hosts=settings.hosts)],
+                "docs_url": None,
+                "redoc_url": None,
+                "openapi_url": None,
+            },
             theme=_theme(),
             css=asset("style.css") + panels.style(),
             head=f"<script>{asset('page.js')}\n{panels.script()}</script>",
@@ -255,7 +276,7 @@ def _lay_out(index: TileIndex, model_label: str, offline: bool) -> _Widgets:
                 label="Question",
                 show_label=False,
                 placeholder="Ask where, near what, how many, which way…",
-                file_types=["image"],
+                file_types=["image", *SUFFIXES],
                 file_count="multiple",
                 # Longer text would be turned into a file; `Settings.max_question_chars` says it better.
                 max_plain_text_length=1_000_000,

@@ -99,13 +99,16 @@ def chat(
     gazetteer: Gazetteer = None,
 ) -> None:
     """Open the chat in a browser."""
-    from app import build_app, serve
+    from app import build_app, exposure, serve
 
     settings, prompts = load_settings(), load_prompts()
     encoder, opened = _open_index(index, settings, prompts)
     places = _places(opened, settings, gazetteer)
-    blocks = build_app(settings, opened, encoder, prompts, model or settings.model, places)
+    warning = exposure(host)
+    blocks = build_app(settings, opened, encoder, prompts, model or settings.model, places, local=not warning)
     gc.freeze()  # what is loaded stays: collecting it would halt the first answers
+    if warning:
+        print(f"warning: {warning}", file=sys.stderr)
     console.print(f"Areographer listens on http://{host}:{port}")
     serve(blocks, settings, host, port)
 

@@ -24,6 +24,25 @@ Json = Any
 # Yields a tool's name with arguments, is sent the finished step, and returns the text of the answer.
 Work = Generator[tuple[str, dict[str, Json]], Step, str]
 
+
+class Text(str):
+    """The text of an answer, with what may be asked next.
+
+    Attributes
+    ----------
+    suggestions
+        Whole questions.
+    """
+
+    suggestions: tuple[str, ...] = ()
+
+    def __new__(cls, text: str, suggestions: tuple[str, ...] = ()) -> Text:
+        """A text with its suggestions."""
+        made = super().__new__(cls, text)
+        made.suggestions = suggestions
+        return made
+
+
 BY_HAND = "by hand"  # in place of the model's name
 OUR_FAULT = "Something went wrong on our side; the log has the details."
 
@@ -77,6 +96,8 @@ def carry_out(
             yield finished
             name, arguments = work.send(finished.step)
     except StopIteration as end:
+        if isinstance(end.value, Text):
+            record.suggestions = end.value.suggestions
         record.end("answered", str(end.value))
         yield AnswerText(record.text)
     except Cancelled:

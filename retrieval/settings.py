@@ -43,6 +43,9 @@ class Settings:
         Processes used to read and render tiles.
     mirror
         Address asked instead of the publishers of data sets: ``MIRROR/HOST/PATH`` for ``https://HOST/PATH``.
+    chat_hosts
+        Names, with commas between them, under which a chat that listens on this machine only may be asked
+        beside this machine's own: those of a proxy in front of it.
     """
 
     home: Path
@@ -60,6 +63,12 @@ class Settings:
     model_rows: int = 30
     workers: int = 2
     mirror: str = ""
+    chat_hosts: str = ""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """`chat_hosts`, one by one."""
+        return tuple(name.strip() for name in self.chat_hosts.split(",") if name.strip())
 
     @property
     def indexes(self) -> Path:

@@ -249,7 +249,7 @@ def test_what_only_claims_to_be_a_picture_gets_a_clear_line(page: GradioPage, tm
     fake.write_text("a,b\n1,2\n")
     said = " ".join(texts(page.ask("What is this?", fake)))
     assert "'not a picture.png' cannot be read as a picture" in said.replace("_", " ")
-    assert "PNG, JPEG, WebP, GIF or TIFF" in said
+    assert "PNG, JPEG, TIFF, WebP, GIF or BMP" in said
     assert QUESTION in said
 
 

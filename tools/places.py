@@ -95,7 +95,7 @@ def load_catalogue(
     )
     ws.check_stop()
     layer = ws.layers.add(
-        shorten(f"{wanted or path.stem} of a catalogue", 80),
+        shorten(f"{wanted} of a catalogue" if wanted else f"catalogue {path.stem}", 80),
         "catalogue",
         table,
         ws.provenance(
@@ -113,7 +113,10 @@ def load_catalogue(
     summary += f". {_read_as(about, table, figures)}"
     if dropped:
         figures["dropped"] = dropped
-        summary += f" {plural(dropped, 'entry')} without a possible position had to be left out."
+        summary += (
+            f" {plural(dropped, 'entry')} without a possible position had to be left out: a coordinate is "
+            "missing or no number, or lies beyond a pole."
+        )
     return ToolResult(summary, (layer.id,), figures, table=model_rows(ws, layer))
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from agent.chat import panels
+from agent.chat.bring import read_again, turn_of
 from agent.chat.dialogue import Message, messages, plain
 from agent.chat.house import House, Place, conversation_base
-from agent.chat.sessions import Progress, Session, as_sentence
+from agent.chat.sessions import BUSY, WAIT, Progress, Session, as_sentence
 from agent.chat.uploads import keep_all, named_in
 from agent.direct import Work
 from agent.models import OFFLINE
@@ -95,8 +96,10 @@ class Desk:
             yield View(messages(refused, 0, "", latest=True), working=False)
             return
         try:
-            session.ask(self._question(text, pictures, session))
-        except QuestionError as error:
+            if session.busy:  # before the files are taken away from the box
+                raise QuestionError(BUSY, next_step=WAIT)
+            session.ask(*self._turn(text, pictures, session))
+        except InputError as error:
             if session.busy:
                 yield View(working=True, notice=str(error))
                 return
@@ -168,12 +171,14 @@ class Desk:
         viewing.look(session.id)
         return session
 
-    def _question(self, text: str, pictures: Sequence[str], session: Session) -> str:
-        """The question as the agent gets it: what was brought with it is kept and named in it."""
-        if not pictures:
-            return text
-        brought = keep_all([Path(path) for path in pictures], self._house.settings.uploads / session.id)
-        return named_in(text, brought, session.conversation.model == OFFLINE)
+    def _turn(self, text: str, files: Sequence[str], session: Session) -> tuple[str, Work | None]:
+        """The question as the agent gets it, with its files named in it; or the turn of files alone."""
+        folder = self._house.settings.uploads / session.id
+        brought = keep_all([Path(path) for path in files], folder) if files else []
+        if brought and not text and any(one.kind == "catalogue" for one in brought):
+            return turn_of(brought)
+        question = named_in(text, brought, session.conversation.model == OFFLINE)
+        return read_again(question) or (question, None)
 
     def _dialogue(self, session: Session) -> list[Message]:
         base = conversation_base(session.id)

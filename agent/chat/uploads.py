@@ -97,6 +97,25 @@ def keep_all(paths: Sequence[Path], folder: Path) -> list[Brought]:
     return list({one.name: one for one in kept}.values())
 
 
+def moved(path: Path, folder: Path) -> Brought:
+    """Move a file that `keep` has checked already into another folder.
+
+    Raises
+    ------
+    QuestionError
+        If there is no room for it.
+    """
+    _check_room(path, folder, path.name)
+    if Path(path.name).suffix.lower() in SUFFIXES:
+        name = keep_catalogue(path, folder, path.name)
+        shutil.rmtree(path.parent, ignore_errors=True)
+        return Brought("catalogue", name, path.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    path.replace(folder / path.name)
+    shutil.rmtree(path.parent, ignore_errors=True)
+    return Brought("picture", path.name, path.name)
+
+
 def named_in(text: str, brought: Sequence[Brought], offline: bool) -> str:
     """The question with the files that came with it named in it, where the text points at them.
 

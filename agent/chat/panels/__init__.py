@@ -13,6 +13,7 @@ from types import ModuleType
 
 from starlette.routing import Route
 
+from agent.chat import bring
 from agent.chat.house import Action, House, Place
 from agent.chat.markup import FOLDER, asset
 from agent.chat.panels import conversations, evidence, layers, recipe, share
@@ -46,7 +47,8 @@ def render(name: str, place: Place) -> str:
 
 def routes(house: House) -> list[Route]:
     """What the panels post to."""
-    return list(chain.from_iterable(m.routes(house) for m in _MODULES.values() if hasattr(m, "routes")))
+    modules = (*_MODULES.values(), bring)
+    return list(chain.from_iterable(m.routes(house) for m in modules if hasattr(m, "routes")))
 
 
 def action(kind: str) -> Action:
@@ -58,7 +60,7 @@ def action(kind: str) -> Action:
         If there is no such action.
     """
     known: dict[str, Action] = {}
-    for module in _MODULES.values():
+    for module in (*_MODULES.values(), bring):
         known |= getattr(module, "ACTIONS", {})
     if kind not in known:
         raise QuestionError(f"there is no action {kind[:40]!r}", allowed=", ".join(known) or "none yet")
@@ -67,12 +69,12 @@ def action(kind: str) -> Action:
 
 def style() -> str:
     """Looks of all panels."""
-    return "\n".join(_assets("css"))
+    return "\n".join([*_assets("css"), asset("bring.css")])
 
 
 def script() -> str:
     """What happens in the browser in all panels."""
-    return "\n".join(_assets("js"))
+    return "\n".join([*_assets("js"), asset("bring.js")])
 
 
 def _assets(suffix: str) -> list[str]:

@@ -1,0 +1,106 @@
+/* Files dropped on the page, or chosen: sent one after another, then a turn of the conversation. The question box
+   takes its own files; everywhere else a dropped file would make the browser leave the page. */
+(() => {
+  "use strict";
+  const chat = window.areographerChat, MOST = 8;
+  let depth = 0, zone, bar, input;
+
+  const make = (name, given = {}) => Object.assign(document.createElement(name), given);
+  const hasFiles = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
+  const inBox = (event) => event.target.closest?.("#ask");
+
+  function build() {
+    if (zone) return;
+    zone = make("div", { id: "bring-zone", hidden: true });
+    zone.append(
+      make("b", { textContent: "Drop it here" }),
+      make("span", { textContent: "A catalogue becomes a layer: CSV, GeoPackage, GeoJSON, KML, KMZ, zipped Shapefile." }),
+      make("span", { textContent: "A picture becomes an example to search with: PNG, JPEG, TIFF, WebP, GIF." }),
+    );
+    bar = make("div", { id: "bring-bar", hidden: true });
+    bar.setAttribute("role", "status");
+    input = make("input", { type: "file", multiple: true, hidden: true });
+    input.setAttribute("aria-label", "Catalogue or picture");
+    input.addEventListener("change", () => { take([...input.files]); input.value = ""; });
+    // Inside Gradio's own element, so that the theme's colours apply.
+    (document.querySelector(".gradio-container") || document.body).append(zone, bar, input);
+  }
+
+  function shown(on) {
+    build();
+    const place = document.querySelector("#beside")?.getBoundingClientRect();
+    if (place) Object.assign(zone.style, { left: `${place.left}px`, top: `${Math.max(0, place.top)}px`, width: `${place.width}px`, height: `${Math.min(innerHeight, place.bottom) - Math.max(0, place.top)}px` });
+    zone.hidden = !on;
+  }
+
+  function say(text, kind = "") {
+    build();
+    bar.hidden = !text;
+    bar.className = kind;
+    bar.setAttribute("role", kind === "wrong" ? "alert" : "status");
+    const close = make("button", { type: "button", textContent: "×" });
+    close.setAttribute("aria-label", "Close this message");
+    close.addEventListener("click", () => say(""));
+    bar.replaceChildren(make("span", { textContent: text }), ...(kind === "wrong" ? [close] : []));
+  }
+
+  /** Send one file; its progress is told as it goes. Resolves to what the server says. */
+  const send = (file) => new Promise((done, failed) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", `areographer/bring?name=${encodeURIComponent(file.name)}`);
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.responseType = "json";
+    request.upload.onprogress = (event) => {
+      if (event.lengthComputable) say(event.loaded < event.total ? `Sending ${file.name}: ${Math.round(100 * event.loaded / event.total)} %` : `Looking at ${file.name}…`);
+    };
+    request.onload = () => request.status === 200 ? done(request.response) : failed(new Error(request.response?.error || `The server did not take ${file.name} (status ${request.status}).`));
+    request.onerror = () => failed(new Error(`${file.name} could not be sent: the server does not answer, or the file changed meanwhile. Try again.`));
+    say(`Sending ${file.name}…`);
+    request.send(file);
+  });
+
+  async function take(files) {
+    if (!files.length) return;
+    if (files.length > MOST) return say(`${files.length} files at once are too many. Allowed: at most ${MOST}. Bring fewer at a time.`, "wrong");
+    const sent = [];
+    try {
+      for (const file of files) sent.push((await send(file)).file);
+      while (chat.state.working) {
+        say("The file is here. It is read as soon as the answer in hand is ready.");
+        await new Promise((later) => setTimeout(later, 400));
+      }
+      say("");
+      chat.act("bring", { files: sent });
+    } catch (error) {
+      say(error.message, "wrong");
+    }
+  }
+
+  addEventListener("dragenter", (event) => {
+    if (!hasFiles(event)) return;
+    depth += 1;
+    shown(true);
+  });
+  addEventListener("dragleave", (event) => {
+    if (hasFiles(event)) depth = Math.max(0, depth - 1);
+    if (!depth) shown(false);
+  });
+  addEventListener("dragover", (event) => {
+    if (hasFiles(event) && !inBox(event)) event.preventDefault();
+  });
+  addEventListener("drop", (event) => {
+    depth = 0;
+    shown(false);
+    if (!hasFiles(event) || inBox(event)) return;
+    event.preventDefault();
+    take([...event.dataTransfer.files]);
+  });
+  // The map is a frame of its own, which tells when a file is dragged over it.
+  chat.map.on("areographer:drag", () => shown(true));
+  addEventListener("click", (event) => {
+    if (!event.target.closest?.("[data-bring]")) return;
+    build();
+    input.click();
+  });
+  chat.bring = take;
+})();
