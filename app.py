@@ -175,9 +175,9 @@ def exposure(host: str) -> str:
     if is_local(host):
         return ""
     return (
-        f"Whoever can reach {'this machine' if host in ('0.0.0.0', '::') else host} can use this chat: it has no "
-        "login. They can ask, bring files, fill the disk and use up the model's tokens; who knows the address of "
-        "a conversation can read it. Use --host 127.0.0.1 to keep it to this machine."
+        f"Whoever can reach {'this machine' if host in ('0.0.0.0', '::') else host} can use this chat: it "
+        "has no login. They can ask, bring files, fill the disk and use up the model's tokens; who knows the "
+        "address of a conversation can read it. Use --host 127.0.0.1 to keep it to this machine."
     )
 
 
