@@ -79,7 +79,9 @@ def test_a_small_result_can_be_judged_whole() -> None:
     assert found.exact
 
 
-def draws(count: int, right: int, drawn: int, known: int, seed: int) -> list[tuple[float, float, float, bool]]:
+def draws(
+    count: int, right: int, drawn: int, known: int, seed: int
+) -> list[tuple[float, float, float, bool]]:
     """Truth, estimate, width and whether the interval holds it, of 400 draws beside ``known`` right ones."""
     rng, rows = np.random.default_rng(seed), []
     for _ in range(400):

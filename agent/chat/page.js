@@ -26,6 +26,7 @@ window.areographerChat = (() => {
     const moved = told.conversation !== state.conversation;
     const changed = moved || told.version !== state.version;
     const layers = moved || String(told.layers) !== String(told_layers) ? told.layers : state.layers;
+    if (layers === told.layers) lookAt("evidence");
     told_layers = told.layers;
     Object.assign(state, told, { layers });
     if (moved) {
@@ -36,6 +37,13 @@ window.areographerChat = (() => {
     if (changed) refresh();
   }
   let told_layers = [];
+
+  /** Let a panel follow the map again, from its first page. */
+  function lookAt(name) {
+    const query = panels.get(name)?.query || {};
+    delete query.layer;
+    delete query.page;
+  }
 
   /** Ask a question as if it had been typed. */
   const ask = (text) => trigger("question", { text });
@@ -213,8 +221,7 @@ window.areographerChat = (() => {
   /** Put these layers on the map, and the first among the evidence. */
   function show(layers) {
     state.layers = layers;
-    const evidence = panels.get("evidence");
-    if (evidence) delete evidence.query.layer;
+    lookAt("evidence");
     draw();
     refresh();
   }
