@@ -20,6 +20,7 @@ from retrieval.errors import QuestionError
 from retrieval.judged import Precision, estimate, random_order
 from tools.layers import Layer, LayerStore
 from tools.refine import MOST_JUDGED
+from tools.results import said
 from tools.search import MOST_EXAMPLES
 
 Json = Any
@@ -89,8 +90,8 @@ class Judging:
         return verdicts
 
     @cached_property
-    def _ids(self) -> NDArray[np.object_]:
-        return self.layer.table["row_id"].to_numpy(dtype=object)
+    def _ids(self) -> list[str]:
+        return [str(tile) for tile in self.layer.table["row_id"]]
 
     @cached_property
     def _elsewhere(self) -> set[str]:
@@ -180,7 +181,14 @@ class Judging:
         step = yield "refine", call
         if step.error:
             return f"{self.layer.id} could not be refined: {step.error}"
-        text = f"Refined {self.layer.id} by your verdicts. {_cited(step.summary, step.layer_ids)}"
+        told = {
+            name: said(step.figures[name]) for name in ("count", "accepted", "rejected", "added", "dropped")
+        }
+        text = (
+            f"Refined {self.layer.id} by {told['accepted']} accepted and {told['rejected']} rejected tiles: "
+            f"[{step.layer_ids[-1]}] holds {told['count']} tiles. {told['added']} were added to what the "
+            f"words alone find, and {told['dropped']} dropped."
+        )
         return (yield from self._again(self.chain[:made_again], step.layer_ids[-1], text))
 
     def _by_example(self, carry: Callable[[str], None]) -> Work:

@@ -90,9 +90,9 @@ def estimate(known: Sequence[bool], drawn: Sequence[bool | None], count: int) ->
     seen_wrong = len(judged) + len(later) - seen_right
     low, high = max(low, seen_right / rest), min(high, 1.0 - seen_wrong / rest)
     value = min(max(right / len(judged), low), high)
-    shares = [(sum(known) + rest * share) / count for share in (value, low, high)]
+    value, low, high = ((sum(known) + rest * share) / count for share in (value, low, high))
     exact = first == rest and not skipped
-    return Precision(*shares, len(judged), right, skipped, len(known), exact)
+    return Precision(value, low, high, len(judged), right, skipped, len(known), exact)
 
 
 def wilson(share: float, drawn: int, count: int) -> tuple[float, float]:

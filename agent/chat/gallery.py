@@ -73,7 +73,7 @@ def gallery_of(place: Place, judging: Judging) -> Gallery:
     part = slice((page - 1) * TILES_SHOWN, page * TILES_SHOWN)
     tiles = []
     for record, is_inside in zip(table.iloc[part].to_dict("records"), inside[part], strict=True):
-        tile = _tile(place.house, judging, record)
+        tile = _tile(place.house, judging, {str(name): value for name, value in record.items()})
         if tile is not None:
             tiles.append(tile | {"inside": bool(is_inside)})
     return Gallery(view, page, pages, len(table), tiles, note or _note(layer, view))
@@ -102,7 +102,9 @@ def _arranged(place: Place, judging: Judging, view: str) -> tuple[pd.DataFrame, 
     table = pd.DataFrame(layer.table.drop(columns="geometry"))
     if view == "random":
         left_out = len(table) - len(judging.drawn)
-        note = f"{left_out:,} judged elsewhere are left out." if left_out else ""
+        note = VIEWS[view]["about"]
+        if left_out:
+            note += f" Left out are {left_out:,} that were picked, or used to refine it."
         return table.iloc[judging.drawn], np.ones(len(judging.drawn), dtype=bool), note
     threshold = layer.provenance.threshold
     if view == "doubtful" and threshold is not None and table["probability"].notna().any():

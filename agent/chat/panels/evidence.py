@@ -23,7 +23,6 @@ from tools.layers import Layer
 
 Json = Any
 MOST_AT_ONCE = 200
-FURTHER = 12  # tiles that are worth judging at random: the interval is then some thirty points wide
 
 
 def render(place: Place) -> str:
@@ -124,7 +123,8 @@ def told(judging: Judging) -> dict[str, Json]:
         "summary": f"{judging.accepted} accepted, {judging.rejected} rejected"
         if count
         else "nothing judged yet",
-        "precision": _precision_words(judging),
+        "precision": _short(judging),
+        "rests_on": _at_length(judging),
         "refine": bool(count) and not judging.cannot_refine,
         "why": judging.cannot_refine,
     }
@@ -140,22 +140,31 @@ def labels_csv(records: list[dict[str, Json]]) -> str:
     return content.getvalue()
 
 
-def _precision_words(judging: Judging) -> str:
+def _short(judging: Judging) -> str:
+    """The precision in a few words, or what is missing for it."""
+    if not judging.labels:
+        return ""
     found = judging.precision
     if found is None:
-        drawn = judging.drawn_judged
-        more = min(LEAST_DRAWN, len(judging.drawn)) - drawn
-        if not judging.labels:
-            return ""
-        looked = f"{drawn} of them drawn at random" if drawn else "none of them drawn at random"
-        return f"Precision not known: {looked}. Judge {more} more in the view Random."
+        more = min(LEAST_DRAWN, len(judging.drawn)) - judging.drawn_judged
+        return f"precision: judge {more} more at random" if more > 0 else "precision: judge those passed over"
+    return f"precision {_interval(found)}"
+
+
+def _at_length(judging: Judging) -> str:
+    """What the precision rests on."""
+    found = judging.precision
+    if not judging.labels:
+        return ""
+    if found is None:
+        return "Only tiles drawn at random speak for the others: those in the view Random."
     if found.exact:
-        return f"Precision of {judging.layer.id}: {found.value:.0%}, every tile was judged."
-    skipped = f"; {found.skipped} passed over, which counts against it" if found.skipped else ""
-    known = f", and {found.known} others judged" if found.known else ""
+        return f"Every tile of {judging.layer.id} was judged."
+    known = f", and {found.known} others that count for themselves only" if found.known else ""
+    skipped = f" Passed over: {found.skipped}, which makes it less certain." if found.skipped else ""
     return (
-        f"Precision of {judging.layer.id}: {found.value:.0%} (95 %: {found.low:.0%} to {found.high:.0%}), "
-        f"from {found.drawn} tiles drawn at random{known}{skipped}."
+        f"{found.right} of {found.drawn} tiles drawn at random are right{known}. In brackets the interval of "
+        f"95 %.{skipped}"
     )
 
 
