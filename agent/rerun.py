@@ -335,8 +335,10 @@ def _faults(history: History, call: Recorded, edits: Edits, workspace: Workspace
     try:
         check_state(workspace, call.step.tool, given)
     except InputError as error:
-        name = next((name for name in given if re.match(rf"{re.escape(name)}\b", str(error))), "")
-        return {name: str(error)}
+        # Most messages begin with the name; the others are about what was changed, if that is one thing.
+        named = [name for name in given if re.match(rf"{re.escape(name)}\b", str(error))]
+        changed = list(edits.get(call.number, ()))
+        return {(named or (changed if len(changed) == 1 else [""]))[0]: str(error)}
     return {}
 
 

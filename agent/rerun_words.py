@@ -44,8 +44,10 @@ _LABELS = {
     "features": "features",
     "n": "number",
 }
-_SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
-_SMALL += ("twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
+_SMALL = (
+    *("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
+    *("twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 
 
@@ -196,7 +198,7 @@ def answer_text(
         line = _line(outcome, edits.get(outcome.call.number, {}), made, rows)
         if line:
             lines.append(f"- {line}")
-        else:
+        elif line is None:
             same.append(outcome)
     if len(lines) > MOST_LINES:
         lines[MOST_LINES:] = [f"- And {number_word(len(lines) - MOST_LINES)} more, which the recipe lists."]
@@ -213,8 +215,8 @@ def _line(
     changed: Mapping[str, Json],
     made: Mapping[str, str],
     rows: Mapping[str, float | int],
-) -> str:
-    """One call; empty if it gave what it gave before."""
+) -> str | None:
+    """One call; None if it gave what it gave before, empty if what it changed says nothing, as of a map."""
     call, step = outcome.call, outcome.step
     name = f"**{call.step.tool.replace('_', ' ')}**, {ordinal(call.number)} call"
     if step is None:
@@ -268,7 +270,9 @@ def _line(
         other = f"{number_word(rest)} {more}{'figure' if rest == 1 else 'figures'} changed" if rest else ""
         text = ", ".join(part for part in (other, kept) if part)
         parts.append(f"{text[:1].upper()}{text[1:]}.")
-    return f"{name}: {' '.join(parts)}" if differs else ""
+    if differs and not worth and not call.step.layer_ids:
+        return ""
+    return f"{name}: {' '.join(parts)}" if differs else None
 
 
 def ordinal(number: int) -> str:

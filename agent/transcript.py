@@ -87,8 +87,7 @@ def write_bundle(
     """
     tell = progress or (lambda what, done, of: None)
     tell("reading the layers", 0, 1)
-    recipe, inputs = make_recipe(turns, workspace)
-    recipe = Recipe.model_validate(_without_folders(recipe.model_dump(mode="json"), workspace))
+    recipe, inputs = shared_recipe(turns, workspace)
     turns = [Turn.from_json(_without_folders(turn.to_json(), workspace)) for turn in turns]
     layers = _layers(turns, workspace)
     title = " ".join((title or (turns[0].question if turns else "")).split())[:TITLE_CHARS] or "Conversation"
@@ -130,6 +129,12 @@ def write_bundle(
     temporary.write_text(page, encoding="utf-8")
     temporary.replace(bundle.html)
     return bundle
+
+
+def shared_recipe(turns: Sequence[Turn], workspace: Workspace) -> tuple[Recipe, dict[str, Path]]:
+    """The recipe as it leaves this machine, and the files the user brought: name in the bundle -> path."""
+    recipe, inputs = make_recipe(turns, workspace)
+    return Recipe.model_validate(_without_folders(recipe.model_dump(mode="json"), workspace)), inputs
 
 
 def file_stem(conversation_id: str) -> str:

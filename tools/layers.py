@@ -213,15 +213,16 @@ def keys_of(layer: Layer) -> pd.Index:
         at = np.round(layer.lonlat, 5) + 0.0
         ids = pd.Series(at[:, 0]).astype(str) + " " + pd.Series(at[:, 1]).astype(str)
     # Several entries may share an id, or a place: they are told apart by their order.
-    return pd.Index(ids.groupby(ids).cumcount().astype(str) + "|" + ids)
+    keys: pd.Index = pd.Index(ids.groupby(ids).cumcount().astype(str) + "|" + ids)
+    return keys
 
 
 def same_rows(one: Layer, two: Layer) -> bool:
     """Whether two layers hold the same rows with the same probabilities, in the same order."""
     if one.kind != two.kind or len(one) != len(two):
         return False
-    chances = [np.round(layer.table["probability"].to_numpy(dtype=float), 5) for layer in (one, two)]
-    return keys_of(one).equals(keys_of(two)) and np.array_equal(*chances, equal_nan=True)
+    first, second = (np.round(layer.table["probability"].to_numpy(dtype=float), 5) for layer in (one, two))
+    return bool(keys_of(one).equals(keys_of(two)) and np.array_equal(first, second, equal_nan=True))
 
 
 def _shape_words(shapes: Shapes) -> str:

@@ -107,12 +107,17 @@ def plain(text: str) -> str:
 
 
 def step_title(tool: str, arguments: Mapping[str, Json]) -> str:
-    """What a call does, in words: ``Keep rows of L1 within 40 km of L2``."""
+    """What a call does, as markdown: ``Keep rows of L1 within 40 km of L2``."""
+    return plain(step_words(tool, arguments))
+
+
+def step_words(tool: str, arguments: Mapping[str, Json]) -> str:
+    """What a call does, as it is: not yet fit for markdown or HTML."""
     words = {name: _short(value) for name, value in arguments.items()}
     try:
-        return plain(TITLES[tool].format_map(words))
+        return TITLES[tool].format_map(words)
     except KeyError:
-        return plain(" ".join([tool.replace("_", " "), *list(words.values())[:1]]))
+        return " ".join([tool.replace("_", " "), *list(words.values())[:1]])
 
 
 def call_text(tool: str, arguments: Mapping[str, Json]) -> str:

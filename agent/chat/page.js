@@ -164,7 +164,7 @@ window.areographerChat = (() => {
     const target = event.target.closest("[data-layer], [data-go], [data-more], [data-fly], [data-act], [data-open], [data-download]");
     if (!target) return;
     const given = target.dataset;
-    if (given.layer) show([given.layer]);
+    if (given.layer) show(given.layer.split(","));
     else if (given.go) go(name, JSON.parse(given.go));
     else if (given.more) ask(`Show tiles like ${given.more}`);
     else if (given.act) act(given.act, JSON.parse(given.payload || "{}"));
