@@ -26,6 +26,7 @@ from agent.chat.guard import Guard, is_local
 from agent.chat.house import House
 from agent.chat.markup import asset
 from agent.chat.masthead import masthead, welcome
+from agent.chat.owners import owner_of_page
 from agent.chat.sessions import Sessions
 from agent.chat.uploads import CATALOGUE_BYTES
 from agent.conversations import ConversationStore, delete_conversation
@@ -217,8 +218,9 @@ def start(app: Chat, settings: Settings, host: str = "127.0.0.1", port: int = 78
                 "openapi_url": None,
             },
             theme=_theme(),
-            css=asset("style.css") + panels.style(),
-            head=f"<script>{asset('page.js')}\n{panels.script()}</script>",
+            css=asset("style.css") + asset("habits.css") + panels.style(),
+            head=f"<script>{asset('page.js')}\n{asset('habits.js')}\n{asset('talking.js')}\n"
+            f"{panels.script()}</script>",
         )
     except OSError as error:
         raise SettingsError(
@@ -256,6 +258,7 @@ def _lay_out(index: TileIndex, model_label: str, offline: bool) -> _Widgets:
     with gr.Row(elem_id="desk"):
         with gr.Column(elem_id="past", min_width=120):
             new = gr.Button("New conversation", elem_id="new", size="sm")
+            gr.HTML('<div id="past-search"></div>', elem_id="past-head", apply_default_css=False)
             _panel("conversations")
         with gr.Column(elem_id="talk", min_width=320):
             dialogue = gr.Chatbot(
@@ -325,6 +328,7 @@ def _connect(app: Chat, desk: Desk, widgets: _Widgets) -> None:
     }
 
     def at(viewing: Viewing, request: gr.Request) -> Viewing:
+        viewing.owner = owner_of_page(request.cookies, desk.local)
         # A page that outlived its server has nothing left but its address.
         if not viewing.opened:
             viewing.look(_named(request))

@@ -91,7 +91,10 @@ def test_nothing_is_said_where_nothing_is_known() -> None:
     refused = Progress("q")
     refused.take(Answered("Bad.", "answered", Evidence(), ("Try this?",), 0.0))
     found = shown(refused)
-    assert found[-1]["content"] == "Bad."
+    assert [message["content"] for message in found[-2:]] == [
+        "Bad.",
+        "[Copy](#do-copy-2) [Edit](#do-edit-2) [Branch here](#do-branch-2) [Ask again](#do-again-2)",
+    ]
     assert found[-1]["options"] == [{"value": "Try this?", "label": "Try this?"}]
 
 
@@ -161,3 +164,12 @@ def test_the_step_in_hand_says_how_long_it_takes() -> None:
     found = [message["metadata"] for message in shown(Progress("Where?", steps, left=Left()))[3:]]
     assert found[0]["log"] == "62 %, about 4 s left"  # type: ignore[index]
     assert "log" not in found[1]  # type: ignore[operator]
+
+
+def test_what_can_be_done_with_a_question_depends_on_it() -> None:
+    progress = Progress("Where?", [STEP], DONE.text, DONE)
+    assert "#do-again-2" in str(shown(progress)[-1]["content"])
+    assert "#do-again" not in str(shown(progress, latest=False)[-1]["content"])
+    progress.by_hand = True
+    assert str(shown(progress)[-1]["content"]).endswith("[Copy](#do-copy-2) [Branch here](#do-branch-2)")
+    assert "#do-" not in str(shown(Progress("Where?", [STEP])))

@@ -18,6 +18,7 @@ from agent.chat.house import House, Place, conversation_base
 from agent.chat.sessions import BUSY, WAIT, Progress, Session, as_sentence
 from agent.chat.uploads import keep_all, named_in
 from agent.direct import Work
+from agent.listing import give
 from agent.models import OFFLINE
 from retrieval.errors import InputError, QuestionError
 
@@ -33,10 +34,13 @@ class Viewing:
     ----------
     opened
         Whether this server has shown it anything; if not, its address is all that is known of it.
+    owner
+        Whose list its new conversations go into, see `agent.chat.owners`.
     """
 
     conversation_id: str = ""
     opened: bool = False
+    owner: str | None = None
 
     def look(self, conversation_id: str) -> None:
         """Turn to a conversation; empty for a new one."""
@@ -71,6 +75,11 @@ class Desk:
 
     def __init__(self, house: House) -> None:
         self._house = house
+
+    @property
+    def local(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self._house.local
 
     def ask(self, text: str, pictures: Sequence[str], viewing: Viewing) -> Iterator[View]:
         """Answer a question, showing the work as it goes on.
@@ -168,6 +177,8 @@ class Desk:
                 # It was deleted behind the page's back; the question is worth more than the old id.
                 pass
         session = self._house.sessions.new()
+        if viewing.owner:
+            give(self._house.store, session.id, viewing.owner)
         viewing.look(session.id)
         return session
 
@@ -198,7 +209,7 @@ class Desk:
             "conversation": session.id,
             "layers": [layer_id for layer_id in wanted if layer_id in known],
             "working": session.busy,
-            "version": f"{len(asked)}.{len(known)}.{'+' if session.busy else '-'}",
+            "version": session.version,
         }
 
 

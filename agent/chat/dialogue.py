@@ -84,9 +84,8 @@ def messages(progress: Progress, number: int, base: str, latest: bool) -> list[M
         for name in pictures:
             address = f"{base}/file/{quote(name)}"
             made.append({"role": "assistant", "content": f"[![Map of the result]({address})]({address})"})
-        small_print = _small_print(answered)
-        if small_print:
-            made.append({"role": "assistant", "content": small_print})
+        parts = [_small_print(answered), _offers(progress, number, latest)]
+        made.append({"role": "assistant", "content": "\n\n".join(filter(None, parts))})
         if latest and answered.suggestions:
             made[-1]["options"] = [{"value": text, "label": text} for text in answered.suggestions]
     return made
@@ -209,6 +208,16 @@ def _small_print(answered: Answered) -> str:
     if facts:
         lines.append(f"<small>{' · '.join(facts)}</small>")
     return "\n\n".join(lines)
+
+
+def _offers(progress: Progress, number: int, latest: bool) -> str:
+    """Links that the page's script makes buttons of: what can be done with a question and its answer."""
+    offers = {"copy": "Copy", "edit": "Edit", "branch": "Branch here", "again": "Ask again"}
+    if progress.by_hand:  # chosen in a panel: there are no words to change or to ask again
+        offers = {name: offers[name] for name in ("copy", "branch")}
+    elif not latest:
+        del offers["again"]
+    return " ".join(f"[{words}](#do-{name}-{number})" for name, words in offers.items())
 
 
 def _short(value: Json) -> str:

@@ -18,6 +18,7 @@ from agent.chat import panels
 from agent.chat.ground import about_ground, ground_of, ground_routes
 from agent.chat.house import ROUTES, House, refusing, tiles_base
 from agent.chat.markup import asset
+from agent.chat.owners import hand_out
 from agent.chat.sessions import Session
 from agent.transcript import write_bundle
 from retrieval.index import TileIndex
@@ -61,10 +62,12 @@ def make_routes(house: House) -> list[Route]:
         return _file_in(settings.uploads / _session(request).id, request.path_params["name"])
 
     def panel(request: Request) -> Response:
-        return HTMLResponse(
-            panels.render(request.path_params["name"], house.place(request)),
-            headers={"Cache-Control": "no-store"},
+        place = house.place(request)
+        answer = HTMLResponse(
+            panels.render(request.path_params["name"], place), headers={"Cache-Control": "no-store"}
         )
+        hand_out(answer, place.owner, secure=request.url.scheme == "https")
+        return answer
 
     def transcript(request: Request) -> Response:
         session = _session(request)

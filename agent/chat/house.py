@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from agent.chat.owners import owner_of_page
 from agent.chat.sessions import Session, Sessions
 from agent.conversations import ConversationStore
 from agent.direct import Work
@@ -53,7 +54,7 @@ class House:
         """
         conversation = request.path_params.get("conversation", NO_CONVERSATION)
         session = None if conversation == NO_CONVERSATION else self.sessions.get(conversation)
-        return Place(self, session, dict(request.query_params))
+        return Place(self, session, dict(request.query_params), owner_of_page(request.cookies, self.local))
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,14 @@ class Place:
     ----------
     query
         The panel's own state, as texts: ``{"view": "random", "page": "2"}``.
+    owner
+        Whose conversations are listed, see `agent.chat.owners`; None for all.
     """
 
     house: House
     session: Session | None
     query: Mapping[str, str] = field(default_factory=dict)
+    owner: str | None = None
 
     @property
     def shown(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ window.areographerChat = (() => {
   const panels = new Map(); // name -> {element, query, html, asked}
   const definitions = new Map(); // name -> what the panel's own script wants to know
   const listeners = new Map(); // type of a message from the map -> handlers
+  const followers = new Set(); // of the state: called with it whenever Python told something
   let trigger = () => {};
 
   const base = () => `${ROUTES}/c/${state.conversation || NONE}`;
@@ -23,18 +24,21 @@ window.areographerChat = (() => {
 
   function take(told) {
     if (!told || told.conversation === undefined) return;
-    const moved = told.conversation !== state.conversation;
+    const left = state.conversation, moved = told.conversation !== left;
     const changed = moved || told.version !== state.version;
     const layers = moved || String(told.layers) !== String(told_layers) ? told.layers : state.layers;
     if (layers === told.layers) lookAt("evidence");
     told_layers = told.layers;
     Object.assign(state, told, { layers });
     if (moved) {
-      for (const panel of panels.values()) panel.query = {};
-      write(false);
+      // What is searched for in the list has nothing to do with where one is.
+      for (const [name, panel] of panels) if (name !== "conversations") panel.query = {};
+      write(left !== "");
+      linked();
     }
     draw();
     if (changed) refresh();
+    for (const follower of followers) follower(state);
   }
   let told_layers = [];
 
@@ -60,9 +64,16 @@ window.areographerChat = (() => {
   /** Keep the conversation in the address, so that a reload, a link and the back button find it. */
   function write(push, conversation = state.conversation) {
     const address = new URL(location.href);
+    if (conversation !== (address.searchParams.get("c") || "")) address.searchParams.delete("layer");
     if (conversation) address.searchParams.set("c", conversation);
     else address.searchParams.delete("c");
     if (address.href !== location.href) history[push ? "pushState" : "replaceState"](null, "", address);
+  }
+
+  /** The layer that a link names comes forward once its conversation is there. */
+  function linked() {
+    const layer = new URL(location.href).searchParams.get("layer");
+    if (layer && /^L\d+$/.test(layer)) state.layers = [layer];
   }
 
   window.addEventListener("popstate", () => {
@@ -150,6 +161,12 @@ window.areographerChat = (() => {
       if (value === null) delete panel.query[key]; else panel.query[key] = String(value);
     }
     fill(name);
+  }
+
+  /** Fetch a panel and put it in even if it is the same, for scripts that changed what stands there. */
+  async function again(name) {
+    if (panels.has(name)) panels.get(name).html = null;
+    if (panels.has(name)) await fill(name);
   }
 
   /** Fetch panels anew: those named, else all. */
@@ -265,5 +282,7 @@ window.areographerChat = (() => {
     tab("Evidence");
   }, true);
 
-  return { state, connect, ask, act, open, post, panel, mountPanel, go, refresh, tab, show, map, mountMap, base };
+  const follow = (follower) => followers.add(follower);
+
+  return { follow, again, state, connect, ask, act, open, post, panel, mountPanel, go, refresh, tab, show, map, mountMap, base };
 })();

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.chat.timeleft import TimeLeft
+from agent.direct import BY_HAND
 from agent.events import (
     Answered,
     AnswerText,
@@ -65,6 +66,8 @@ class Progress:
         The user pressed stop and the work has not ended yet.
     plan
         What the model said before its first step.
+    by_hand
+        A person chose its calls in a panel; there was no model to ask.
     left
         How far the step in hand has come.
     before
@@ -77,6 +80,7 @@ class Progress:
     answered: Answered | None = None
     stopping: bool = False
     plan: str = ""
+    by_hand: bool = False
     left: TimeLeft = field(default_factory=TimeLeft, compare=False)
     before: int | None = None
 
@@ -84,7 +88,8 @@ class Progress:
     def of(cls, turn: Turn) -> Progress:
         """A finished turn, as it looked at its end."""
         answered = Answered(turn.answer, turn.status, turn.evidence, turn.suggestions, turn.seconds)
-        return cls(turn.question, list(turn.steps), turn.answer, answered, plan=turn.plan)
+        by_hand = turn.model == BY_HAND
+        return cls(turn.question, list(turn.steps), turn.answer, answered, plan=turn.plan, by_hand=by_hand)
 
     @property
     def layer_ids(self) -> tuple[str, ...]:
@@ -135,7 +140,7 @@ class Run:
     """
 
     def __init__(self, conversation: Conversation, question: str, work: Work | None = None) -> None:
-        self.progress = Progress(question)
+        self.progress = Progress(question, by_hand=work is not None)
         self._conversation = conversation
         self._work_by_hand = work
         self._news = threading.Condition()
@@ -235,6 +240,12 @@ class Session:
         """Whether a question is being answered."""
         return self.run is not None and not self.run.finished
 
+    @property
+    def version(self) -> str:
+        """Changes with everything that pages show of it, but for the progress of the question in hand."""
+        layers = len(self.conversation.workspace.layers)
+        return f"{len(self.all())}.{layers}.{'+' if self.busy else '-'}"
+
     def all(self) -> list[Progress]:
         """Every question so far, the running one last; failed ones included."""
         return [*self.past, *([self.run.progress] if self.run else [])]
@@ -320,6 +331,28 @@ class Sessions:
             finally:
                 with self._lock:
                     self._opening.pop(conversation_id, None)
+
+    def busy(self) -> set[str]:
+        """Ids of the conversations in which a question is being answered."""
+        with self._lock:
+            return {name for name, session in self._open.items() if session.busy}
+
+    def forget(self, conversation_id: str, timeout_s: float = 5.0) -> None:
+        """Stop what runs in a conversation, and close it.
+
+        Raises
+        ------
+        QuestionError
+            If the work in hand does not end in time; it stays open then.
+        """
+        with self._lock:
+            session = self._open.get(conversation_id)
+        if session and session.run and session.busy:
+            session.stop()
+            if not session.run.join(timeout_s):
+                raise QuestionError("the step in hand has not ended yet", next_step="try again in a moment")
+        with self._lock:
+            self._open.pop(conversation_id, None)
 
     def __len__(self) -> int:
         return len(self._open)
