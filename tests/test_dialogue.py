@@ -130,7 +130,7 @@ def test_pictures_of_steps_and_of_the_question_are_shown() -> None:
         ("near", {"layer": "L1"}, "near L1"),
         ("classify_region", {"place": "x" * 90}, "classify region " + "x" * 59 + "…"),
         ("refresh", {}, "refresh"),
-        ("search_words", {"text": "<b>![a](b)"}, "Search for “&lt;b>!\\[a](b)”"),
+        ("search_words", {"text": "<b>![a](b)"}, "Search for “&lt;b>!\\[a]\\(b)”"),
     ],
 )
 def test_step_titles(tool: str, arguments: dict[str, object], title: str) -> None:

@@ -25,6 +25,12 @@ PICTURE_NAME = re.compile(r"\bpicture-[0-9a-f]{12}\.png\b")
 # Citations that are no links yet.
 _CITATION = re.compile(rf"{CITATION.pattern}(?!\()")
 
+# Characters that draw nothing or turn the line around.
+_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+# What would become a link, or say where one leads; citations stay.
+_LINK = re.compile(r"\](?P<mark>\((?!#L\d+\))|:(?=\s*\S+\s*$))", re.MULTILINE)
+
 # A question longer than this is cut off where it is shown.
 QUESTION_CHARS = 1200
 
@@ -101,8 +107,9 @@ def _links(citation: re.Match[str]) -> str:
 
 
 def plain(text: str) -> str:
-    """Markdown in which HTML is text and a picture is a link that nobody follows by himself."""
-    return html.escape(text, quote=False).replace("&gt;", ">").replace("![", "!\\[")
+    """Markdown in which HTML, pictures and links elsewhere are text as it was typed, and nothing is unseen."""
+    shown = html.escape(_UNSEEN.sub("", text), quote=False).replace("&gt;", ">").replace("![", "!\\[")
+    return _LINK.sub(r"]\\\g<mark>", shown)
 
 
 def step_title(tool: str, arguments: Mapping[str, Json]) -> str:
