@@ -107,7 +107,7 @@ def _links(citation: re.Match[str]) -> str:
 
 
 def plain(text: str) -> str:
-    """Markdown in which HTML, pictures and links elsewhere are text as it was typed, and nothing is unseen."""
+    """Markdown in which HTML, pictures and links elsewhere are text as typed, and nothing is unseen."""
     shown = html.escape(_UNSEEN.sub("", text), quote=False).replace("&gt;", ">").replace("![", "!\\[")
     return _LINK.sub(r"]\\\g<mark>", shown)
 
