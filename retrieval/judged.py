@@ -1,16 +1,17 @@
 """How many rows of a result are right, estimated from the few that a person has judged.
 
 Only rows that were drawn at random speak for the others. People look at the surest first, and mostly judge
-what is plain: the share of right ones among those is no estimate at all (benchmarks/precision.py: off by ten
-points, and intervals of 95 % that hold 70 % of the time). So a result has a random order that is fixed
-beforehand, `random_order`; who judges it from its beginning draws a sample without replacement. Rows judged
-elsewhere count as themselves and for no other row. Those passed over in the random order may be the hard
-ones: the interval takes them for wrong at its lower end and for right at its upper end.
+what is plain: the share of right ones among the surest is ten points too high, and up to thirty off where
+the words are vague, when its interval of 95 % holds half of the time (benchmarks/precision.py). So a result
+has a random order that is fixed beforehand, `random_order`; who judges it from its beginning draws a sample
+without replacement. Rows judged elsewhere count as themselves and for no other row. Those passed over in the
+random order may be the hard ones: the interval takes them for wrong at its lower end and for right at its
+upper end.
 
 The encoder's probabilities could sharpen such an estimate (difference estimator, Särndal, Swensson & Wretman
-1992, section 6.3; prediction-powered inference, Angelopoulos et al. 2023). Where words say what is meant the
-interval becomes a tenth narrower; where they are vague, which is when people judge tiles, intervals of 95 %
-hold 83 % of the time. So they are not used.
+1992, section 6.3; prediction-powered inference, Angelopoulos et al. 2023, *Science* 382, 669). Where words
+say what is meant the interval becomes an eighth narrower; where they are vague, which is when people judge
+tiles, it holds less often than it says. So they are not used.
 """
 
 from __future__ import annotations

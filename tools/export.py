@@ -64,6 +64,19 @@ def export_layer(ws: Workspace, layers: list[str], format: Format) -> ToolResult
     return ToolResult(summary, figures=figures, table=table, files=tuple(paths))
 
 
+def write_layer(path: Path, layer: Layer, body: Body, format: Format) -> None:
+    """Write one layer as a file of any format.
+
+    Raises
+    ------
+    ToolInputError
+        If there is no such format.
+    """
+    if format not in _NAMES:
+        raise ToolInputError(f"no format is called {str(format)[:40]!r}", allowed=", ".join(_NAMES))
+    _write(path, [layer], body, format)
+
+
 def free_path(path: Path) -> Path:
     """The path itself, or the first of ``name_2``, ``name_3``... that does not exist."""
     number, candidate = 1, path
@@ -145,20 +158,24 @@ def _write_csv(path: Path, layers: list[Layer], body: Body) -> None:
 def _write_new(path: Path, layers: list[Layer], body: Body, wanted: str) -> Path:
     # In a folder of its own first: a half-written file never has the final name, and a GeoPackage in the
     # making has companions that must not be left behind.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
+        temporary = Path(folder) / path.name
+        _write(temporary, layers, body, wanted)
+        _verify(temporary, layers, wanted)
+        final = free_path(path)
+        os.replace(temporary, final)
+    return final
+
+
+def _write(path: Path, layers: list[Layer], body: Body, wanted: str) -> None:
     writers: dict[str, Callable[[Path], None]] = {
         "gpkg": lambda to: write_geopackage(to, layers, body),
         "geojson": lambda to: write_geojson(to, layers[0], body),
         "parquet": lambda to: _write_parquet(to, layers, body),
         "csv": lambda to: _write_csv(to, layers, body),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
-        temporary = Path(folder) / path.name
-        writers[wanted](temporary)
-        _verify(temporary, layers, wanted)
-        final = free_path(path)
-        os.replace(temporary, final)
-    return final
+    writers[wanted](path)
 
 
 def _verify(path: Path, layers: list[Layer], wanted: str) -> None:
