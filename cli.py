@@ -47,6 +47,7 @@ app.command()(cli_models.caption)
 app.command()(cli_models.train)
 app.command()(cli_data.fetch)
 
+EMBEDDED = "lowell"
 IndexName = Annotated[str, typer.Option("--index", help="Name of an index, or its folder.")]
 ModelName = Annotated[str, typer.Option("--model", help="offline, or openai:NAME.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -92,16 +93,24 @@ def run() -> int:
 
 @app.command()
 def chat(
-    index: IndexName = "lowell",
+    index: IndexName = EMBEDDED,
     model: ModelName = "",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 7860,
     gazetteer: Gazetteer = None,
+    transcript: Annotated[
+        Path | None, typer.Option("--open", help="A transcript's .zip to go on from, on its own index.")
+    ] = None,
 ) -> None:
     """Open the chat in a browser."""
+    from agent.bundle import read_bundle
+    from agent.reopen import reopen
     from app import build_app, exposure, serve
 
     settings, prompts = load_settings(), load_prompts()
+    contents = read_bundle(transcript) if transcript else None
+    if contents and index == EMBEDDED:
+        index = contents.index_name
     encoder, opened = _open_index(index, settings, prompts)
     places = _places(opened, settings, gazetteer)
     warning = exposure(host)
@@ -109,14 +118,24 @@ def chat(
     gc.freeze()  # what is loaded stays: collecting it would halt the first answers
     if warning:
         print(f"warning: {warning}", file=sys.stderr)
-    console.print(f"Areographer listens on http://{host}:{port}")
+    page = ""
+    if contents:
+        try:
+            again = reopen(contents, settings, blocks.store, opened)
+        except InputError:
+            blocks.shut()
+            raise
+        page = f"/?c={again.conversation_id}"
+        for note in again.notes:
+            console.print(f"not taken along: {note}", markup=False, highlight=False)
+    console.print(f"Areographer listens on http://{host}:{port}{page}", soft_wrap=True)
     serve(blocks, settings, host, port)
 
 
 @app.command()
 def ask(
     question: Annotated[str, typer.Argument(help="A research question.")],
-    index: IndexName = "lowell",
+    index: IndexName = EMBEDDED,
     model: ModelName = "",
     out: Annotated[Path | None, typer.Option(help="Folder for the transcript.")] = None,
     gazetteer: Gazetteer = None,
@@ -173,7 +192,7 @@ def ask(
 @app.command()
 def search(
     text: Annotated[str, typer.Argument(help="What to look for.")],
-    index: IndexName = "lowell",
+    index: IndexName = EMBEDDED,
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -285,13 +304,18 @@ def replay(
     if as_json:
         print_json({"identical": result.identical, "differences": result.differences})
     else:
+        made = contents.recipe
+        print(f"{bundle.name}: {len(contents.manifest.members)} files, each as its manifest says")
+        ground = f"{opened.manifest.name} ({opened.manifest.fingerprint[:16]})"
+        print(f"{len(made.calls)} calls run again on {ground}")
+        print(f"{result.compared:,} figures and layers compared")
         print("identical" if result.identical else "\n".join(["different:", *result.differences]))
     if not result.identical:
         raise typer.Exit(1)
 
 
 @app.command()
-def mcp(index: IndexName = "lowell", gazetteer: Gazetteer = None) -> None:
+def mcp(index: IndexName = EMBEDDED, gazetteer: Gazetteer = None) -> None:
     """Serve the tools to a program that speaks MCP, over standard input and output (extra `mcp`)."""
     from tools.mcp import check_extra, introduction, serve, session_name
 

@@ -65,4 +65,15 @@ MIGRATIONS = (
             owner
         FROM conversations;
     """,
+    # Pages that may be read by whoever has a link (agent/links.py); of its token only the hash.
+    """
+    CREATE TABLE links (
+        hash TEXT PRIMARY KEY,
+        conversation TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+        made TEXT NOT NULL,
+        questions INTEGER NOT NULL,
+        page BLOB NOT NULL
+    );
+    CREATE INDEX links_of_a_conversation ON links (conversation, made);
+    """,
 )

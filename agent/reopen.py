@@ -60,14 +60,9 @@ class Reopened:
 
 
 def reopen(
-    contents: BundleContents, settings: Settings, store: ConversationStore, index: TileIndex, model: str
+    contents: BundleContents, settings: Settings, store: ConversationStore, index: TileIndex
 ) -> Reopened:
-    """Make a new conversation that begins as the bundle's ended.
-
-    Parameters
-    ----------
-    model
-        Name of the model that will answer from here on; turns keep the name of the one that answered them.
+    """Make a new conversation that begins as the bundle's ended; the model that is asked next may be another.
 
     Raises
     ------
@@ -79,6 +74,7 @@ def reopen(
     record = json.loads(contents.read("transcript.json"))
     said = read_layers_said(record.get("layers", []))
     labels = read_labels(record.get("labels", []))
+    model = contents.turns[0].model if contents.turns else "offline"
     conversation_id = store.create(index.manifest.name, model)
     notes: list[str] = []
     try:

@@ -46,6 +46,8 @@ class Settings:
     chat_hosts
         Names, with commas between them, under which a chat that listens on this machine only may be asked
         beside this machine's own: those of a proxy in front of it.
+    share_links
+        Whether people may make read-only links to their conversations, for whoever can reach the server.
     """
 
     home: Path
@@ -63,6 +65,7 @@ class Settings:
     model_rows: int = 30
     workers: int = 2
     mirror: str = ""
+    share_links: bool = False
     chat_hosts: str = ""
 
     @property
@@ -141,6 +144,9 @@ def load_settings(home: Path | None = None) -> Settings:
         "mirror": os.environ.get("AREOGRAPHER_MIRROR"),
     }
     overrides.update({name: value for name, value in environment.items() if value})
+    links = os.environ.get("AREOGRAPHER_SHARE_LINKS", "").strip().lower()
+    if links:
+        overrides["share_links"] = links in ("1", "true", "yes", "on")
     return replace(settings, **overrides)  # type: ignore[arg-type]
 
 

@@ -184,9 +184,10 @@ def test_stop_stops_and_what_was_typed_meanwhile_stays(page: sync_api.Page) -> N
 def test_the_transcript_can_be_downloaded(page: sync_api.Page, tmp_path: Path) -> None:
     ask(page)
     page.get_by_role("tab", name="Share").click()
-    for name, button in (("zip", "Download transcript (.zip)"), ("html", "One page (.html)")):
+    for name, button in (("zip", "Everything .zip"), ("html", "One page .html")):
         with page.expect_download(timeout=PATIENCE_MS) as caught:
             page.get_by_role("link", name=button).click()
+        page.get_by_text("is ready").wait_for()
         saved = tmp_path / f"transcript.{name}"
         caught.value.save_as(saved)
         assert caught.value.suggested_filename.endswith(f".{name}")

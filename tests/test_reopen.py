@@ -89,7 +89,7 @@ def store(home: Settings) -> Iterator[ConversationStore]:
 def enter(home: Settings, store: ConversationStore, tiny_index: TileIndex) -> Callable[..., Reopened]:
     def enter(path: Path | BundleContents, index: TileIndex = tiny_index) -> Reopened:
         contents = read_bundle(path) if isinstance(path, Path) else path
-        return reopen(contents, home, store, index, "offline")
+        return reopen(contents, home, store, index)
 
     return enter
 

@@ -20,7 +20,6 @@ from agent.chat.house import ROUTES, House, refusing, tiles_base
 from agent.chat.markup import asset
 from agent.chat.owners import hand_out
 from agent.chat.sessions import Session
-from agent.transcript import write_bundle
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
 from tools.maps.globe import content_policy, globe_html, globe_payload, globe_scripts, globe_style
@@ -34,7 +33,6 @@ _drawing = threading.Lock()
 def make_routes(house: House) -> list[Route]:
     """Pictures, layers and files that a page fetches. A conversation's id is the key to what is its own."""
     settings, index, sessions = house.settings, house.index, house.sessions
-    making = threading.Lock()
 
     def globe(request: Request) -> Response:
         ground = about_ground(ground_of(settings, index))
@@ -69,19 +67,6 @@ def make_routes(house: House) -> list[Route]:
         hand_out(answer, place.owner, secure=request.url.scheme == "https")
         return answer
 
-    def transcript(request: Request) -> Response:
-        session = _session(request)
-        kind = request.path_params["kind"]
-        if kind not in ("zip", "html"):
-            return PlainTextResponse("A transcript is a .zip or an .html.", 404)
-        conversation = session.conversation
-        with making:
-            bundle = write_bundle(
-                session.id, conversation.turns, conversation.workspace, settings.exports / "transcripts"
-            )
-        path = bundle.zip if kind == "zip" else bundle.html
-        return FileResponse(path, filename=path.name)
-
     def _session(request: Request) -> Session:
         return sessions.get(request.path_params["conversation"])
 
@@ -95,7 +80,6 @@ def make_routes(house: House) -> list[Route]:
         Route(f"{one}/layers", refusing(layers)),
         Route(f"{one}/file/{{name}}", refusing(file)),
         Route(f"{one}/upload/{{name}}", refusing(upload)),
-        Route(f"{one}/transcript.{{kind}}", refusing(transcript)),
     ]
 
 

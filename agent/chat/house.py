@@ -125,7 +125,7 @@ def guarded(handler: Callable[[Request, Mapping[str, Json]], Json]) -> Callable[
     """
 
     async def endpoint(request: Request) -> Response:
-        if not _from_our_page(request):
+        if not from_our_page(request, "application/json"):
             return _refusal("this may only be done from the chat's own page", 403)
         content = bytearray()
         async for piece in request.stream():
@@ -146,8 +146,15 @@ def guarded(handler: Callable[[Request, Mapping[str, Json]], Json]) -> Callable[
     return endpoint
 
 
-def _from_our_page(request: Request) -> bool:
-    if not request.headers.get("content-type", "").startswith("application/json"):
+def from_our_page(request: Request, content_type: str) -> bool:
+    """Whether a post comes from the chat's own page.
+
+    Parameters
+    ----------
+    content_type
+        What it must be; one that a page of another site cannot send without asking first.
+    """
+    if not request.headers.get("content-type", "").startswith(content_type):
         return False
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False

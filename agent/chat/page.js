@@ -178,7 +178,7 @@ window.areographerChat = (() => {
   const tab = (words) => [...document.querySelectorAll("#panels [role=tab]")].find((one) => one.textContent.trim() === words)?.click();
 
   function pressed(event, name) {
-    const target = event.target.closest("[data-layer], [data-go], [data-more], [data-fly], [data-act], [data-open], [data-download]");
+    const target = event.target.closest("[data-layer], [data-go], [data-more], [data-fly], [data-act], [data-open]");
     if (!target) return;
     const given = target.dataset;
     if (given.layer) show(given.layer.split(","));
@@ -191,26 +191,6 @@ window.areographerChat = (() => {
       panels.get(name).element.querySelectorAll(".tile.on").forEach((tile) => tile.classList.remove("on"));
       target.closest(".tile")?.classList.add("on");
       map.tell({ type: "areographer:fly", lon, lat });
-    } else {
-      event.preventDefault();
-      download(target, panels.get(name).element.querySelector("[data-download-state]"));
-    }
-  }
-
-  async function download(link, note) {
-    note.textContent = "Gathering maps, layers and the recipe…";
-    try {
-      const answer = await fetch(link.href);
-      if (!answer.ok) throw new Error(await answer.text());
-      const named = answer.headers.get("content-disposition")?.match(/filename="?([^";]+)/);
-      const made = document.createElement("a");
-      made.href = URL.createObjectURL(await answer.blob());
-      made.download = named ? named[1] : link.dataset.download;
-      made.click();
-      setTimeout(() => URL.revokeObjectURL(made.href), 60_000);
-      note.textContent = `${made.download} is ready.`;
-    } catch (error) {
-      note.textContent = `The transcript could not be made: ${error.message}`;
     }
   }
 
