@@ -75,7 +75,8 @@ def globe_payload(
         Where the basemap of an index is kept; that of a workspace's home if a workspace is given.
     """
     if isinstance(workspace_or_index, Workspace):
-        index, cache_folder = workspace_or_index.index, workspace_or_index.settings.home / "cache"
+        index = workspace_or_index.index
+        cache_folder: Path | None = workspace_or_index.settings.home / "cache"
     else:
         index, cache_folder = workspace_or_index, cache
     body = index.body
