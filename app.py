@@ -8,14 +8,13 @@ layers by message. Nothing is ever asked of another machine.
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import gradio as gr
-from gradio.themes.utils.fonts import Font, LocalFont
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
@@ -27,6 +26,7 @@ from agent.chat.house import House
 from agent.chat.markup import asset
 from agent.chat.masthead import masthead, welcome
 from agent.chat.owners import owner_of_page
+from agent.chat.quickly import lean_imports
 from agent.chat.sessions import Sessions
 from agent.chat.uploads import CATALOGUE_BYTES
 from agent.conversations import ConversationStore, delete_conversation
@@ -37,9 +37,14 @@ from prompts import Prompts
 from retrieval.catalogue import SUFFIXES
 from retrieval.encoder import Encoder
 from retrieval.encoder_shared import SharedEncoder
+from retrieval.encoder_soon import EncoderSoon
 from retrieval.errors import InputError, SettingsError
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
+
+with lean_imports():
+    import gradio as gr
+    from gradio.themes.utils.fonts import Font, LocalFont
 
 Json = Any
 
@@ -87,21 +92,21 @@ class Chat(gr.Blocks):
         Conversations that pages have open; all conversations.
     routes
         Added to Gradio's own.
-    draw_planet
-        Draws the globe's picture before the first page asks for it.
+    prepare
+        Does, once the page is served, what its first question and its globe will need.
     """
 
     sessions: Sessions
     store: ConversationStore
     routes: list[Route]
-    draw_planet: threading.Thread
+    prepare: threading.Thread
 
     def shut(self) -> None:
         """Stop whatever runs and the server; the file of conversations is closed."""
         self.close(verbose=False)
         self.sessions.close()
-        if self.draw_planet.is_alive():
-            self.draw_planet.join(timeout=30)
+        if self.prepare.is_alive():
+            self.prepare.join(timeout=30)
         self.store.close()
 
 
@@ -132,14 +137,14 @@ def build_app(
     InputError
         If the model's name or the file of conversations cannot be used.
     """
-    label, encoder = label_of(model, settings), SharedEncoder(encoder)
+    label, shared = label_of(model, settings), SharedEncoder(encoder)
     store = ConversationStore(settings.conversations)
     # Whoever waits for a model's server needs no processor meanwhile.
     turnstile = Turnstile(places_here() if model.strip() == OFFLINE else MODELS_AT_ONCE)
 
     def open_one(conversation_id: str | None) -> Conversation:
         conversation = open_conversation(
-            settings, store, index, encoder, prompts, model, conversation_id, gazetteer
+            settings, store, index, shared, prompts, model, conversation_id, gazetteer
         )
         # Its own uploads first; beside them the files that whoever runs the server put there for all.
         conversation.workspace.readable = (settings.uploads / conversation.id, settings.uploads)
@@ -167,7 +172,14 @@ def build_app(
     app.sessions = sessions
     app.store = store
     app.routes = make_routes(house)
-    app.draw_planet = threading.Thread(target=draw_planet, args=(settings, index), name="planet", daemon=True)
+
+    def prepare() -> None:
+        draw_planet(settings, index)
+        if isinstance(encoder, EncoderSoon):
+            encoder.load()
+            gc.freeze()  # what is loaded stays: collecting it would halt the first answers
+
+    app.prepare = threading.Thread(target=prepare, name="prepare", daemon=True)
     return app
 
 
@@ -227,7 +239,7 @@ def start(app: Chat, settings: Settings, host: str = "127.0.0.1", port: int = 78
             f"port {port} of {host} cannot be used ({error})",
             next_step="choose another with --port, or end the program that uses it",
         ) from error
-    app.draw_planet.start()
+    app.prepare.start()
     return str(address)
 
 

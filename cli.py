@@ -111,7 +111,7 @@ def chat(
     contents = read_bundle(transcript) if transcript else None
     if contents and index == EMBEDDED:
         index = contents.index_name
-    encoder, opened = _open_index(index, settings, prompts)
+    encoder, opened = _open_index(index, settings, prompts, soon=True)
     places = _places(opened, settings, gazetteer)
     warning = exposure(host)
     blocks = build_app(settings, opened, encoder, prompts, model or settings.model, places, local=not warning)
@@ -344,11 +344,16 @@ def mcp(index: IndexName = EMBEDDED, gazetteer: Gazetteer = None) -> None:
     serve(open_session, introduction(index, manifest, settings.exports / session, settings.uploads))
 
 
-def _open_index(name: str, settings: Settings, prompts: Prompts) -> tuple[Encoder, TileIndex]:
+def _open_index(
+    name: str, settings: Settings, prompts: Prompts, soon: bool = False
+) -> tuple[Encoder, TileIndex]:
+    """An index and the encoder that made it; with ``soon`` the encoder may be loaded when first needed."""
     from retrieval.encoder import load_encoder
+    from retrieval.encoder_soon import open_encoder
     from retrieval.library import encoder_name, open_or_make
 
-    encoder = load_encoder(encoder_name(name, settings))
+    wanted = encoder_name(name, settings)
+    encoder = open_encoder(wanted, settings.home / "cache") if soon else load_encoder(wanted)
     with progress_bar() as progress:
         return encoder, open_or_make(name, settings, encoder, prompts.background, progress)
 
