@@ -372,6 +372,21 @@ def test_what_a_page_does_not_need_of_gradio_is_shut(client: TestClient, path: s
     assert client.get(path).text == "There is nothing at this address."
 
 
+@pytest.mark.parametrize(
+    "path", ["https://example.com/x.png", " HTTP://x", "file:///etc/passwd", "ftp://x/y"]
+)
+def test_the_server_is_never_sent_to_fetch_a_file(client: TestClient, path: str) -> None:
+    event = {"data": [{"text": "x", "files": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}]}
+    for body in (json.dumps(event), json.dumps(event).replace("t", "\\u0074")):
+        answer = client.post("/gradio_api/queue/join", content=body, headers=HEADERS)
+        assert answer.status_code == 400
+        assert "has to be sent itself" in answer.text
+    # Anything else goes on to Gradio, which is not there in this test.
+    for body in (json.dumps(event).replace(path, "/tmp/gradio/x/C_1.png"), "{", "[" * 3000):
+        answer = client.post("/gradio_api/queue/join", content=body, headers=HEADERS)
+        assert answer.status_code == 404
+
+
 def test_bodies_that_are_too_large_are_refused_with_the_limit(client: TestClient, mine: Session) -> None:
     much = b" " * (MOST_BODY_BYTES + 1)
     declared = client.post("/gradio_api/queue/join", content=much, headers=HEADERS)

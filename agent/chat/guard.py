@@ -9,6 +9,7 @@ that a page needs: the others fetch addresses from afar, run endpoints by name o
 from __future__ import annotations
 
 import ipaddress
+import json
 import logging
 import re
 from collections.abc import Sequence
@@ -32,6 +33,8 @@ GRADIO_SHUT = re.compile(r"/(?:gradio_api|monitoring|runs|login|logout|openapi\.
 
 MOST_BODY_BYTES = 8_000_000  # of anything but an upload: a question of a million characters, several times
 MOST_UPLOAD_BYTES = 600_000_000  # of all files of one upload together
+
+JOINS = re.compile(r"/gradio_api/queue/join/?")
 
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 UPLOADS = re.compile(rf"/(?:gradio_api/upload|{ROUTES}/(?:[^/]+/)*(?:bring|bundle|open|import))/?")
@@ -86,6 +89,10 @@ class Guard:
             await refused(scope, receive, answering.send)
             return
         try:
+            if JOINS.fullmatch(_path(scope)) and names_a_far_file(await answering.whole()):
+                far = PlainTextResponse("A file has to be sent itself, and not the address of one.", 400)
+                await far(scope, receive, answering.send)
+                return
             await self._app(scope, answering.receive, answering.send)
         except _TooLarge:
             if not answering.begun:
@@ -142,8 +149,24 @@ class _Answering:
         self.most = most_bytes(_path(scope))
         self._path = _path(scope)
         self._receive, self._send, self._bytes = receive, send, 0
+        self._again: Message | None = None
+
+    async def whole(self) -> bytes:
+        """The body, which can still be received afterwards."""
+        content, more = bytearray(), True
+        while more:
+            message = await self.receive()
+            if message["type"] != "http.request":
+                break
+            content += message.get("body", b"")
+            more = message.get("more_body", False)
+        self._again = {"type": "http.request", "body": bytes(content), "more_body": False}
+        return bytes(content)
 
     async def receive(self) -> Message:
+        if self._again is not None:
+            message, self._again = self._again, None
+            return message
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
         if self._bytes > self.most:
@@ -183,6 +206,24 @@ def same_site(headers: Headers) -> bool:
         return True
     asked = {headers.get("host", "").lower(), headers.get("x-forwarded-host", "").lower()} - {""}
     return urlsplit(origin).netloc.lower() in asked
+
+
+def names_a_far_file(body: bytes) -> bool:
+    """Whether an event brings a file by its address on another host, which Gradio would go and fetch."""
+    try:
+        left = [json.loads(body)]
+    except (ValueError, RecursionError):
+        return False  # Gradio refuses it itself
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            path = value.get("path")
+            if isinstance(path, str) and re.match(r"\s*[a-z][a-z0-9+.-]+:", path, re.IGNORECASE):
+                return True
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
+    return False
 
 
 def host_name(host: str) -> str:
