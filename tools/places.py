@@ -11,11 +11,9 @@ from typing import Any, Literal
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
 
 from retrieval.catalogue import Convention, read_apart
 from retrieval.errors import InputError, ToolInputError
-from retrieval.spatial.shapes import Shapes
 from tools.layers import COLUMNS, make_table, shorten
 from tools.results import Figures, model_rows, plural, said, tidy
 from tools.workspace import ToolResult, Workspace, check_text
@@ -90,7 +88,7 @@ def load_catalogue(
         ws.body,
         entries["id"].astype(str).tolist(),
         entries[["lon", "lat"]].to_numpy(dtype=float),
-        shapes=_shapes(entries),
+        shapes=np.asarray(entries.geometry.array, dtype=object),
         **_plain_columns(entries),
     )
     ws.check_stop()
@@ -207,12 +205,6 @@ def _plain(name: str) -> str:
     # Case and accents off: people type "Tharsis" and "tharsis", "Tábor" and "Tabor".
     letters = unicodedata.normalize("NFKD", name)
     return " ".join("".join(c for c in letters if not unicodedata.combining(c)).casefold().split())
-
-
-def _shapes(entries: gpd.GeoDataFrame) -> Shapes | None:
-    """Lines and polygons of a catalogue; None where its entries are positions."""
-    shapes = np.asarray(entries.geometry.array, dtype=object)
-    return shapes if (shapely.get_dimensions(shapes) > 0).any() else None
 
 
 def _plain_columns(entries: gpd.GeoDataFrame) -> dict[str, Any]:

@@ -11,24 +11,27 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 
 from retrieval import errors
 from retrieval.body import Body, get_body
 from retrieval.catalogue.columns import UNSAID, Convention
 from retrieval.catalogue.readers import read_catalogue
 from retrieval.errors import CatalogueError, InputError
-from retrieval.stop import check_stop
+from retrieval.stop import check_stop, in_pieces
 
 HERE_BYTES = 3_000_000  # smaller files are read sooner than a process starts
 PACKED = {".zip": 50, ".kmz": 50, ".parquet": 4, ".gpkg": 1}  # how much larger they may become
 MOST_MEMORY_BYTES = 8_000_000_000
 MOST_S = 600.0
 LOOK_S = 0.05
+PIECE_ROWS = 50_000
 
 _one_at_a_time = threading.Lock()
 
@@ -132,7 +135,15 @@ def _taken(folder: Path, body: Body, attrs: dict[str, object]) -> gpd.GeoDataFra
     if (folder / "shapes.parquet").is_file():
         shapes = gpd.read_parquet(folder / "shapes.parquet").geometry.to_numpy()
     else:
-        shapes = shapely.points(rows[["lon", "lat"]].to_numpy(dtype=float))
+        shapes = _points(rows[["lon", "lat"]].to_numpy(dtype=float))
     table = gpd.GeoDataFrame(rows, geometry=shapes, crs=body.crs)
     table.attrs.update(attrs)
     return table
+
+
+def _points(lonlat: NDArray[np.float64]) -> NDArray[Any]:
+    # In pieces, because making a million objects at once keeps every other thread waiting.
+    points = np.empty(len(lonlat), dtype=object)
+    for piece in in_pieces(len(lonlat), PIECE_ROWS):
+        points[piece] = shapely.points(lonlat[piece])
+    return points
