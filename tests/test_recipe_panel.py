@@ -195,7 +195,7 @@ def test_a_run_shows_what_changed(house: House, client: TestClient, session: Ses
     assert 'data-layer="L3,L5"' in text  # both on the map
     assert "in place of" in text
     assert re.search(r"39 → \d+ rows", text)
-    assert '<th scope="row">distance_km</th><td class="n">70.0</td><td class="n">100.0</td>' in text
+    assert '<th scope="row">distance_km</th><td class="n">70 km</td><td class="n">100 km</td>' in text
     assert "Run again as call 7." in text
     assert 'data-done="1"' in text
     # A call of the comparison has no form.

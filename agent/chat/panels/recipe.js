@@ -55,6 +55,12 @@
     mark();
   }
 
+  /** Bring an opened card into sight, its line on top, unless all of it is there already. */
+  function show(card) {
+    const { bottom } = card.getBoundingClientRect(), panel = root.closest(".tabitem")?.getBoundingClientRect();
+    if (panel && bottom > Math.min(panel.bottom, innerHeight) - 60) card.scrollIntoView({ block: "start" });
+  }
+
   const boxes = (field) => [...field.querySelectorAll("input[type=checkbox]")];
   const read = (field) => field.dataset.kind === "layers"
     ? boxes(field).filter((box) => box.checked).map((box) => box.value).join("\n")
@@ -135,9 +141,7 @@
     element.querySelector("[data-bar-says]").textContent = plural(number, "change") + (told?.said ? `: ${told.said} will run` : "");
     say(element.querySelector("[data-bar-fault]"), told?.error || faults[0] || "");
     element.querySelector("[data-recipe-run]").disabled = Boolean(faults.length);
-    const which = element.querySelector(".which"), list = element.querySelector("[data-bar-list]");
-    which.hidden = runs.length < 2;
-    element.querySelector("[data-bar-which]").textContent = leaveOut.size ? `Which calls (${leaveOut.size} left out)` : "Which calls";
+    const list = element.querySelector("[data-bar-list]");
     list.replaceChildren(...runs.map((call) => {
       const item = document.createElement("li"), label = document.createElement("label"), box = document.createElement("input");
       box.type = "checkbox";
@@ -191,7 +195,10 @@
   function clicked(event) {
     const at = (selector) => event.target.closest(selector);
     const opener = at("[data-call-open]"), reset = at("[data-reset]"), onwards = at("[data-recipe-onwards]"), all = at("[data-recipe-all]");
-    if (opener) open(opener.closest("[data-call]"), opener.getAttribute("aria-expanded") !== "true");
+    if (opener) {
+      const card = opener.closest("[data-call]"), wanted = opener.getAttribute("aria-expanded") !== "true";
+      open(card, wanted).then(() => wanted && show(card));
+    }
     else if (reset) {
       const field = reset.closest("[data-field]");
       put(field, field.dataset.was);

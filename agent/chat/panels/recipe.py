@@ -216,6 +216,8 @@ def _outcome(run: Run, history: History) -> dict[str, Json]:
             if _renamed(was.step.arguments.get(name), made) != now.step.arguments.get(name)
         ]
         figures, kept = figure_changes(was.step, now.step, made)
+        asked = {row["label"] for row in arguments}
+        figures = [change for change in figures if change.name not in asked]
         layers = [_pair(old, new, rows) for old, new in made.items() if old in was.step.layer_ids]
         differs = arguments or figures or any(pair["differs"] for pair in layers)
         told |= {
@@ -271,6 +273,8 @@ def _shown(call: Recorded, name: str) -> str:
     value = call.step.arguments.get(name)
     if value is None:
         return "—"
+    if isinstance(value, int | float):
+        return value_text(name, value)
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 

@@ -1,0 +1,86 @@
+"""The recipe in a browser: an argument is changed, what would run is told, it runs, what differs is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import app
+from prompts import load_prompts
+from retrieval.index import TileIndex
+from retrieval.settings import Settings
+from tests.fakes import PatternEncoder
+from tests.gradio_page import GRADIO_WARNINGS, serving
+from tests.test_browser_chat import CHROMIUM, PATIENCE_MS, SWITCHES
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no chromium at {CHROMIUM}"),
+    *GRADIO_WARNINGS,
+]
+QUESTION = "Where are pitted cones within 70 km of outflow channels?"
+
+
+@pytest.fixture
+def page(tmp_path: Path, tiny_index: TileIndex, pattern_encoder: PatternEncoder) -> Iterator[sync_api.Page]:
+    settings = Settings(home=tmp_path / "home")
+    chat = app.build_app(settings, tiny_index, pattern_encoder, load_prompts(), "offline")
+    with serving(chat, settings) as address, sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(SWITCHES))
+        opened = browser.new_page(viewport={"width": 1280, "height": 900})
+        opened.set_default_timeout(PATIENCE_MS)
+        opened.errors = []  # type: ignore[attr-defined]
+        opened.on("pageerror", lambda error: opened.errors.append(str(error)))  # type: ignore[attr-defined]
+        opened.goto(address)
+        yield opened
+        browser.close()
+
+
+def test_a_distance_is_changed_and_run_again(page: sync_api.Page) -> None:
+    page.locator("#ask textarea").fill(QUESTION)
+    page.locator("#ask textarea").press("Enter")
+    page.locator("#dialogue .options").wait_for()
+    page.get_by_role("tab", name="Recipe").click()
+    card = page.locator('[data-call="3"]')
+    opener = card.get_by_role("button", name="Keep rows of L1 within 70 km of L2")
+    opener.focus()
+    page.keyboard.press("Enter")
+    distance = card.get_by_label("distance km")
+    assert distance.input_value() == "70"
+    bar = page.locator("[data-bar]")
+    assert not bar.is_visible()
+
+    # What is wrong is said at the field, and nothing runs.
+    distance.fill("far")
+    card.get_by_text("valid number").first.wait_for()
+    assert bar.get_by_role("button", name="Run again").is_disabled()
+    assert distance.get_attribute("aria-invalid") == "true"
+
+    distance.fill("130")
+    page.get_by_text("1 change: calls 3–").wait_for()
+    assert card.locator("[data-was-line]:visible").inner_text().startswith("was 70")
+    page.locator('[data-call="4"]').get_by_text("runs again, as it rests on a change").wait_for()
+
+    # A change outlives a fresh panel.
+    page.evaluate("areographerChat.refresh('recipe')")
+    page.evaluate("areographerChat.go('recipe', {again: 1})")
+    page.wait_for_timeout(300)
+    assert card.get_by_label("distance km").input_value() == "130"
+
+    bar.get_by_role("button", name="Run again").click()
+    outcome = page.locator("[data-outcome]")
+    outcome.wait_for()
+    assert "distance_km 130 instead of 70 in call 3" in outcome.inner_text()
+    outcome.get_by_role("row", name="distance_km 70 km 130 km", exact=True).wait_for()
+    assert not bar.is_visible()
+    assert "Run calls 3" in page.locator("#dialogue .user-row").last.inner_text()
+    assert "numbers traced to tool results" in page.locator("#dialogue").inner_text()
+
+    # Both runs on the map.
+    outcome.get_by_role("button", name="Show both").first.click()
+    page.wait_for_function("areographerChat.state.layers.length === 2")
+    assert page.errors == []  # type: ignore[attr-defined]
