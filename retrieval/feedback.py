@@ -124,8 +124,16 @@ def learn(
     sign = np.where(shows, 1.0, -1.0)
 
     # The slope and, last, the shift, in units of their standard deviations, where the prior is a unit ball.
+    def forth(step: Floats) -> Floats:
+        return np.asarray(slope_sd * (centred @ step[:-1]) + shift_sd * step[-1])
+
+    # Loss, slope and bend are asked for at the same step, the bend in many directions.
+    last: list[Floats] = []
+
     def logits(step: Floats) -> Floats:
-        return np.asarray(prior + slope_sd * (centred @ step[:-1]) + shift_sd * step[-1])
+        if not last or not np.array_equal(last[0], step):
+            last[:] = [step.copy(), prior + forth(step)]
+        return last[1]
 
     def back(weights: Floats) -> Floats:
         return np.append(slope_sd * (weights @ centred), shift_sd * weights.sum())
@@ -138,7 +146,7 @@ def learn(
 
     def bend(step: Floats, along: Floats) -> Floats:
         chance = sigmoid(logits(step))
-        return back(chance * (1.0 - chance) * (logits(along) - prior)) + along
+        return back(chance * (1.0 - chance) * forth(along)) + along
 
     # Newton's steps end so near the one optimum that another machine's rounding keeps the same tiles.
     start = np.zeros(size + 1)

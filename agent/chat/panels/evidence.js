@@ -111,7 +111,7 @@
   function move(step) {
     const all = tiles(), at = all.indexOf(current()) + step;
     if (at >= 0 && at < all.length) return focus(all[at]);
-    const turn = root.querySelector(step > 0 ? ".pager [data-next]" : '.pager [aria-label="Previous page"]');
+    const turn = root.querySelector(step > 0 ? '[data-turn="on"]' : '[data-turn="back"]');
     if (!turn || turn.disabled) return;
     goTo = step > 0 ? "first" : "last";
     turn.click();
