@@ -161,13 +161,13 @@
       + '<button type="button" data-judge="reject">Reject</button><button type="button" data-step="-1" aria-label="Previous tile">‹</button>'
       + '<button type="button" data-step="1" aria-label="Next tile">›</button><button type="button" data-close>Close</button></p></div>';
     box.addEventListener("click", (event) => {
-      const figure = find(box.dataset.tile), { judge: verdict, step: by, close } = event.target.dataset;
+      const figure = find(box.dataset.looked), { judge: verdict, step: by, close } = event.target.dataset;
       if (event.target === box || close !== undefined) return box.close();
       if (verdict && figure) { judge(figure, verdict); look(figure); }
       if (by && figure) next(Number(by));
     });
     box.addEventListener("keydown", (event) => {
-      const figure = find(box.dataset.tile), verdict = { a: "accept", r: "reject" }[event.key];
+      const figure = find(box.dataset.looked), verdict = { a: "accept", r: "reject" }[event.key];
       event.stopPropagation();
       if (event.ctrlKey || event.metaKey || event.altKey || !figure) return;
       if (verdict) { judge(figure, verdict); next(1); }
@@ -175,19 +175,19 @@
       else if (event.key === "ArrowLeft") next(-1);
       else if (event.key === "u") undo();
     });
-    box.addEventListener("close", () => { const figure = find(box.dataset.tile); if (figure) focus(figure); });
+    box.addEventListener("close", () => { const figure = find(box.dataset.looked); if (figure) focus(figure); });
     root.closest(".gradio-container").append(box);
     return box;
   }
 
   function next(by) {
-    const all = tiles(), at = all.indexOf(find(dialog().dataset.tile)) + by;
+    const all = tiles(), at = all.indexOf(find(dialog().dataset.looked)) + by;
     look(all[Math.min(Math.max(at, 0), all.length - 1)]);
   }
 
   function look(figure) {
     const box = dialog(), [tile, ground] = box.querySelectorAll("img"), list = box.querySelector("dl");
-    box.dataset.tile = figure.dataset.tile;
+    box.dataset.looked = figure.dataset.tile;
     tile.src = figure.querySelector("img").src;
     ground.src = figure.dataset.around;
     box.querySelector("h3").textContent = figure.dataset.tile;
