@@ -22,6 +22,11 @@
     return element;
   }
 
+  /** Gradio may bring this script before the page or after it. */
+  function ready(begin) {
+    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin); else begin();
+  }
+
   const root = () => document.querySelector(".gradio-container") || document.body;
 
   // ------------------------------------------------------------------ light and dark
@@ -179,14 +184,13 @@
   }
 
   function view(name) {
-    document.body.dataset.view = name;
+    document.querySelector("#desk").dataset.view = name;
     for (const one of document.querySelectorAll("#views [data-view]")) one.setAttribute("aria-pressed", String(one.dataset.view === name));
     if (name === "map") chat.map.tell({ type: "areographer:resize" });
   }
 
   function settle() {
     document.body.classList.toggle("past-closed", narrow.matches || kept.get("past") === "closed");
-    if (!document.body.dataset.view) view("talk");
     told();
   }
 
@@ -250,10 +254,13 @@
   paint();
   system.addEventListener("change", paint);
   narrow.addEventListener("change", settle);
-  document.addEventListener("DOMContentLoaded", () => {
+  ready(() => {
     paint();
     new MutationObserver(paint).observe(document.body, { attributes: true, attributeFilter: ["class"] });
     settle();
+    (function begin() {
+      if (document.querySelector("#desk") && document.querySelector("#views")) view("talk"); else setTimeout(begin, 30);
+    })();
     const skip = made("a", { id: "skip", href: "#ask", textContent: "Skip to the question box" });
     skip.addEventListener("click", (event) => { event.preventDefault(); document.querySelector("#ask textarea")?.focus(); });
     document.body.prepend(skip);
@@ -261,5 +268,5 @@
   });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) pulse(); });
 
-  Object.assign(chat, { say, confirm, copy, view, made, root });
+  Object.assign(chat, { say, confirm, copy, view, made, root, ready });
 })();

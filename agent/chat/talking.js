@@ -147,8 +147,9 @@
     // What looks like a button is pressed like one.
     if (event.key === " " && event.target.matches?.('#dialogue a[role="button"]')) { event.preventDefault(); event.target.click(); }
   });
-  document.addEventListener("DOMContentLoaded", () => {
+  chat.ready(() => {
     let waiting = 0;
+    describe();
     new MutationObserver(() => { waiting ||= requestAnimationFrame(() => { waiting = 0; describe(); }); })
       .observe(document.body, { childList: true, subtree: true });
   });
