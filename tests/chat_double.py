@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from agent.conversations import ConversationStore
 from agent.events import Answered, AnswerText, Event, Evidence, Step, StepFinished, StepStarted, Turn
+from agent.memory import copy_results
 from retrieval.encoder import Encoder
 from retrieval.errors import QuestionError
 from retrieval.index import TileIndex
@@ -42,6 +44,14 @@ class ScriptedConversation:
     @property
     def turns(self) -> list[Turn]:
         return self._store.turns(self.id)
+
+    def branch(self, keep: int) -> str:
+        """As `agent.loop.Conversation.branch`, but for the model's memory."""
+        branch, turns = uuid.uuid4().hex, self.turns[:keep]
+        layers, output = self.workspace.layers.folder, self.workspace.output
+        copy_results(turns, (layers, layers.parent / branch), (output, output.parent / branch))
+        self._store.branch(self.id, branch, turns)
+        return branch
 
     def ask(self, question: str) -> Iterator[Event]:
         self.workspace.stop.clear()
