@@ -137,6 +137,16 @@
         link.removeAttribute("target");
       }
     }
+    for (const title of document.querySelectorAll("#dialogue .thought-group > .title")) {
+      title.setAttribute("aria-expanded", String(title.classList.contains("expanded")));
+      // Within what is a button already: for the eye only.
+      const arrow = title.querySelector(".arrow button");
+      if (arrow && !arrow.disabled) {
+        arrow.disabled = true;
+        arrow.setAttribute("aria-hidden", "true");
+      }
+    }
+    name("#dialogue .examples", { role: "group", "aria-label": "Examples" });
     name("#talk", { role: "region", "aria-label": "Dialogue" });
     name("#beside", { role: "region", "aria-label": "Map and evidence" });
     name("#past", { role: "region", "aria-label": "Conversations" });
