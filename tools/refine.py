@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.calibrate import calibrated, log_odds, sigmoid
+from retrieval.calibrate import Calibrated, calibrated, log_odds, sigmoid
 from retrieval.errors import ToolInputError
 from retrieval.feedback import correct, keep_count
-from retrieval.query import ask
+from retrieval.query import Asked, ask
 from tools.examples import tile_row
 from tools.layers import Layer, shorten
 from tools.ranking import hits_first, store_tiles, summed_up, threshold_record
@@ -42,35 +43,16 @@ def refine(
     """
     source = ws.layers.get(layer)
     name = f"{source.title}, refined" if title is None else check_text("title", title, 200)
-    chain = _chain(ws, source)
-    verdicts = _verdicts(ws, accept, reject, chain)
-    search = chain[-1]
-    text = str(search.provenance.arguments["text"])
-    asked = ask(ws.index, ws.encoder, check_text("text", text), search.provenance.templates, ws.glossary)
-    ws.check_stop()
-    manifest = ws.encoder.manifest
-    before = log_odds(asked.scores, ws.index.background, manifest.logit_scale, manifest.logit_bias)
-    rows = np.fromiter(verdicts, dtype=np.int64)
-    accepted = np.fromiter(verdicts.values(), dtype=bool)
-    direction = correct(before, rows, accepted, ws.index.vectors, np.random.default_rng(ws.seed))
-    ws.check_stop()
-    length = float(np.linalg.norm(direction))
-    moved = before + length * ws.index.score(np.asarray(direction / max(length, 1e-12), dtype=np.float32))
-    old = np.flatnonzero(asked.calibrated.probability >= float(search.provenance.threshold or 0.0))
-    probability = sigmoid(keep_count(moved, max(len(old), int(accepted.sum()))))
-    probability[rows] = accepted  # what the user has seen is known
-    found = calibrated(
-        probability,
-        "the encoder's probability corrected by judged tiles and by those it was sure of; 0.5 keeps as many "
-        "tiles as before",
-    )
+    corrected = correct_search(ws, source, accept, reject)
+    asked, found, accepted, old = corrected.asked, corrected.found, corrected.accepted, corrected.before
+    search = corrected.search
     kept = hits_first(found, asked.scores, found.threshold)
     new = store_tiles(
         ws,
         shorten(name, 80),
         kept,
         asked.scores[kept],
-        probability[kept],
+        corrected.probability[kept],
         tool="refine",
         arguments={"layer": source.id, "accept": list(accept), "reject": list(reject), "title": title},
         parents=(source.id,),
@@ -99,6 +81,63 @@ def refine(
         f"{said(figures['dropped'])} dropped."
     )
     return ToolResult(summary, (new.id,), figures, table=model_rows(ws, new))
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A search by words, corrected by judged tiles.
+
+    Attributes
+    ----------
+    search, asked
+        The layer of the search that is corrected; what its words give on the whole index.
+    probability, found
+        The corrected probabilities of every row of the index, (n,); the same with their threshold.
+    accepted
+        The verdicts, (m,).
+    before
+        Rows that the search had kept.
+    """
+
+    search: Layer
+    asked: Asked
+    probability: NDArray[np.float64]
+    found: Calibrated
+    accepted: NDArray[np.bool_]
+    before: _Rows
+
+
+def correct_search(ws: Workspace, source: Layer, accept: Sequence[str], reject: Sequence[str]) -> Corrected:
+    """Probabilities of the whole index after verdicts on tiles of a layer and on those it was made from.
+
+    Raises
+    ------
+    ToolInputError
+        If the layer does not come from a search by words, or the verdicts contradict each other.
+    """
+    chain = _chain(ws, source)
+    verdicts = _verdicts(ws, accept, reject, chain)
+    search = chain[-1]
+    text = str(search.provenance.arguments["text"])
+    asked = ask(ws.index, ws.encoder, check_text("text", text), search.provenance.templates, ws.glossary)
+    ws.check_stop()
+    manifest = ws.encoder.manifest
+    before = log_odds(asked.scores, ws.index.background, manifest.logit_scale, manifest.logit_bias)
+    rows = np.fromiter(verdicts, dtype=np.int64)
+    accepted = np.fromiter(verdicts.values(), dtype=bool)
+    direction = correct(before, rows, accepted, ws.index.vectors, np.random.default_rng(ws.seed))
+    ws.check_stop()
+    length = float(np.linalg.norm(direction))
+    moved = before + length * ws.index.score(np.asarray(direction / max(length, 1e-12), dtype=np.float32))
+    old = np.flatnonzero(asked.calibrated.probability >= float(search.provenance.threshold or 0.0))
+    probability = sigmoid(keep_count(moved, max(len(old), int(accepted.sum()))))
+    probability[rows] = accepted  # what the user has seen is known
+    found = calibrated(
+        probability,
+        "the encoder's probability corrected by judged tiles and by those it was sure of; 0.5 keeps as many "
+        "tiles as before",
+    )
+    return Corrected(search, asked, probability, found, accepted, old)
 
 
 def _chain(ws: Workspace, layer: Layer) -> list[Layer]:

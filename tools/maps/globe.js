@@ -1,222 +1,134 @@
-/* The globe in a page: legend, toggles, popups, scale bar, events. One instance per .areo-globe section.
+/* The globe in a page: one instance per .areo-globe section.
 
    Tells:    CustomEvent "areographer:drawn" {rows, ms} on the section when all is drawn for the first time;
-             CustomEvent "areographer:tile" {tile_id, layer, lon, lat} on the section (it bubbles); inside
-             an iframe also postMessage({type: "areographer:tile", ...}) to the page around it.
-   Listens:  section.areographer.light("L3" | null), .show(["L1", ...]), .fly(lon, lat), .clear(),
-             .update({layers, thumbnails}); inside an iframe
+             CustomEvent "areographer:tile" {tile_id, layer, lon, lat} and "areographer:cut" {layer, min_probability,
+             count} on the section (they bubble); inside an iframe also postMessage({type, ...}) to the page around
+             it, and from a chat's cards and sliders "areographer:more", "areographer:judge", "areographer:threshold".
+   Listens:  section.areographer.light("L3" | null), .show(["L1", ...]), .fly(lon, lat), .clear(), .project("globe" |
+             "mercator" | "north" | "south"), .update({layers, thumbnails, key}); inside an iframe
              postMessage({type: "areographer:light", layer: "L3"}) and
              postMessage({type: "areographer:fly", lon, lat}) from the page around it. */
 (function () {
   "use strict";
   const areo = (window.areographer = window.areographer || {});
-  const NICE = [1, 2, 5];
-
-  function make(tag, className, text) {
-    const element = document.createElement(tag);
-    if (className) element.className = className;
-    if (text !== undefined) element.textContent = text;
-    return element;
-  }
-
-  function button(className, text, title, action) {
-    const element = make("button", className, text);
-    element.type = "button";
-    element.title = title;
-    element.setAttribute("aria-label", title);
-    element.addEventListener("click", action);
-    return element;
-  }
-
-  const whole = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
-
-  // ------------------------------------------------------------------ how positions are written
-
-  /** Longitude as the body's users write it: 0..360 or -180..180, east- or west-positive. */
-  areo.lonText = function (state, lon, digits) {
-    const { longitude_domain: domain, longitude_positive: positive } = state.payload.body;
-    const wrapped = areo.wrap(lon);
-    if (domain === 360) {
-      const turned = positive === "west" ? (360 - wrapped) % 360 : (wrapped + 360) % 360;
-      return `${turned.toFixed(digits)}°${positive === "west" ? "W" : "E"}`;
-    }
-    if (wrapped === 0 || wrapped === -180) return `${Math.abs(wrapped).toFixed(digits)}°`;
-    return `${Math.abs(wrapped).toFixed(digits)}°${wrapped < 0 ? "W" : "E"}`;
-  };
-
-  areo.latText = (lat, digits) => `${Math.abs(lat).toFixed(digits)}°${lat < 0 ? "S" : lat > 0 ? "N" : ""}`;
-
-  // ------------------------------------------------------------------ parts
-
-  function legend(state, act) {
-    const box = make("details", "areo-legend");
-    box.open = true;
-    box.append(make("summary", "", "Layers"));
-    const list = make("ul");
-    state.payload.layers.forEach((layer) => {
-      const item = make("li"), label = make("label"), tick = make("input");
-      tick.type = "checkbox";
-      tick.checked = true;
-      tick.addEventListener("change", () => act.toggle(layer.id, tick.checked));
-      const words = make("span", "areo-words");
-      words.append(make("b", "", layer.id), " ", make("span", "", layer.title));
-      words.append(make("small", "", facts(layer)));
-      label.append(tick, areo.swatch(layer), words);
-      item.append(label, button("areo-fit", "", `Show ${layer.id}`, () => act.fit(layer.id)));
-      item.dataset.layer = layer.id;
-      list.append(item);
-    });
-    if (!state.payload.layers.length) list.append(make("li", "areo-none", "no layers yet"));
-    if (state.payload.layers.some((layer) => layer.probability.some((p) => !Number.isNaN(p)))) {
-      list.append(make("li", "areo-none", "stronger colour: more probable"));
-    }
-    if (state.payload.has_gaps) {
-      const item = make("li", "areo-none");
-      item.append(make("i", "areo-gap"), make("span", "", "not observed"));
-      list.append(item);
-    }
-    box.append(list);
-    return box;
-  }
-
-  function facts(layer) {
-    const parts = [whole(layer.count) + (layer.count === 1 ? " row" : " rows")];
-    if (layer.lon.length < layer.count) parts.push(`${whole(layer.lon.length)} drawn`);
-    if (layer.threshold !== null && layer.threshold !== undefined) parts.push(`p ≥ ${layer.threshold.toFixed(2)}`);
-    const beyond = layer.lat.filter((lat) => Math.abs(lat) > areo.MERCATOR_LIMIT).length;
-    if (beyond) parts.push(`${whole(beyond)} beyond 85°`);
-    if (layer.shapes?.tolerance) parts.push(`outlines to ${layer.shapes.tolerance}°`);
-    return parts.join(" · ");
-  }
-
-  function scaleBar() {
-    const box = make("div", "areo-scale"), bar = make("i"), text = make("span");
-    box.title = "True at the middle of the map, for this body's radius";
-    box.append(bar, text);
-    return {
-      element: box,
-      set(kmPerPixel) {
-        if (!(kmPerPixel > 0)) return;
-        const most = kmPerPixel * 110, power = 10 ** Math.floor(Math.log10(most));
-        const km = Math.max(...NICE.map((n) => n * power).filter((n) => n <= most));
-        bar.style.width = `${km / kmPerPixel}px`;
-        text.textContent = km >= 1 ? `${whole(km)} km` : `${whole(Math.round(km * 1000))} m`;
-        box.dataset.km = String(km);
-      },
-    };
-  }
-
-  const known = (value) => value !== "" && !Number.isNaN(value);
-
-  /** The row under the pointer in a line, until the pointer moves on. */
-  function tip(stage) {
-    const box = make("div", "areo-tip");
-    box.hidden = true;
-    stage.append(box);
-    return (hits, x, y) => {
-      box.hidden = !hits.length;
-      if (!hits.length) return;
-      const { layer, i } = hits[0], p = layer.probability[i];
-      const detail = layer.details.find((one) => known(one.values[i]));
-      const words = [layer.row_id[i], layer.title];
-      if (known(p)) words.push(`p ${p.toFixed(2)}`);
-      if (detail) words.push(written(detail, i));
-      if (hits.length > 1) words.push(`${hits.length - 1} more`);
-      box.textContent = words.join(" · ");
-      box.style.left = `${Math.min(x + 12, stage.clientWidth - box.offsetWidth - 4)}px`;
-      box.style.top = `${Math.max(4, y - box.offsetHeight - 8)}px`;
-    };
-  }
-
-  const written = ({ unit, values }, i) => `${typeof values[i] === "number" ? +values[i].toPrecision(6) : values[i]}${unit ? " " + unit : ""}`;
-
-  /** What is known of the rows under the pointer: the first in full, then its standing in other layers. */
-  function card(state, hits) {
-    const box = make("div", "areo-card");
-    const { layer, i } = hits[0], id = layer.row_id[i];
-    const row = (name, value) => {
-      const line = make("div", "areo-row");
-      line.append(make("span", "", name), make("b", "", value));
-      box.append(line);
-    };
-    box.append(make("div", "areo-id", id));
-    if (state.payload.thumbnails[id]) {
-      const image = make("img");
-      image.alt = `tile ${id}`;
-      image.src = state.payload.thumbnails[id];
-      box.append(image);
-    }
-    row("position", `${areo.latText(layer.lat[i], 3)} ${areo.lonText(state, layer.lon[i], 3)}`);
-    for (const detail of layer.details) {
-      if (known(detail.values[i])) row(detail.label, written(detail, i));
-    }
-    const table = make("div", "areo-layers");
-    const seen = new Set();
-    for (const hit of hits.filter((other) => other.layer.row_id[other.i] === id)) {
-      if (seen.has(hit.layer.id)) continue;
-      seen.add(hit.layer.id);
-      const line = make("div", "areo-row"), name = make("span");
-      name.append(areo.swatch(hit.layer), ` ${hit.layer.id} ${hit.layer.title}`);
-      const score = hit.layer.score[hit.i], probability = hit.layer.probability[hit.i];
-      const values = [];
-      if (known(probability)) values.push(`p ${probability.toFixed(2)}`);
-      if (known(score)) values.push(`score ${score.toFixed(3)}`);
-      line.append(name, make("b", "", values.join(", ")));
-      table.append(line);
-    }
-    box.append(table);
-    const others = new Set(hits.map((hit) => hit.layer.row_id[hit.i])).size - 1;
-    if (others > 0) box.append(make("small", "", `and ${others} more here: zoom in`));
-    return box;
-  }
-
-  // ------------------------------------------------------------------ one globe
+  const { make, button } = areo;
+  const VIEWS = [
+    ["globe", "Globe", "Globe"], ["mercator", "Flat", "Flat map (Mercator)"],
+    ["north", "North", "North pole (polar stereographic)"], ["south", "South", "South pole (polar stereographic)"],
+  ];
 
   areo.mount = function (root, given) {
-    const payload = areo.read(given);
+    root.areographer?.destroy();
     const state = {
-      payload, visible: new Set(payload.layers.map((layer) => layer.id)), lit: null, selected: null,
-      projection: "globe", errors: [],
+      payload: areo.read(given), visible: new Set(), lit: null, selected: null, errors: [],
+      projection: "globe", // of the main map, which lies under a polar view
+      coverage: true, graticule: true,
+      off: new Set(), cuts: new Map(), opened: new Set(), known: new Set(), verdicts: new Map(), // by layer id
+      key: null, // whose layers these are: other layers under the same ids begin anew
+      moved: false, // by hand: then new layers do not turn the map
     };
     if (Number(root.dataset.height)) root.style.height = `${Number(root.dataset.height)}px`;
     const stage = make("div", "areo-stage"), side = make("div", "areo-side"), tools = make("div", "areo-tools");
-    const scale = scaleBar();
-    const corner = make("div", "areo-corner");
-    let view, poles;
+    const scale = areo.scaleBar(), corner = make("div", "areo-corner"), note = make("div", "areo-note");
+    const polar = {}; // views by name, made when first asked for
+    let main, view, poles, legend;
 
-    const find = (id) => payload.layers.find((layer) => layer.id === id);
-    const shown = () => payload.layers.filter((layer) => state.visible.has(layer.id));
+    const find = (id) => state.payload.layers.find((layer) => layer.id === id);
+    const shown = () => state.payload.layers.filter((layer) => state.visible.has(layer.id));
 
     function draw() {
       view.draw();
-      poles?.draw();
+      if (view === main) poles?.draw();
       root.dataset.lit = state.lit || "";
-      for (const item of side.querySelectorAll("li[data-layer]")) {
-        item.classList.toggle("areo-lit", item.dataset.layer === state.lit);
-        item.querySelector("input").checked = state.visible.has(item.dataset.layer);
-      }
+      legend.update();
     }
 
-    function pick(hits, anchored) {
+    function tellAbout(type, detail) {
+      root.dispatchEvent(new CustomEvent(type, { bubbles: true, composed: true, detail }));
+      if (window.parent !== window) window.parent.postMessage({ type, ...detail }, "*");
+    }
+
+    function pick(hits, anchored, byKeys) {
       corner.replaceChildren();
       state.selected = null;
       if (hits.length) {
         const { layer, i } = hits[0];
         const lon = layer.lon[i], lat = layer.lat[i];
         state.selected = { lon, lat, ring: areo.footprint(state, lon, lat) };
-        const content = card(state, hits);
-        if (anchored && view.showCard) view.showCard(content, [lon, lat]); else corner.append(content);
-        const detail = { tile_id: layer.row_id[i], layer: layer.id, lon, lat };
-        root.dispatchEvent(new CustomEvent("areographer:tile", { bubbles: true, composed: true, detail }));
-        if (window.parent !== window) window.parent.postMessage({ type: "areographer:tile", ...detail }, "*");
+        const content = areo.card(state, hits);
+        if (anchored && view.showCard) view.showCard(content, [lon, lat]);
+        else {
+          content.prepend(button("areo-close", "×", "Close the card", () => { pick([], false); }));
+          corner.append(content);
+        }
+        if (byKeys) { content.tabIndex = -1; content.focus(); }
+        tellAbout("areographer:tile", { tile_id: layer.row_id[i], layer: layer.id, lon, lat });
       }
       draw();
     }
 
+    // A polar view shows its own hemisphere only; anything else brings the main map back.
     function fit(id, animate = true) {
       const layers = id ? [find(id)].filter(Boolean) : shown();
-      view.fit(areo.extent(layers), animate);
+      const extent = areo.extent(layers);
+      if (view === main) main.fit(extent, animate);
+      else if (!view.fit(extent) && id && extent) { project(state.projection); main.fit(extent, false); }
     }
+
+    function project(name) {
+      if (name === "globe" || name === "mercator") {
+        const other = state.projection !== name;
+        state.projection = name;
+        switchTo(main);
+        if (other) { main.project?.(name); fit(null, false); }
+      } else {
+        const first = !polar[name];
+        polar[name] ||= areo.polarView(stage, state, tell, name === "north" ? 1 : -1);
+        switchTo(polar[name]);
+        if (first) view.fit(null);
+      }
+      root.dataset.projection = name;
+      for (const one of tools.querySelectorAll("[data-view]")) one.setAttribute("aria-pressed", String(one.dataset.view === name));
+      draw();
+    }
+
+    function switchTo(next) {
+      if (view === next) return;
+      corner.replaceChildren();
+      state.selected = null;
+      for (const one of [main, ...Object.values(polar)]) one.show(one === next);
+      poles?.show(next === main);
+      view = next;
+      view.draw(); // takes a card of the main map down
+    }
+
+    /** Take the layers of the payload: what was switched off stays off, sliders stay where they were put. */
+    function take() {
+      const ids = state.payload.layers.map((layer) => layer.id);
+      state.visible = new Set(ids.filter((id) => !state.off.has(id)));
+      if (!ids.includes(state.lit)) state.lit = null;
+      for (const layer of state.payload.layers) areo.cut(layer, state.cuts.get(layer.id) ?? null);
+      const wasOpen = legend ? legend.element.open : stage.clientWidth > 480;
+      const made = areo.legend(state, act, wasOpen);
+      if (legend) legend.element.replaceWith(made.element); else side.append(made.element);
+      legend = made;
+    }
+
+    const least = (layer) => (layer.cut === null ? layer.threshold : layer.cut / 100);
+    const act = {
+      toggle(id, on) { state.off[on ? "delete" : "add"](id); state.visible[on ? "add" : "delete"](id); draw(); },
+      fit(id) { act.toggle(id, true); state.moved = false; fit(id); },
+      cut(layer, hundredths) {
+        areo.cut(layer, hundredths);
+        if (hundredths === null) state.cuts.delete(layer.id); else state.cuts.set(layer.id, hundredths);
+        corner.replaceChildren();
+        state.selected = null;
+        draw();
+      },
+      settled(layer) { tellAbout("areographer:cut", { layer: layer.id, min_probability: least(layer), count: areo.count(layer) }); },
+      keep(layer) { window.parent.postMessage({ type: "areographer:threshold", layer: layer.id, min_probability: least(layer) }, "*"); },
+      redraw: draw,
+    };
 
     const handle = {
       state,
@@ -224,44 +136,75 @@
       /** Bring one layer forward and fade the others; null brings all back. */
       light(id) {
         state.lit = id && find(id) && state.lit !== id ? id : null;
-        if (state.lit) { state.visible.add(id); fit(id); }
+        if (state.lit) { state.off.delete(id); state.visible.add(id); state.moved = false; fit(id); }
         draw();
       },
       /** Turn to a place and outline the tile there. */
       fly(lon, lat) {
+        const place = { lon, lat, radius: 6 };
+        if (view !== main && view.pole * lat <= 0) project(state.projection);
         state.selected = { lon, lat, ring: areo.footprint(state, lon, lat) };
-        view.fit({ lon, lat, radius: 6 }, true);
+        view.fit(place, true);
         draw();
       },
       /** Close the card of the chosen tile. */
       clear() { pick([], false); },
-      show(ids) { state.visible = new Set(ids); draw(); },
-      /** Other layers on the same planet: {layers, thumbnails} of another payload. */
-      update(changes) { return areo.mount(root, { ...payload, layers: changes.layers, thumbnails: changes.thumbnails || {} }); },
-      destroy() { resized.disconnect(); view.destroy(); stage.remove(); },
-      fit,
-      project(type) {
-        state.projection = type;
-        flat.setAttribute("aria-pressed", String(type !== "globe"));
-        flat.textContent = type === "globe" ? "Flat" : "Globe";
-        view.project?.(type);
-        fit(null, false);
+      show(ids) {
+        state.off = new Set(state.payload.layers.map(({ id }) => id).filter((id) => !ids.includes(id)));
+        state.visible = new Set(ids);
+        draw();
       },
+      /** Other layers on the same planet: {layers, thumbnails} of another payload, and whose they are. The map is not
+          made anew: camera, view, switches and sliders stay, and it turns only if nobody has moved it. */
+      update({ layers, thumbnails = {}, key = state.key }) {
+        if (key !== state.key) {
+          for (const one of [state.off, state.cuts, state.opened, state.known, state.verdicts]) one.clear();
+          Object.assign(state, { key, moved: false, lit: null });
+        }
+        const before = state.payload.layers.map(({ id }) => id).join();
+        state.payload = areo.read({ ...state.payload, layers, thumbnails });
+        corner.replaceChildren();
+        state.selected = null;
+        take();
+        main.setLayers();
+        if (view !== main) view.setLayers();
+        draw();
+        const changed = before !== state.payload.layers.map(({ id }) => id).join();
+        if (changed && !state.moved) fit(null);
+      },
+      destroy() {
+        resized.disconnect();
+        for (const one of [main, ...Object.values(polar)]) one.destroy();
+        stage.remove();
+      },
+      fit,
+      project,
     };
 
-    const flat = button("areo-flat", "Flat", "Switch between globe and flat map (Mercator)", () => handle.project(state.projection === "globe" ? "mercator" : "globe"));
-    tools.append(flat, button("", "Whole planet", "Show the whole planet", () => view.fit(null, true)));
-    side.append(legend(state, {
-      toggle(id, on) { state.visible[on ? "add" : "delete"](id); draw(); },
-      fit(id) { state.visible.add(id); draw(); fit(id); },
-    }));
-    root.areographer?.destroy();
+    const views = make("div", "areo-views");
+    views.setAttribute("role", "group");
+    views.setAttribute("aria-label", "View");
+    for (const [name, word, title] of VIEWS) {
+      const one = button(name === "mercator" ? "areo-flat" : "", word, title, () => project(name));
+      one.dataset.view = name;
+      one.setAttribute("aria-pressed", String(name === "globe"));
+      views.append(one);
+    }
+    const zoom = make("div", "areo-zoom");
+    zoom.append(
+      button("", "+", "Zoom in", () => { state.moved = true; view.zoom(2); }),
+      button("", "−", "Zoom out", () => { state.moved = true; view.zoom(0.5); }),
+      button("areo-all", "", "Show the whole planet", () => { state.moved = false; view.fit(null, true); }),
+    );
+    tools.append(views);
     root.append(stage);
 
     const tell = {
       pick,
-      hover: tip(stage),
+      hover: areo.tip(stage),
+      open: project,
       move: scale.set,
+      touched() { state.moved = true; },
       ready() { root.dataset.view = "webgl"; },
       drawn(rows) {
         root.dataset.drawn = String(rows);
@@ -271,24 +214,24 @@
     };
 
     function useCanvas(reason) {
-      view?.destroy();
-      view = areo.flatView(stage, state, tell);
-      flat.hidden = true;
+      main?.destroy();
+      main = view = areo.flatView(stage, state, tell);
+      state.projection = "mercator";
+      views.querySelector("[data-view=globe]").hidden = true;
       root.dataset.view = "canvas";
       note.textContent = reason;
       note.hidden = false;
-      fit(null, false);
-      draw();
+      main.fit(areo.extent(shown()), false);
+      project("mercator");
     }
 
-    const note = make("div", "areo-note");
     note.hidden = true;
-    side.firstChild.open = stage.clientWidth > 480;
-    stage.append(side, tools, scale.element, corner, note);
+    take();
+    stage.append(side, zoom, tools, scale.element, corner, note);
     poles = areo.polarPanels(stage, state, tell);
     try {
-      view = areo.mapView(stage, state, tell);
-      view.map.getCanvas().addEventListener("webglcontextlost", () => useCanvas("The graphics context was lost: flat map without WebGL."));
+      main = view = areo.mapView(stage, state, tell);
+      main.map.getCanvas().addEventListener("webglcontextlost", () => useCanvas("The graphics context was lost: flat map without WebGL."));
       fit(null, false);
       draw();
     } catch (error) {
@@ -296,7 +239,7 @@
       useCanvas("This browser has no WebGL: flat map instead of the globe.");
     }
     stage.addEventListener("keydown", (event) => { if (event.key === "Escape") handle.clear(); });
-    const resized = new ResizeObserver(() => { if (view.kind === "canvas") view.draw(); poles?.soon(); });
+    const resized = new ResizeObserver(() => { view.resize?.(); poles?.draw(); });
     resized.observe(stage);
     root.areographer = handle;
     return handle;

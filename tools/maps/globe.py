@@ -2,10 +2,14 @@
 
 `globe_payload` gathers what is drawn as JSON (rows in `tools.maps.globe_layers`, the ground in
 `tools.maps.globe_pictures`); `globe_html` puts it into a fragment for a page that is already there,
-`globe_document` into a whole page (an ``iframe``'s ``srcdoc``, a file). In the browser ``globe_rows.js``
-reads the payload, ``globe.js`` makes the legend and cards, ``globe_map.js`` drives MapLibre GL (which travels
-in the ``maplibre`` wheel), ``globe_gl.js`` draws points and lines on it, and ``globe_flat.js`` draws on plain
-canvas: the polar panels, and the whole map where a browser has no WebGL.
+`globe_document` into a whole page (an ``iframe``'s ``srcdoc``, a file). In the browser, in this order:
+
+globe_rows.js    reads the payload; how a row is marked; globe_hits.js  which rows are under the pointer
+globe_ground.js  the basemap's pictures, hatched gaps, sharper tiles where a page hands them in
+globe_canvas.js  drawing and gestures on plain canvas; globe_flat.js  a flat map where there is no WebGL;
+                 globe_polar.js  the two small polar panels and the polar views
+globe_gl.js      marks and lines on the graphics card; globe_map.js  MapLibre GL, which travels in a wheel
+globe_card.js    cards and tips; globe_legend.js  layers, thresholds, switches; globe.js  all of it in a page
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from tools.workspace import Workspace
 
 if TYPE_CHECKING:
     from retrieval.index import TileIndex
+    from tools.candidates import Candidates
 
 __all__ = [
     "COLOURS",
@@ -45,10 +50,22 @@ __all__ = [
 
 Json = Any
 
-FORMAT = 2  # of the payload; globe_rows.js reads this one
+FORMAT = 3  # of the payload; globe_rows.js reads this one
 MAX_POINTS = 100_000
 THUMBNAILS_PER_LAYER = 12
-SCRIPTS = ("globe_rows.js", "globe_flat.js", "globe_gl.js", "globe_map.js", "globe.js")
+SCRIPTS = (
+    "globe_rows.js",
+    "globe_hits.js",
+    "globe_ground.js",
+    "globe_canvas.js",
+    "globe_flat.js",
+    "globe_polar.js",
+    "globe_gl.js",
+    "globe_map.js",
+    "globe_card.js",
+    "globe_legend.js",
+    "globe.js",
+)
 
 
 def globe_payload(
@@ -59,6 +76,7 @@ def globe_payload(
     max_points: int = MAX_POINTS,
     basemap_px: int = BASEMAP_PX,
     cache: Path | None = None,
+    candidates: Mapping[str, Candidates] | None = None,
 ) -> dict[str, Json]:
     """Everything the globe draws, as JSON values.
 
@@ -73,6 +91,8 @@ def globe_payload(
         Width of the basemap in pixels, one turn around the body.
     cache
         Where the basemap of an index is kept; that of a workspace's home if a workspace is given.
+    candidates
+        By layer id, the rows that just missed it, for a threshold that can be lowered.
     """
     if isinstance(workspace_or_index, Workspace):
         index = workspace_or_index.index
@@ -91,8 +111,9 @@ def globe_payload(
         },
         "tile_km": index.grid.tile_km,
         "basemap": dict(pictures),
+        "basemap_px": basemap_px,
         "has_gaps": has_gaps,
-        "layers": layers_payload(layers, max_points),
+        "layers": layers_payload(layers, max_points, candidates),
         "thumbnails": _thumbnails(index, layers) if thumbnails else {},
     }
 

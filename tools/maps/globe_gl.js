@@ -7,6 +7,7 @@
   const MARKS = ["disc", "square", "triangle", "diamond"];
   const DARK = [11 / 255, 14 / 255, 19 / 255];
   const WHITE = [1, 1, 1];
+  const OWN = new Set(["graticule", "selected"]); // names of segments that belong to no layer
 
   const POINTS = [`
 in vec2 a_at;
@@ -72,7 +73,8 @@ void main() {
   const strength = (p) => (Number.isNaN(p) ? 1 : p);
 
   function pointData(layer) {
-    const data = new Float32Array(3 * layer.points);
+    const rows = layer.lon.length, marks = layer.shapes ? layer.shapes.has.reduce((sum, has) => sum + !has, 0) : rows;
+    const data = new Float32Array(3 * marks);
     for (let i = 0, k = 0; i < layer.lon.length; i++) {
       if (!areo.isPoint(layer, i)) continue;
       data[k++] = x(layer.lon[i]); data[k++] = y(layer.lat[i]); data[k++] = strength(layer.probability[i]);
@@ -80,10 +82,15 @@ void main() {
     return data;
   }
 
+  // Also how many segments the rows before each have: rows beyond a threshold are the last ones.
   function outlineData(layer) {
-    const data = [];
-    areo.segments(layer, (west, south, east, north, i) => data.push(x(west), y(south), x(east), y(north), strength(layer.probability[i])));
-    return Float32Array.from(data);
+    const data = [], before = new Uint32Array(layer.lon.length + 1);
+    areo.segments(layer, (west, south, east, north, i) => {
+      data.push(x(west), y(south), x(east), y(north), strength(layer.probability[i]));
+      before[i + 1] = data.length / 5;
+    });
+    for (let i = 0; i < layer.lon.length; i++) before[i + 1] = Math.max(before[i], before[i + 1]);
+    return { data: Float32Array.from(data), before };
   }
 
   /** Segments of polylines of [lon, lat], each [from x, y, to x, y, strength]. */
@@ -97,7 +104,7 @@ void main() {
 
   /** The custom layer. look() gives {radius, ratio}: of marks in CSS pixels, and device pixels in one of them. */
   areo.marksLayer = function (state, look) {
-    const programs = new Map(), buffers = new Map(), pending = new Map();
+    const programs = new Map(), buffers = new Map(), pending = new Map(), segments = new Map();
     let gl, map;
 
     function compile(shader, sources, which) {
@@ -165,8 +172,8 @@ void main() {
       return known.length;
     }
 
-    function lines(args, name, ink, fade) {
-      const length = bind(name);
+    function lines(args, name, ink, fade, most = Infinity) {
+      const length = Math.min(bind(name), 5 * most);
       if (!length) return;
       const { program, at } = use(args, LINES, "lines"), { ratio } = look();
       const undo = attributes(program, ["a_from", "a_to", "a_p"], [2, 2, 1], 20, 1);
@@ -181,7 +188,7 @@ void main() {
     }
 
     function points(args, layer) {
-      const length = bind(layer.id);
+      const length = Math.min(bind(layer.id), 3 * layer.points);
       if (!length) return 0;
       const { program, at } = use(args, POINTS, "points"), { radius, ratio } = look();
       const undo = attributes(program, ["a_at", "a_p"], [2, 1], 12, 0);
@@ -207,18 +214,31 @@ void main() {
       set(name, data) { pending.set(name, data); map?.triggerRepaint(); },
       onAdd(owner, context) {
         map = owner; gl = context;
-        for (const layer of state.payload.layers) {
-          if (layer.points) pending.set(layer.id, pointData(layer));
-          if (layer.shapes) pending.set(`outline ${layer.id}`, outlineData(layer));
+        this.setLayers();
+      },
+      /** The layers of the payload instead of those before. */
+      setLayers() {
+        for (const name of [...pending.keys(), ...buffers.keys()].filter((one) => !OWN.has(one))) {
+          pending.delete(name);
+          if (buffers.has(name)) gl.deleteBuffer(buffers.get(name).buffer);
+          buffers.delete(name);
         }
+        for (const layer of state.payload.layers) {
+          pending.set(layer.id, pointData(layer));
+          if (!layer.shapes) continue;
+          const { data, before } = outlineData(layer);
+          pending.set(`outline ${layer.id}`, data);
+          segments.set(layer.id, before);
+        }
+        map?.triggerRepaint();
       },
       render(context, args) {
         this.waiting &&= !map.areTilesLoaded();
         if (this.waiting) return;
         const shown = state.payload.layers.filter((layer) => state.visible.has(layer.id));
-        lines(args, "graticule", [[WHITE, 0.34, 1]], 1);
+        if (state.graticule) lines(args, "graticule", [[WHITE, 0.34, 1]], 1);
         for (const layer of shown) {
-          if (layer.shapes) lines(args, `outline ${layer.id}`, [[DARK, 0.7, 3.2], [channels(layer.colour), 1, 1.7]], areo.fade(state, layer));
+          if (layer.shapes) lines(args, `outline ${layer.id}`, [[DARK, 0.7, 3.2], [channels(layer.colour), 1, 1.7]], areo.fade(state, layer), segments.get(layer.id)[layer.shown]);
         }
         this.drawn = shown.reduce((sum, layer) => sum + points(args, layer), 0);
         lines(args, "selected", [[DARK, 0.8, 3.4], [WHITE, 1, 1.7]], 1);

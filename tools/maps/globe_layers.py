@@ -2,13 +2,17 @@
 
 What is kept of a value: positions to 1e-5 degrees, probabilities to 1e-4, other numbers to float32 (seven
 digits). ``globe_rows.js`` reads it. A hundred thousand rows take some 25 bytes each, not the 65 of JSON.
+
+Rows with probabilities come most probable first, so that those that reach a threshold are always the first
+so many; rows below a layer's own threshold, where they are known, come behind its own. How many reach each
+threshold is counted here, over all rows, drawn or not.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +21,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from retrieval.spatial.shapes import Shapes
 from tools.layers import Layer
+
+if TYPE_CHECKING:
+    from tools.candidates import Candidates
 
 Json = Any
 
@@ -42,6 +49,8 @@ DETAILS = {
 POSITION_STEP_DEG = 1e-5
 PROBABILITY_STEP = 1e-4
 UNKNOWN = 65535  # a probability that is not known
+THRESHOLDS = np.arange(101) / 100.0  # that a slider stops at: 55 / 100 is the 0.55 of a tool call
+NO_LEVEL = 255  # of a row whose probability is not known
 LONGEST_TEXT = 200
 MOST_CORNERS = 120_000  # of all lines and polygons of a layer; more are simplified until they fit
 FIRST_TOLERANCE_DEG = 0.005
@@ -50,16 +59,45 @@ LAST_TOLERANCE_DEG = 0.64
 _LINE, _OUTER, _HOLE = 1, 2, 3
 
 
-def layers_payload(layers: Sequence[Layer], max_points: int) -> list[dict[str, Json]]:
+def layers_payload(
+    layers: Sequence[Layer], max_points: int, candidates: Mapping[str, Candidates] | None = None
+) -> list[dict[str, Json]]:
     """What is drawn of each layer, as JSON values; at most ``max_points`` rows in all.
 
     A layer with more than its share keeps its most probable rows (catalogues: evenly spaced rows).
+
+    Parameters
+    ----------
+    candidates
+        By layer id, the rows that just missed it: drawn when its threshold is lowered in the browser.
     """
-    shares = _shares([len(layer) for layer in layers], max_points)
+    near = candidates or {}
+    counts = [len(layer) + (len(near[layer.id].table) if layer.id in near else 0) for layer in layers]
     return [
-        {"colour": COLOURS[i % len(COLOURS)], "mark": MARKS[i % len(MARKS)], **_layer_json(layer, share)}
-        for i, (layer, share) in enumerate(zip(layers, shares, strict=True))
+        {
+            "colour": COLOURS[i % len(COLOURS)],
+            "mark": MARKS[i % len(MARKS)],
+            **_layer_json(layer, share, near.get(layer.id)),
+        }
+        for i, (layer, share) in enumerate(zip(layers, _shares(counts, max_points), strict=True))
     ]
+
+
+def count_levels(probability: ArrayLike) -> list[int]:
+    """How many probabilities reach each of `THRESHOLDS`; NaN reaches none."""
+    level = levels_of(probability)
+    held = np.bincount(level[level != NO_LEVEL], minlength=len(THRESHOLDS))
+    return np.cumsum(held[::-1])[::-1].astype(int).tolist()  # type: ignore[no-any-return]
+
+
+def levels_of(probability: ArrayLike) -> NDArray[np.uint8]:
+    """The highest of `THRESHOLDS` that each probability reaches, by number; `NO_LEVEL` for NaN.
+
+    Compared as a tool compares them, so that a slider and the call that keeps it agree to the row.
+    """
+    values = np.asarray(probability, dtype=float)
+    level = np.searchsorted(THRESHOLDS, np.nan_to_num(values, nan=0.0), side="right") - 1
+    return np.where(np.isnan(values), NO_LEVEL, np.clip(level, 0, len(THRESHOLDS) - 1)).astype(np.uint8)
 
 
 def top_rows(layer: Layer, count: int) -> NDArray[np.int64]:
@@ -156,15 +194,19 @@ def _shares(counts: Sequence[int], total: int) -> list[int]:
     return shares
 
 
-def _layer_json(layer: Layer, share: int) -> dict[str, Json]:
-    table = layer.table
-    if share < len(table):
-        if table["probability"].notna().any():
-            keep = np.sort(top_rows(layer, share))
-        else:
-            keep = np.linspace(0, len(table) - 1, share).astype(np.int64)
-        table = table.iloc[keep]
-    table = table[np.isfinite(table["lon"]) & np.isfinite(table["lat"])]
+def _layer_json(layer: Layer, share: int, near: Candidates | None) -> dict[str, Json]:
+    table, kept = layer.table, len(layer)
+    probable = bool(table["probability"].notna().any()) or (near is not None and len(near.table) > 0)
+    if probable:
+        table = table.iloc[top_rows(layer, len(layer))]
+        if near is not None:
+            table = pd.concat([pd.DataFrame(table), pd.DataFrame(near.table)], ignore_index=True)
+        table = table.iloc[:share]
+    elif share < len(table):
+        table = table.iloc[np.linspace(0, len(table) - 1, share).astype(np.int64)]
+    own = np.arange(len(table)) < kept
+    placed = np.isfinite(table["lon"].to_numpy(dtype=float)) & np.isfinite(table["lat"].to_numpy(dtype=float))
+    table, own = table[placed], own[placed]
     return {
         "id": layer.id,
         "title": layer.title,
@@ -172,17 +214,33 @@ def _layer_json(layer: Layer, share: int) -> dict[str, Json]:
         "count": len(layer),
         "threshold": layer.provenance.threshold,
         "rows": len(table),
+        "kept": int(own.sum()),
         "ids": pack_texts(table["row_id"].astype(str).tolist()),
         "lon": pack_degrees(table["lon"]),
         "lat": pack_degrees(table["lat"]),
         "score": pack_numbers(table["score"]),
         "probability": pack_probability(table["probability"]),
-        "shapes": pack_shapes(np.asarray(table.geometry.array, dtype=object)),
+        **(_thresholds(layer, table, near) if probable else {}),
+        "shapes": pack_shapes(np.asarray(table["geometry"], dtype=object)),
         "details": [
             {"label": label, "unit": unit, **_detail(table[column])}
             for column, (label, unit) in DETAILS.items()
             if column in table.columns and table[column].notna().any()
         ],
+    }
+
+
+def _thresholds(layer: Layer, table: pd.DataFrame, near: Candidates | None) -> dict[str, Json]:
+    """What a slider needs: the level of each drawn row, how many reach each level, and the lowest level."""
+    own = layer.table["probability"].to_numpy(dtype=float)
+    known = own[np.isfinite(own)]
+    counts = count_levels(own) if near is None else near.counts
+    # Below what a layer has kept nothing is known, unless the rows that just missed it are.
+    least = int(levels_of(known).min(initial=100)) if near is None else near.least
+    return {
+        "level": base64.b64encode(levels_of(table["probability"]).tobytes()).decode("ascii"),
+        "counts": counts,
+        "least": least,
     }
 
 

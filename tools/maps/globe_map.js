@@ -37,47 +37,46 @@
     const features = [];
     areo.polygons(layer, (i, coordinates) => features.push({
       type: "Feature", geometry: { type: "Polygon", coordinates },
-      properties: { p: Number.isNaN(layer.probability[i]) ? 1 : layer.probability[i] },
+      properties: { i, p: Number.isNaN(layer.probability[i]) ? 1 : layer.probability[i] },
     }));
     return { type: "FeatureCollection", features };
   }
 
-  // The whole basemap is the one tile of zoom 0. MapLibre closes the poles of tiles, not of image sources,
-  // and smooths tiles with mipmaps; the address is looked up here and never leaves the page.
-  const pictures = [];
-  function serve(address) {
-    if (!pictures.length) {
-      maplibregl.addProtocol("areographer", async (request) => {
-        const image = new Image();
-        image.src = pictures[Number(request.url.split("/")[2])];
-        await image.decode();
-        return { data: await createImageBitmap(image) };
-      });
-    }
-    return `areographer://${pictures.push(address) - 1}/{z}/{x}/{y}`;
-  }
-
   const hasAreas = (layer) => Boolean(layer.shapes?.has.includes(2));
 
-  function style(payload) {
-    const sources = {};
-    const layers = [{ id: "ground", type: "background", paint: { "background-color": "#1a1e25" } }];
-    if (payload.basemap.mercator) {
-      sources.basemap = { type: "raster", tiles: [serve(payload.basemap.mercator)], tileSize: WORLD, maxzoom: 0 };
-      layers.push({ id: "basemap", type: "raster", source: "basemap", paint: { "raster-opacity": 0.9, "raster-brightness-max": 0.9, "raster-contrast": 0.12, "raster-fade-duration": 0 } });
-    }
-    for (const layer of payload.layers.filter(hasAreas)) {
-      sources[`areas-${layer.id}`] = { type: "geojson", data: areas(layer) };
-      layers.push({ id: `areas-${layer.id}`, type: "fill", source: `areas-${layer.id}`, paint: { "fill-color": layer.colour, "fill-antialias": false } });
-    }
+  const areasSource = (layer) => ({ type: "geojson", data: areas(layer) });
+  const areasLayer = (layer) => ({
+    id: `areas-${layer.id}`, type: "fill", source: `areas-${layer.id}`, paint: { "fill-color": layer.colour, "fill-antialias": false },
+  });
+
+  // From below: plain ground, the basemap, hatched gaps, sharper tiles (clear where nothing was observed), areas.
+  function style(state) {
+    const { basemap, layers: drawn } = state.payload;
+    const sources = {}, layers = [{ id: "ground", type: "background", paint: { "background-color": "#1a1e25" } }];
+    const paint = { "raster-opacity": 0.9, "raster-brightness-max": 0.9, "raster-contrast": 0.12, "raster-fade-duration": 0 };
+    const whole = (id, make) => {
+      sources[id] = { type: "raster", tiles: [areo.serve(make)], tileSize: WORLD, maxzoom: 0 };
+      layers.push({ id, type: "raster", source: id, paint });
+    };
+    if (basemap.mercator) whole("basemap", () => areo.picture(basemap.mercator));
+    if (basemap.mercator_gaps) whole("gaps", async () => areo.hatched(await areo.picture(basemap.mercator_gaps)));
+    const sharp = areo.serveSharp(state);
+    if (sharp) { sources.sharp = sharp; layers.push({ id: "sharp", type: "raster", source: "sharp", paint }); }
+    for (const layer of drawn.filter(hasAreas)) { sources[`areas-${layer.id}`] = areasSource(layer); layers.push(areasLayer(layer)); }
     return { version: 8, projection: { type: "globe" }, sources, layers };
   }
 
-  function start(holder, payload) {
+  // Two levels beyond the sharpest ground, and at least as close as a tile needs.
+  function closest({ ground }) {
+    return Math.min(16, Math.max(10, (ground?.levels.mercator?.[1] ?? 0) + 1));
+  }
+
+  function start(holder, state) {
+    const { payload } = state;
     try {
       const map = new maplibregl.Map({
-        container: holder, style: style(payload), center: [0, 0], zoom: 0, minZoom: -1, maxZoom: 10, maxPitch: 0,
-        attributionControl: false, fadeDuration: 0,
+        container: holder, style: style(state), center: [0, 0], zoom: 0, minZoom: -1, maxZoom: closest(payload), maxPitch: 0,
+        attributionControl: false, fadeDuration: 0, dragRotate: false, pitchWithRotate: false,
         locale: { "Map.Title": `Map of ${payload.body.name}` },
       });
       if (!map.getCanvas().getContext("webgl2")) throw new Error("WebGL 2 is missing");
@@ -88,21 +87,23 @@
     }
   }
 
-  /** tell.pick(hits, anchored) on clicks, .hover(hits, x, y), .move(kilometres per pixel at the middle), .ready()
-      once there is a map, .drawn(marks) once all of it is drawn. */
+  /** tell.pick(hits, anchored, by keys) on clicks, .hover(hits, x, y), .move(kilometres per pixel at the middle, how
+      sharp the ground is), .touched() when someone moved it, .ready() once there is a map, .drawn(marks) once all
+      of it is drawn. */
   areo.mapView = function (stage, state, tell) {
     const holder = document.createElement("div");
     holder.className = "areo-map";
     const limb = document.createElement("div");
     limb.className = "areo-limb";
     stage.append(holder);
-    const payload = state.payload;
-    const map = start(holder, payload);
-    map.addControl(new maplibregl.NavigationControl({ showCompass: true, visualizePitch: false }), "top-right");
+    const { body } = state.payload;
+    const map = start(holder, state);
     map.getCanvas().after(limb); // over the ground, under labels and popups
     map.touchZoomRotate.disableRotation();
+    map.keyboard.disableRotation();
     const marks = areo.marksLayer(state, () => ({ radius: areo.markRadius(state, degreesPerPixel), ratio: map.getPixelRatio() }));
     const labels = [];
+    let areaIds = state.payload.layers.filter(hasAreas).map((layer) => layer.id);
     let ready = false, popup = null, degreesPerPixel = 0.7, gridded = "";
 
     // With the style, not with the first picture: each frame more takes a browser without a graphics card long.
@@ -120,6 +121,10 @@
       map.triggerRepaint();
     });
     map.on("move", measure);
+    map.on("movestart", (event) => { if (event.originalEvent) tell.touched(); });
+    map.getCanvas().addEventListener("keydown", (event) => {
+      if (event.key === "Enter") tell.pick(under({ x: holder.clientWidth / 2, y: holder.clientHeight / 2 }), true, true);
+    });
     map.on("moveend", grid);
     map.on("resize", () => { measure(); grid(); });
     map.on("error", (event) => { state.errors.push(String(event.error?.message || event.error)); });
@@ -167,11 +172,12 @@
     function grid() {
       const centre = map.getCenter();
       const reach = Math.min(90, 0.6 * degreesPerPixel * Math.hypot(holder.clientWidth, holder.clientHeight));
-      const wanted = graticule(centre, reach, degreesPerPixel), key = JSON.stringify(wanted);
+      const wanted = graticule(centre, reach, degreesPerPixel), key = JSON.stringify([state.graticule, wanted]);
       if (key === gridded) return;
       gridded = key;
       marks.set("graticule", areo.pathData(graticulePaths(wanted)));
       for (const label of labels.splice(0)) label.remove();
+      if (!state.graticule) return;
       const { step, lons, lats } = wanted, digits = step < 1 ? 1 : 0;
       const add = (lon, lat, text) => {
         const element = document.createElement("span");
@@ -192,7 +198,8 @@
       const a = map.unproject([x - 5, y]), b = map.unproject([x + 5, y]);
       const perPixel = areo.angle([a.lng, a.lat], [b.lng, b.lat]) / 10;
       degreesPerPixel = (perPixel * 180) / Math.PI;
-      tell.move(perPixel * payload.body.radius_km);
+      const kmPerPixel = perPixel * body.radius_km;
+      tell.move(kmPerPixel, areo.groundWords(state, "mercator", kmPerPixel, map.getCenter().lat));
       shade(1 / perPixel);
     }
 
@@ -207,14 +214,32 @@
 
     function draw() {
       if (!ready) return;
-      for (const layer of payload.layers.filter(hasAreas)) {
+      for (const layer of state.payload.layers.filter(hasAreas)) {
         const id = `areas-${layer.id}`, fade = areo.fade(state, layer);
+        map.setFilter(id, ["<", ["get", "i"], layer.shown]);
         map.setLayoutProperty(id, "visibility", state.visible.has(layer.id) ? "visible" : "none");
         map.setPaintProperty(id, "fill-opacity", ["+", 0.12 * fade, ["*", 0.2 * fade, ["get", "p"]]]);
       }
       const chosen = state.selected;
       marks.set("selected", chosen ? areo.pathData([{ path: chosen.ring, strength: 1 }]) : new Float32Array());
       if (!chosen && popup) { popup.remove(); popup = null; }
+      if (map.getLayer("gaps")) map.setLayoutProperty("gaps", "visibility", state.coverage ? "visible" : "none");
+      grid();
+      map.triggerRepaint();
+    }
+
+    /** The layers of the payload instead of those before; the camera stays. */
+    function setLayers() {
+      if (!ready) { map.once("style.load", setLayers); return; }
+      for (const id of areaIds) { map.removeLayer(`areas-${id}`); map.removeSource(`areas-${id}`); }
+      const drawn = state.payload.layers.filter(hasAreas);
+      for (const layer of drawn) {
+        map.addSource(`areas-${layer.id}`, areasSource(layer));
+        map.addLayer(areasLayer(layer), "areo-marks");
+      }
+      areaIds = drawn.map((layer) => layer.id);
+      marks.setLayers();
+      draw();
     }
 
     /** Zoom at which a globe fills the stage; perspective makes it look smaller than its radius says. */
@@ -229,6 +254,9 @@
       marks,
       place,
       draw,
+      setLayers,
+      zoom(factor) { map.easeTo({ zoom: map.getZoom() + Math.log2(factor), duration: CALM() ? 0 : 200 }); },
+      show(on) { holder.style.visibility = on ? "" : "hidden"; if (on) map.resize(); },
       fit(extent, animate) {
         const globe = state.projection === "globe";
         let target;

@@ -1,11 +1,12 @@
-/* What the page knows: geometry on the sphere, the rows read from the payload, how a row is marked, and which
-   rows are under the pointer. Everything hangs on window.areographer; nothing here touches the network. */
+/* What the page knows: geometry on the sphere, the rows read from the payload, how many of them a threshold keeps,
+   and how a row is marked. Everything hangs on window.areographer; nothing here touches the network. */
 (function () {
   "use strict";
   const areo = (window.areographer = window.areographer || {});
   const RAD = Math.PI / 180;
-  const FORMAT = 2;
+  const FORMAT = 3;
   const UNKNOWN = 65535; // a probability that is not known
+  const NO_LEVEL = 255; // of a row with such a probability
   const HOLE = 3, LINE = 1;
   const LONGEST_EDGE = 2; // degrees: longer ones are divided, to follow the sphere
   const SKY = (4 * Math.PI) / RAD / RAD; // square degrees around
@@ -53,8 +54,8 @@
     let x = 0, y = 0, z = 0;
     const sample = [];
     for (const layer of layers) {
-      const stride = Math.ceil(layer.lon.length / 5000);
-      for (let i = 0; i < layer.lon.length; i += stride) {
+      const stride = Math.ceil(layer.shown / 5000);
+      for (let i = 0; i < layer.shown; i += stride) {
         const lon = layer.lon[i] * RAD, lat = layer.lat[i] * RAD;
         x += Math.cos(lat) * Math.cos(lon); y += Math.cos(lat) * Math.sin(lon); z += Math.sin(lat);
         sample.push([layer.lon[i], layer.lat[i]]);
@@ -130,6 +131,8 @@
     const n = raw.rows;
     const layer = {
       id: raw.id, title: raw.title, kind: raw.kind, colour: raw.colour, mark: raw.mark, count: raw.count, threshold: raw.threshold,
+      kept: raw.kept, shown: raw.kept, cut: null, counts: raw.counts || null, least: raw.least || 0, keep: raw.keep || null,
+      level: raw.level ? new Uint8Array(buffer(raw.level)) : null,
       lon: degrees(raw.lon), lat: degrees(raw.lat), score: numbers(raw.score, n), probability: probabilities(raw.probability, n),
       shapes: raw.shapes && readShapes(raw.shapes, n),
     };
@@ -139,9 +142,33 @@
       lazily(detail, "values", () => ("numbers" in packed ? numbers(packed.numbers, n) : texts(packed.texts, n)));
       return detail;
     });
-    layer.points = layer.shapes ? layer.shapes.has.reduce((sum, has) => sum + !has, 0) : n;
+    // How many rows before each are marks, for those that are lines or areas are drawn otherwise.
+    const marks = layer.shapes && new Uint32Array(n + 1);
+    if (marks) layer.shapes.has.forEach((has, i) => { marks[i + 1] = marks[i] + !has; });
+    Object.defineProperty(layer, "points", { enumerable: true, get: () => (marks ? marks[layer.shown] : layer.shown) });
     return layer;
   }
+
+  // ------------------------------------------------------------------ thresholds
+
+  /** Draw the rows of a layer that reach a threshold, in hundredths; its own rows for null. The most probable rows
+      come first, so these are always the first so many, and nothing is sent to the graphics card anew. */
+  areo.cut = function (layer, hundredths) {
+    layer.cut = layer.level ? hundredths : null;
+    if (layer.cut === null) { layer.shown = layer.kept; return; }
+    let low = 0, high = layer.level.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (layer.level[middle] !== NO_LEVEL && layer.level[middle] >= hundredths) low = middle + 1; else high = middle;
+    }
+    layer.shown = low;
+  };
+
+  /** How many rows reach the threshold at which a layer is shown, drawn or not. */
+  areo.count = (layer) => (layer.cut === null ? layer.count : layer.counts[layer.cut]);
+
+  /** The threshold, in hundredths, at which a layer's slider stands before it is moved. */
+  areo.ownLevel = (layer) => Math.max(layer.least, Math.round((layer.threshold ?? layer.least / 100) * 100));
 
   /** A payload with typed arrays in its layers; layers that were read before stay as they are. */
   areo.read = function (payload) {
@@ -246,62 +273,5 @@
       context.drawImage(sheet, side / 2 - half, side / 2 - half, 2 * half, 2 * half);
     }
     return canvas;
-  };
-
-  // ------------------------------------------------------------------ what is under the pointer
-
-  function toSegment(x, y, a, b) {
-    const dx = b[0] - a[0], dy = b[1] - a[1], length = dx * dx + dy * dy;
-    const t = length ? Math.min(1, Math.max(0, ((x - a[0]) * dx + (y - a[1]) * dy) / length)) : 0;
-    return Math.hypot(a[0] + t * dx - x, a[1] + t * dy - y);
-  }
-
-  // Even-odd over all rings of a row: shapes are cut at the antimeridian, so the flat sheet will do.
-  function shapeDistance(layer, i, [lon, lat], reach, place, x, y, px) {
-    const { corners, start, first, box, has } = layer.shapes;
-    let inside = false, least = Infinity;
-    for (let part = first[i]; part < first[i + 1]; part++) {
-      for (let k = start[part] + 1; k < start[part + 1]; k++) {
-        const west = corners[2 * k - 2], south = corners[2 * k - 1], east = corners[2 * k], north = corners[2 * k + 1];
-        if (south > lat !== north > lat && lon < west + ((lat - south) / (north - south)) * (east - west)) inside = !inside;
-        if (Math.min(south, north) > lat + reach || Math.max(south, north) < lat - reach) continue;
-        least = Math.min(least, toSegment(x, y, place(west, south), place(east, north)));
-      }
-    }
-    if (least <= px) return least;
-    // An area yields to marks and lines upon it, a large one to a small one.
-    const size = (box[4 * i + 2] - box[4 * i]) * (box[4 * i + 3] - box[4 * i + 1]);
-    return inside && has[i] === 2 ? px + 1 + size : Infinity;
-  }
-
-  /** Rows of visible layers within ``px`` pixels of a pixel, nearest first: [{layer, i, distance}].
-
-      ``at`` is the place there, [lon, lat], ``reach`` the degrees that ``px`` are at most around it, and
-      place(lon, lat) gives the pixel of a place. */
-  areo.hits = function (state, at, reach, place, x, y, px) {
-    const lon = areo.wrap(at[0]), lat = at[1], hits = [];
-    const steep = Math.min(Math.abs(lat) + reach, 90);
-    const across = steep > 89 ? 360 : reach / Math.cos(steep * RAD);
-    for (const layer of state.payload.layers) {
-      if (!state.visible.has(layer.id)) continue;
-      const { lon: lons, lat: lats, shapes } = layer;
-      for (let i = 0; i < lats.length; i++) {
-        let distance = Infinity;
-        if (shapes && shapes.has[i]) {
-          const b = 4 * i;
-          if (shapes.box[b] - across > lon || shapes.box[b + 2] + across < lon || shapes.box[b + 1] - reach > lat || shapes.box[b + 3] + reach < lat) continue;
-          distance = shapeDistance(layer, i, [lon, lat], reach, place, x, y, px);
-        } else {
-          if (Math.abs(lats[i] - lat) > reach) continue;
-          const apart = Math.abs(lons[i] - lon);
-          if (Math.min(apart, 360 - apart) > across) continue;
-          const spot = place(lons[i], lats[i]);
-          const off = Math.hypot(spot[0] - x, spot[1] - y);
-          if (off <= px) distance = off;
-        }
-        if (distance < Infinity) hits.push({ layer, i, distance });
-      }
-    }
-    return hits.sort((a, b) => a.distance - b.distance);
   };
 })();
