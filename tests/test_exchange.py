@@ -45,7 +45,7 @@ def client(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[TestClient]:
     def small(
-        index: TileIndex, layers: object, *, thumbnails: bool, cache: object = None
+        index: TileIndex, layers: object, **options: object
     ) -> dict[str, object]:
         return {"body": {"name": "lowell"}, "basemap": {}, "layers": [layer.id for layer in layers]}  # type: ignore[attr-defined]
 
@@ -72,7 +72,9 @@ def test_layers_of_a_conversation_and_of_no_other(client: TestClient, sessions: 
     mine, other = sessions.new(), sessions.new()
     assert list(mine.ask("Where?").follow())[-1].answered
     got = client.get(f"/areographer/c/{mine.id}/layers?ids=L3,L1").json()
-    assert got == {"body": {"name": "lowell"}, "layers": ["L3", "L1"]}
+    assert (got["body"], got["layers"]) == ({"name": "lowell"}, ["L3", "L1"])
+    assert "basemap" not in got
+    assert set(got["keep"]) == {"L3", "L1"}
     wrong = client.get(f"/areographer/c/{other.id}/layers?ids=L3")
     assert wrong.status_code == 404
     assert "there is no layer 'L3'" in wrong.text

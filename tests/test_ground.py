@@ -188,7 +188,7 @@ def client(home: Settings, index: TileIndex, source: RasterSource, raster: Path)
 
 
 def test_tiles_come_over_http_and_may_be_kept(client: TestClient, home: Settings, index: TileIndex) -> None:
-    about = about_ground(ground_of(home, index))
+    about = about_ground(ground_of(home, index), "areographer/tiles/x/")
     assert about["source"] == "rasters"
     last = about["levels"]["mercator"][1]
     x, y = tile_at(ground_of(home, index), "mercator", last, 5.1, 4.9)

@@ -13,7 +13,7 @@ import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.errors import InputError
+from retrieval.errors import Cancelled, InputError
 from retrieval.query import ask
 from tools.layers import Layer, make_table
 from tools.maps.globe_layers import THRESHOLDS, count_levels
@@ -55,7 +55,7 @@ def candidates_of(ws: Workspace, layer: Layer) -> Candidates | None:
     """
     try:
         found = _scored(ws, layer)
-    except (InputError, KeyError):  # made by an earlier version, or its parents are gone
+    except (InputError, Cancelled, KeyError):  # an earlier version's, its parents are gone, or all is stopped
         return None
     if found is None:
         return None

@@ -15,10 +15,11 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainT
 from starlette.routing import Route
 
 from agent.chat import panels
-from agent.chat.ground import about_ground, ground_of, ground_routes
+from agent.chat.ground import about_ground, ground_of, ground_routes, near_misses
 from agent.chat.house import ROUTES, House, refusing, tiles_base
 from agent.chat.markup import asset
 from agent.chat.owners import hand_out
+from agent.chat.panels.map import keeping
 from agent.chat.sessions import Session
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
@@ -35,7 +36,7 @@ def make_routes(house: House) -> list[Route]:
     settings, index, sessions = house.settings, house.index, house.sessions
 
     def globe(request: Request) -> Response:
-        ground = about_ground(ground_of(settings, index))
+        ground = about_ground(ground_of(settings, index), tiles_base(index))
         return HTMLResponse(_globe_page({**draw_planet(settings, index), "ground": ground}))
 
     def tile(request: Request) -> Response:
@@ -50,7 +51,11 @@ def make_routes(house: House) -> list[Route]:
         ids = [name for name in request.query_params.get("ids", "").split(",") if name]
         shown = [workspace.layers.get(name) for name in ids]
         draw_planet(settings, index)
-        payload = globe_payload(index, shown, thumbnails=True, cache=settings.home / "cache")
+        near = {layer.id: found for layer in shown if (found := near_misses(workspace, layer)) is not None}
+        payload = globe_payload(
+            index, shown, thumbnails=True, cache=settings.home / "cache", candidates=near
+        )
+        payload["keep"] = {layer.id: keeping(layer) for layer in shown}
         return JSONResponse({name: value for name, value in payload.items() if name != "basemap"})
 
     def file(request: Request) -> Response:

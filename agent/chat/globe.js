@@ -1,25 +1,36 @@
-/* The globe inside the chat's frame: layers come by message, the planet's picture only once. */
-document.addEventListener("DOMContentLoaded", () => {
+/* The map inside the chat's frame: layers come by message, the planet's picture only once. What the frame may not
+   fetch itself, sharper ground and pictures of tiles, the page around fetches for it. */
+(() => {
   "use strict";
   const areo = window.areographer;
-  const root = document.querySelector(".areo-globe");
-  const planet = root.areographer.state.payload;
+  const asked = new Map(); // number of a request -> {done, failed}
+  let latest = 0;
+
+  areo.inChat = true;
+  areo.fetchFor = (path, signal) => new Promise((done, failed) => {
+    const id = ++latest;
+    asked.set(id, { done, failed });
+    window.parent.postMessage({ type: "areographer:fetch", id, path }, "*");
+    signal?.addEventListener("abort", () => {
+      if (!asked.delete(id)) return;
+      window.parent.postMessage({ type: "areographer:abort", id }, "*");
+      failed(new DOMException("the map has moved on", "AbortError"));
+    });
+  });
 
   window.addEventListener("message", (event) => {
     if (event.source !== window.parent) return;
-    const { type, payload, lon, lat } = event.data ?? {};
-    if (type === "areographer:layers") {
-      const { view } = root.areographer;
-      // Taking a map down loses its graphics context on purpose, which is no reason to fall back to a flat map.
-      view.map?.getCanvas().addEventListener("webglcontextlost", (lost) => lost.stopImmediatePropagation(), true);
-      view.destroy();
-      areo.mount(root, { ...planet, ...payload, basemap: planet.basemap });
-    } else if (type === "areographer:fly") {
-      const { state, view } = root.areographer;
-      state.selected = { lon, lat, ring: areo.footprint(state, lon, lat) };
-      view.draw();
-      view.fit({ lon, lat, radius: 6 }, true);
+    const { type, id, data, payload, key, fit, layer, verdicts } = event.data ?? {};
+    const map = document.querySelector(".areo-globe")?.areographer;
+    if (type === "areographer:fetched") {
+      asked.get(id)?.done(data);
+      asked.delete(id);
+    } else if (type === "areographer:layers") {
+      for (const one of payload.layers) one.keep = payload.keep?.[one.id];
+      map?.update({ layers: payload.layers, thumbnails: payload.thumbnails, key, turn: fit });
+    } else if (type === "areographer:verdicts") {
+      map?.state.verdicts.set(layer, verdicts);
     }
   });
-  window.parent.postMessage({ type: "areographer:ready" }, "*");
-});
+  document.addEventListener("DOMContentLoaded", () => window.parent.postMessage({ type: "areographer:ready" }, "*"));
+})();

@@ -1,4 +1,4 @@
-"""Routes of the map: the ground in tiles when it is zoomed in, and the picture of any tile by its id.
+"""What the map is given: the ground in tiles when zoomed in, pictures of tiles, rows that a search missed.
 
 The globe lies in a frame that may fetch nothing. Its page fetches these for it and hands them in by message.
 """
@@ -6,6 +6,7 @@ The globe lies in a frame that may fetch nothing. Its page fetches these for it 
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from functools import lru_cache
 from typing import Any
 
@@ -17,13 +18,18 @@ from retrieval.corpus.imagery import OpenRasters, find_rasters
 from retrieval.errors import InputError
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
+from tools.candidates import Candidates, candidates_of
+from tools.layers import Layer
 from tools.maps.ground import VIEWS, Ground
+from tools.workspace import Workspace
 
 Json = Any
 
 # The address changes with the picture, so that browsers may keep it.
 KEEP = {"Cache-Control": "public, max-age=31536000, immutable"}
+MOST_KEPT = 16  # layers whose near misses are kept: a few megabytes each at most
 _opening = threading.Lock()
+_missed: OrderedDict[tuple[str, str, str], Candidates | None] = OrderedDict()
 
 
 def ground_of(settings: Settings, index: TileIndex) -> Ground:
@@ -32,14 +38,31 @@ def ground_of(settings: Settings, index: TileIndex) -> Ground:
         return _ground(settings, index)
 
 
-def about_ground(ground: Ground) -> dict[str, Json]:
-    """What the map must know to ask for tiles: their key, the levels of each view, the finest pixel, km."""
+def about_ground(ground: Ground, tiles_base: str) -> dict[str, Json]:
+    """What the map must know to ask for tiles: their key, the levels of each view, the finest pixel, km, and
+    the address of pictures by tile id."""
     return {
+        "tiles": f"{tiles_base.partition('/')[2]}id/",
         "key": ground.key,
         "levels": {view: ground.levels(view) for view in VIEWS},
         "sharpest_km": ground.sharpest_km,
         "source": ground.source,
     }
+
+
+def near_misses(workspace: Workspace, layer: Layer) -> Candidates | None:
+    """What `tools.candidates` finds for a layer, kept for the next time: layers never change."""
+    key = (str(workspace.layers.folder), layer.id, layer.hash)
+    with _opening:
+        if key in _missed:
+            _missed.move_to_end(key)
+            return _missed[key]
+    found = candidates_of(workspace, layer)
+    with _opening:
+        _missed[key] = found
+        while len(_missed) > MOST_KEPT:
+            _missed.popitem(last=False)
+    return found
 
 
 def ground_routes(settings: Settings, index: TileIndex, base: str, tiles_base: str) -> list[Route]:

@@ -219,11 +219,12 @@ window.areographerChat = (() => {
   function show(layers) {
     state.layers = layers;
     lookAt("evidence");
-    draw();
+    draw(true);
     refresh();
   }
 
-  async function draw() {
+  /** ``fit``: whether someone asked for these layers, and the map is to turn to them. */
+  async function draw(fit = false) {
     const { conversation, layers } = state, key = `${conversation} ${layers.join()}`;
     if (!map.ready || key === map.drawn) return;
     map.drawn = key;
@@ -233,7 +234,7 @@ window.areographerChat = (() => {
       if (!answer.ok) return;
       payload = await answer.json();
     }
-    if (key === map.drawn) map.tell({ type: "areographer:layers", payload });
+    if (key === map.drawn) map.tell({ type: "areographer:layers", payload, key: conversation, fit });
   }
 
   window.addEventListener("message", (event) => {

@@ -155,8 +155,8 @@
         draw();
       },
       /** Other layers on the same planet: {layers, thumbnails} of another payload, and whose they are. The map is not
-          made anew: camera, view, switches and sliders stay, and it turns only if nobody has moved it. */
-      update({ layers, thumbnails = {}, key = state.key }) {
+          made anew: camera, view, switches and sliders stay, and it turns only if nobody has moved it, or if ``turn`` says that someone asked for these layers. */
+      update({ layers, thumbnails = {}, key = state.key, turn = false }) {
         if (key !== state.key) {
           for (const one of [state.off, state.cuts, state.opened, state.known, state.verdicts]) one.clear();
           Object.assign(state, { key, moved: false, lit: null });
@@ -170,7 +170,8 @@
         if (view !== main) view.setLayers();
         draw();
         const changed = before !== state.payload.layers.map(({ id }) => id).join();
-        if (changed && !state.moved) fit(null);
+        if (turn) state.moved = false;
+        if ((changed || turn) && !state.moved) fit(null);
       },
       destroy() {
         resized.disconnect();

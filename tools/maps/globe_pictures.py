@@ -79,8 +79,8 @@ def to_polar(grey: Grey, size_px: int, pole: int) -> Grey:
     """Simple cylindrical picture to a polar stereographic one, (size, size), from the pole to 70 degrees.
 
     Longitude 0 points down in the north (``pole`` = 1) and up in the south (-1), as on published maps;
-    east is counter-clockwise in the north and clockwise in the south. `GAP_GREY` where the picture is 0, black
-    outside the circle.
+    east is counter-clockwise in the north and clockwise in the south. `GAP_GREY` where the picture is 0,
+    black outside the circle.
     """
     lon, lat, inside = _polar_lonlat(size_px, pole)
     picture = np.where(_gaps(grey, lon, lat), GAP_GREY, _sample(grey, lon, lat))

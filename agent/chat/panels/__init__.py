@@ -17,6 +17,7 @@ from agent.chat import bring
 from agent.chat.house import Action, House, Place
 from agent.chat.markup import FOLDER, asset
 from agent.chat.panels import conversations, evidence, layers, recipe, share
+from agent.chat.panels import map as map_panel
 from retrieval.errors import QuestionError
 
 _MODULES: dict[str, ModuleType] = {
@@ -25,6 +26,7 @@ _MODULES: dict[str, ModuleType] = {
     "layers": layers,
     "recipe": recipe,
     "share": share,
+    "map": map_panel,
 }
 
 # Those in the tabs beside the dialogue, with their words; conversations have a column of their own.
