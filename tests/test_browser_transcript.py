@@ -220,7 +220,7 @@ def test_a_click_shows_the_tile_and_tells_the_page(read: Opened) -> None:
     spot = read.ask(GO_TO_TILE)
     read.settle()
     read.page.mouse.click(spot["x"], spot["y"])
-    card = read.page.locator(".areo-popup .areo-card")
+    card = read.page.locator(".areo-corner .areo-card")
     card.wait_for()
     (told,) = read.page.evaluate("window.told")
     assert told["tile_id"] == spot["id"] == card.locator(".areo-id").inner_text()
@@ -249,14 +249,27 @@ def test_the_scale_bar_is_true_for_this_body(read: Opened, projection: str) -> N
     assert 40 < bar_px <= 110
 
 
-def test_flat_and_back(read: Opened) -> None:
-    button = read.page.locator(".areo-flat")
-    button.click()
+def test_four_views_and_back(read: Opened) -> None:
+    def shows(name: str) -> bool:
+        return read.page.get_by_role("button", name=name).get_attribute("aria-pressed") == "true"
+
+    assert shows("Globe")
+    read.page.get_by_role("button", name="Flat map").click()
     read.settle()
     assert read.ask("globe.view.map.getProjection().type") == "mercator"
-    assert button.inner_text() == "Globe"
-    button.click()
+    assert shows("Flat map")
+    assert not shows("Globe")
+    for name, pole in (("North pole", 1), ("South pole", -1)):
+        read.page.get_by_role("button", name=name).click()
+        read.frame()
+        assert read.ask("globe.view.pole") == pole
+        canvas = read.page.locator(f".areo-polar[aria-label*='{name.lower()}']")
+        assert canvas.is_visible()
+        assert not read.page.locator(".areo-poles").is_visible()
+    read.page.get_by_role("button", name="Globe").click()
+    read.settle()
     assert read.ask("globe.view.map.getProjection().type") == "globe"
+    assert read.page.locator(".areo-polar:visible").count() == 0
 
 
 def test_poles_have_panels_of_their_own(read: Opened) -> None:
@@ -264,6 +277,7 @@ def test_poles_have_panels_of_their_own(read: Opened) -> None:
     assert panels.count() == 2
     read.ask(LISTEN)
     read.ask("(globe.show(['L4']), 1)")
+    read.frame()
     assert [panels.nth(i).get_attribute("data-points") for i in (0, 1)] == ["1", "1"]
     # C2 at 150 W, 88.5 S: in the south longitude 0 is up and east is clockwise.
     middle = panels.nth(1).bounding_box()["width"] / 2  # smaller where the globe is narrow
@@ -362,7 +376,7 @@ def test_without_webgl_a_flat_map_shows_the_same(playwright: Playwright, transcr
 
     tile = opened.page.locator("#layer-L1 button[data-fly]").first
     tile.click()
-    opened.page.evaluate("window.scrollTo(0, 0)")
+    opened.page.locator(".areo-canvas").scroll_into_view_if_needed()
     box = opened.page.locator(".areo-canvas").bounding_box()
     assert box is not None
     lon, lat = map(float, str(tile.get_attribute("data-fly")).split(","))

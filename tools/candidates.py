@@ -61,15 +61,12 @@ def candidates_of(ws: Workspace, layer: Layer) -> Candidates | None:
         return None
     probability, scores = found
     tile_ids = ws.index.tiles["tile_id"].to_numpy()
-    kept = np.flatnonzero(np.isin(tile_ids, layer.table["row_id"].to_numpy(dtype=object)))
-    own = np.sort(probability[kept])
-    if len(kept) != len(layer) or not np.allclose(
-        own, np.sort(layer.table["probability"].to_numpy(dtype=float)), atol=1e-4
-    ):
+    own = np.flatnonzero(np.isin(tile_ids, layer.table["row_id"].to_numpy(dtype=object)))
+    # Compared as the tools do, in single precision.
+    reaching = probability.astype(np.float32).astype(float) >= float(layer.provenance.threshold or 0.0)
+    if len(own) != len(layer) or not np.array_equal(own, np.flatnonzero(reaching)):
         return None
-    missed = np.setdiff1d(np.flatnonzero(probability >= THRESHOLDS[LEAST_LEVEL]), kept)
-    if len(kept) and len(missed) and probability[missed].max() > own[0]:
-        return None
+    missed = np.flatnonzero((probability >= THRESHOLDS[LEAST_LEVEL]) & ~reaching)
     rows = best_first(missed, probability, scores)[:MOST]
     tiles = ws.index.tiles.iloc[rows]
     facts: dict[str, Any] = {

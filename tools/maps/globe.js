@@ -48,7 +48,7 @@
       if (window.parent !== window) window.parent.postMessage({ type, ...detail }, "*");
     }
 
-    function pick(hits, anchored, byKeys) {
+    function pick(hits, byKeys) {
       corner.replaceChildren();
       state.selected = null;
       if (hits.length) {
@@ -56,11 +56,10 @@
         const lon = layer.lon[i], lat = layer.lat[i];
         state.selected = { lon, lat, ring: areo.footprint(state, lon, lat) };
         const content = areo.card(state, hits);
-        if (anchored && view.showCard) view.showCard(content, [lon, lat]);
-        else {
-          content.prepend(button("areo-close", "×", "Close the card", () => { pick([], false); }));
-          corner.append(content);
-        }
+        content.prepend(button("areo-close", "×", "Close the card", () => { pick([]); }));
+        // At the side that the place is not on: a card beside its place would hang over the edge of a small map.
+        corner.classList.toggle("areo-left", view.place(lon, lat)[0] > stage.clientWidth / 2);
+        corner.append(content);
         if (byKeys) { content.tabIndex = -1; content.focus(); }
         tellAbout("areographer:tile", { tile_id: layer.row_id[i], layer: layer.id, lon, lat });
       }
@@ -99,7 +98,7 @@
       for (const one of [main, ...Object.values(polar)]) one.show(one === next);
       poles?.show(next === main);
       view = next;
-      view.draw(); // takes a card of the main map down
+      view.draw();
     }
 
     /** Take the layers of the payload: what was switched off stays off, sliders stay where they were put. */
@@ -148,7 +147,7 @@
         draw();
       },
       /** Close the card of the chosen tile. */
-      clear() { pick([], false); },
+      clear() { pick([]); },
       show(ids) {
         state.off = new Set(state.payload.layers.map(({ id }) => id).filter((id) => !ids.includes(id)));
         state.visible = new Set(ids);
@@ -204,7 +203,11 @@
       pick,
       hover: areo.tip(stage),
       open: project,
-      move: scale.set,
+      move(kmPerPixel, sharpness) {
+        scale.set(kmPerPixel, sharpness);
+        // Zoomed in, the small polar panels would cover what is looked at.
+        if (view === main) poles?.show(kmPerPixel * stage.clientWidth > 0.3 * state.payload.body.radius_km);
+      },
       touched() { state.moved = true; },
       ready() { root.dataset.view = "webgl"; },
       drawn(rows) {
@@ -228,7 +231,7 @@
 
     note.hidden = true;
     take();
-    stage.append(side, zoom, tools, scale.element, corner, note);
+    stage.append(side, zoom, tools, scale.element, corner, note); // also the order of the keyboard's focus
     poles = areo.polarPanels(stage, state, tell);
     try {
       main = view = areo.mapView(stage, state, tell);

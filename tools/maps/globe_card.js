@@ -69,7 +69,7 @@
     if (!address && !(isTile && areo.fetchFor && state.payload.ground)) return;
     const image = make("img");
     image.alt = `Tile ${id}`;
-    image.width = image.height = 128;
+    image.width = image.height = 112;
     box.append(image);
     if (address) { image.src = address; return; }
     areo.fetchFor(`${state.payload.ground.tiles}${id}.jpg`).then((data) => {

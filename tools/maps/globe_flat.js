@@ -59,7 +59,7 @@
       if (state.graticule) graticule(context, width, height, top);
       let drawn = 0;
       const half = width / 2 / view.scale;
-      const shown = state.payload.layers.filter(({ id }) => state.visible.has(id));
+      const shown = areo.stack(state);
       for (const layer of shown) {
         for (const turn of [-360, 0, 360]) {
           if (turn - 180 > view.lon + half || turn + 180 < view.lon - half) continue;
@@ -112,7 +112,7 @@
     areo.gestures(canvas, {
       pan(right, down) { view.lon = areo.wrap(view.lon - right / view.scale); view.lat += down / view.scale; tell.touched(); soon(); },
       zoom(factor) { view.scale *= factor; tell.touched(); soon(); },
-      pick(x, y, keys) { tell.pick(under(x, y), false, keys); },
+      pick(x, y, keys) { tell.pick(under(x, y), keys); },
     });
     areo.hovered(canvas, stage, tell, under);
 

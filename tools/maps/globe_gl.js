@@ -235,7 +235,7 @@ void main() {
       render(context, args) {
         this.waiting &&= !map.areTilesLoaded();
         if (this.waiting) return;
-        const shown = state.payload.layers.filter((layer) => state.visible.has(layer.id));
+        const shown = areo.stack(state);
         if (state.graticule) lines(args, "graticule", [[WHITE, 0.34, 1]], 1);
         for (const layer of shown) {
           if (layer.shapes) lines(args, `outline ${layer.id}`, [[DARK, 0.7, 3.2], [channels(layer.colour), 1, 1.7]], areo.fade(state, layer), segments.get(layer.id)[layer.shown]);

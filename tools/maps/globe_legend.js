@@ -11,24 +11,25 @@
   const rows = (n) => `${whole(n)} ${n === 1 ? "row" : "rows"}`;
   const hundredths = (k) => (k / 100).toFixed(2);
 
+  const least = (layer) => (layer.cut !== null ? hundredths(layer.cut) : (layer.threshold ?? null)?.toFixed(2));
+
   function facts(layer) {
-    const parts = [rows(areo.count(layer))];
-    const drawn = layer.shown, counted = areo.count(layer);
+    const drawn = layer.shown, counted = areo.count(layer), parts = [];
+    if (!layer.level && least(layer)) parts.push(`p ≥ ${least(layer)}`);
     if (drawn < counted) parts.push(`${whole(drawn)} drawn`);
-    if (layer.cut !== null) parts.push(`p ≥ ${hundredths(layer.cut)}`);
-    else if (layer.threshold !== null && layer.threshold !== undefined) parts.push(`p ≥ ${layer.threshold.toFixed(2)}`);
     let beyond = 0;
     for (let i = 0; i < drawn; i++) beyond += Math.abs(layer.lat[i]) > areo.MERCATOR_LIMIT;
     if (beyond) parts.push(`${whole(beyond)} beyond 85°`);
     if (layer.shapes?.tolerance) parts.push(`outlines to ${layer.shapes.tolerance}°`);
-    return parts.join(" · ");
+    // Where there is a slider it reads on into the button that opens it: "130 rows at p ≥ 0.50".
+    return (layer.level ? [...parts, `${rows(counted)} at`] : [rows(counted), ...parts]).join(" · ");
   }
 
   /** The slider of a layer, as an item of the legend; null if it has no probabilities.
       act.cut(layer, hundredths or null) moves the threshold, act.keep(layer) makes a layer of it. */
   function slider(layer, act) {
     if (!layer.level) return null;
-    const item = make("li", "areo-cut"), range = make("input"), said = make("output", "areo-said"), own = areo.ownLevel(layer);
+    const item = make("li", "areo-cut"), range = make("input"), own = areo.ownLevel(layer);
     item.dataset.cut = layer.id;
     range.type = "range";
     range.min = String(Math.min(layer.least, own)); range.max = "100"; range.step = "1";
@@ -37,7 +38,7 @@
     const back = button("areo-back", "Reset", `Reset: show ${layer.id} as it was made`, () => { act.cut(layer, null); range.focus(); });
     const keep = areo.inChat ? button("areo-keep", "Keep", `Keep this threshold: make a layer of ${layer.id}`, () => act.keep(layer)) : null;
     const line = make("span", "areo-line");
-    line.append(said, back, ...(keep ? [keep] : []));
+    line.append(back, ...(keep ? [keep] : []));
     item.append(range, line, why);
     range.addEventListener("input", () => { const level = Number(range.value); act.cut(layer, level === own && layer.threshold !== null ? null : level); });
     range.addEventListener("change", () => act.settled(layer));
@@ -46,10 +47,8 @@
       update() {
         const level = layer.cut ?? own, moved = layer.cut !== null, count = areo.count(layer);
         range.value = String(level);
-        const at = moved ? hundredths(level) : (layer.threshold ?? own / 100).toFixed(2);
-        said.textContent = `${rows(count)} at p ≥ ${at}`;
-        range.setAttribute("aria-valuetext", said.textContent);
-        back.hidden = !moved;
+        range.setAttribute("aria-valuetext", `${rows(count)} at p ≥ ${least(layer) ?? hundredths(own)}`);
+        line.hidden = !moved;
         const reason = moved && layer.keep && (level < own ? layer.keep.lower : layer.keep.higher);
         if (keep) {
           keep.hidden = !moved || !layer.keep;
@@ -83,15 +82,16 @@
       const item = make("li"), label = make("label"), tick = make("input");
       tick.type = "checkbox";
       tick.addEventListener("change", () => act.toggle(layer.id, tick.checked));
-      const words = make("span", "areo-words"), small = make("small");
-      words.append(make("b", "", layer.id), " ", make("span", "", layer.title), small);
+      const words = make("span", "areo-words"), line = make("div", "areo-facts"), small = make("small");
+      words.append(make("b", "", layer.id), " ", make("span", "", layer.title));
       label.append(tick, areo.swatch(layer), words);
-      item.append(label);
+      line.append(small);
+      item.append(label, button("areo-fit", "", `Show ${layer.id}`, () => act.fit(layer.id)), line);
       item.dataset.layer = layer.id;
       list.append(item);
       const cut = slider(layer, act);
       if (cut) {
-        const open = button("areo-open", "p ≥", `p ≥: threshold of ${layer.id}`, () => {
+        const open = button("areo-open", "", `Threshold of ${layer.id}`, () => {
           if (state.opened.has(layer.id)) state.opened.delete(layer.id); else state.opened.add(layer.id);
           reveal();
         });
@@ -102,10 +102,13 @@
         if (!state.known.has(layer.id) && sliders <= MOST_OPEN) state.opened.add(layer.id);
         state.known.add(layer.id);
         reveal();
-        item.append(open);
+        line.append(open);
         list.append(cut.item);
+        updates.push(() => {
+          open.textContent = `p ≥ ${least(layer) ?? hundredths(areo.ownLevel(layer))}`;
+          open.setAttribute("aria-label", `${open.textContent}: threshold of ${layer.id}`);
+        });
       }
-      item.append(button("areo-fit", "", `Show ${layer.id}`, () => act.fit(layer.id)));
       updates.push(() => {
         small.textContent = facts(layer);
         tick.checked = state.visible.has(layer.id);
@@ -115,9 +118,10 @@
     }
     if (!layers.length) list.append(make("li", "areo-none", "no layers yet"));
     if (layers.some((layer) => layer.level)) list.append(make("li", "areo-none", "stronger colour: more probable"));
-    if (state.payload.has_gaps) list.append(toggle("not observed", state.coverage, (on) => { state.coverage = on; act.redraw(); }, make("i", "areo-gap")));
-    list.append(toggle("graticule", state.graticule, (on) => { state.graticule = on; act.redraw(); }));
-    box.append(list);
+    const others = make("ul", "areo-others");
+    if (state.payload.has_gaps) others.append(toggle("not observed", state.coverage, (on) => { state.coverage = on; act.redraw(); }, make("i", "areo-gap")));
+    others.append(toggle("graticule", state.graticule, (on) => { state.graticule = on; act.redraw(); }));
+    box.append(list, others);
     const update = () => updates.forEach((one) => one());
     update();
     return { element: box, update };

@@ -62,7 +62,7 @@
     if (basemap.mercator_gaps) whole("gaps", async () => areo.hatched(await areo.picture(basemap.mercator_gaps)));
     const sharp = areo.serveSharp(state);
     if (sharp) { sources.sharp = sharp; layers.push({ id: "sharp", type: "raster", source: "sharp", paint }); }
-    for (const layer of drawn.filter(hasAreas)) { sources[`areas-${layer.id}`] = areasSource(layer); layers.push(areasLayer(layer)); }
+    for (const layer of drawn.filter(hasAreas).reverse()) { sources[`areas-${layer.id}`] = areasSource(layer); layers.push(areasLayer(layer)); }
     return { version: 8, projection: { type: "globe" }, sources, layers };
   }
 
@@ -87,7 +87,7 @@
     }
   }
 
-  /** tell.pick(hits, anchored, by keys) on clicks, .hover(hits, x, y), .move(kilometres per pixel at the middle, how
+  /** tell.pick(hits, by keys) on clicks, .hover(hits, x, y), .move(kilometres per pixel at the middle, how
       sharp the ground is), .touched() when someone moved it, .ready() once there is a map, .drawn(marks) once all
       of it is drawn. */
   areo.mapView = function (stage, state, tell) {
@@ -98,13 +98,13 @@
     stage.append(holder);
     const { body } = state.payload;
     const map = start(holder, state);
-    map.getCanvas().after(limb); // over the ground, under labels and popups
+    map.getCanvas().after(limb); // over the ground, under labels
     map.touchZoomRotate.disableRotation();
     map.keyboard.disableRotation();
     const marks = areo.marksLayer(state, () => ({ radius: areo.markRadius(state, degreesPerPixel), ratio: map.getPixelRatio() }));
     const labels = [];
     let areaIds = state.payload.layers.filter(hasAreas).map((layer) => layer.id);
-    let ready = false, popup = null, degreesPerPixel = 0.7, gridded = "";
+    let ready = false, degreesPerPixel = 0.7, gridded = "";
 
     // With the style, not with the first picture: each frame more takes a browser without a graphics card long.
     map.once("style.load", () => {
@@ -123,12 +123,12 @@
     map.on("move", measure);
     map.on("movestart", (event) => { if (event.originalEvent) tell.touched(); });
     map.getCanvas().addEventListener("keydown", (event) => {
-      if (event.key === "Enter") tell.pick(under({ x: holder.clientWidth / 2, y: holder.clientHeight / 2 }), true, true);
+      if (event.key === "Enter") tell.pick(under({ x: holder.clientWidth / 2, y: holder.clientHeight / 2 }), true);
     });
     map.on("moveend", grid);
     map.on("resize", () => { measure(); grid(); });
     map.on("error", (event) => { state.errors.push(String(event.error?.message || event.error)); });
-    map.on("click", (event) => tell.pick(under(event.point), true));
+    map.on("click", (event) => tell.pick(under(event.point)));
     let waiting = null;
     map.on("mousemove", (event) => {
       if (!waiting && !map.isMoving()) requestAnimationFrame(() => {
@@ -222,7 +222,6 @@
       }
       const chosen = state.selected;
       marks.set("selected", chosen ? areo.pathData([{ path: chosen.ring, strength: 1 }]) : new Float32Array());
-      if (!chosen && popup) { popup.remove(); popup = null; }
       if (map.getLayer("gaps")) map.setLayoutProperty("gaps", "visibility", state.coverage ? "visible" : "none");
       grid();
       map.triggerRepaint();
@@ -232,7 +231,7 @@
     function setLayers() {
       if (!ready) { map.once("style.load", setLayers); return; }
       for (const id of areaIds) { map.removeLayer(`areas-${id}`); map.removeSource(`areas-${id}`); }
-      const drawn = state.payload.layers.filter(hasAreas);
+      const drawn = state.payload.layers.filter(hasAreas).reverse();
       for (const layer of drawn) {
         map.addSource(`areas-${layer.id}`, areasSource(layer));
         map.addLayer(areasLayer(layer), "areo-marks");
@@ -276,11 +275,6 @@
         if (animate && !CALM()) map.easeTo({ ...target, duration: 900 }); else map.jumpTo(target);
       },
       project(type) { map.setProjection({ type: type === "globe" ? "globe" : "mercator" }); measure(); },
-      showCard(card, lonlat) {
-        popup?.remove();
-        popup = new maplibregl.Popup({ maxWidth: "280px", className: "areo-popup", locationOccludedOpacity: 0, focusAfterOpen: false })
-          .setLngLat(lonlat).setDOMContent(card).addTo(map);
-      },
       destroy() { if (holder.isConnected) map.remove(); holder.remove(); },
     };
   };

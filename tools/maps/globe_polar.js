@@ -47,7 +47,7 @@
       const hits = (x, y) => under(panel, x, y);
       canvas.addEventListener("click", (event) => {
         const found = hits(event.offsetX, event.offsetY);
-        if (found.length) tell.pick(found, false); else tell.open(name);
+        if (found.length) tell.pick(found); else tell.open(name);
       });
       areo.hovered(canvas, stage, tell, hits);
       return panel;
@@ -82,7 +82,7 @@
       panel.middle = middle;
       panel.degrees = (2 / scale) / RAD; // in a pixel, at the pole
       const near = (lat) => lat * panel.pole >= POLAR_LIMIT - 2;
-      const shown = state.payload.layers.filter(({ id }) => state.visible.has(id));
+      const shown = areo.stack(state);
       let drawn = 0;
       for (const layer of shown) areo.drawShapes(context, state, layer, place, near);
       const size = Math.min(2.6, areo.markRadius(state, panel.degrees));
@@ -104,7 +104,7 @@
 
     const draw = () => panels.forEach(drawPanel);
     const soon = areo.framed(draw);
-    return { draw: soon, show(on) { box.hidden = !on; if (on) soon(); } };
+    return { draw: soon, show(on) { if (box.hidden === !on) return; box.hidden = !on; if (on) soon(); } };
   };
 
   // ------------------------------------------------------------------ the views
@@ -206,7 +206,7 @@
       if (state.graticule) lines(context, width, height, cx, cy);
       // Rows of the other hemisphere lie outside the circle.
       const near = (lat) => pole * lat > -20;
-      const shown = state.payload.layers.filter(({ id }) => state.visible.has(id));
+      const shown = areo.stack(state);
       let drawn = 0;
       for (const layer of shown) areo.drawShapes(context, state, layer, place, near);
       const radius = areo.markRadius(state, degrees(view.x, view.y));
@@ -280,7 +280,7 @@
     areo.gestures(canvas, {
       pan(right, down) { view.x -= right / view.scale; view.y -= down / view.scale; tell.touched(); soon(); },
       zoom(factor, px, py) { tell.touched(); zoom(factor, px, py); },
-      pick(px, py, keys) { tell.pick(under(px, py), false, keys); },
+      pick(px, py, keys) { tell.pick(under(px, py), keys); },
     });
     areo.hovered(canvas, stage, tell, under);
 

@@ -214,6 +214,9 @@
     return (Number.isNaN(p) ? 0.95 : 0.3 + 0.65 * p) * areo.fade(state, layer);
   };
 
+  /** Visible layers in the order to draw them: the first of the legend comes last, on top of the others. */
+  areo.stack = (state) => state.payload.layers.filter(({ id }) => state.visible.has(id)).reverse();
+
   areo.fade = (state, layer) => (state.lit && state.lit !== layer.id ? 0.12 : 1);
 
   /** Radius of marks in pixels: they grow with the scale, and are smaller while many lie close together. */
