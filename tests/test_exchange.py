@@ -44,9 +44,7 @@ def client(
     store: ConversationStore,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[TestClient]:
-    def small(
-        index: TileIndex, layers: object, **options: object
-    ) -> dict[str, object]:
+    def small(index: TileIndex, layers: object, **options: object) -> dict[str, object]:
         return {"body": {"name": "lowell"}, "basemap": {}, "layers": [layer.id for layer in layers]}  # type: ignore[attr-defined]
 
     # The planet's picture has its own tests and takes seconds.

@@ -52,9 +52,7 @@ def make_routes(house: House) -> list[Route]:
         shown = [workspace.layers.get(name) for name in ids]
         draw_planet(settings, index)
         near = {layer.id: found for layer in shown if (found := near_misses(workspace, layer)) is not None}
-        payload = globe_payload(
-            index, shown, thumbnails=True, cache=settings.home / "cache", candidates=near
-        )
+        payload = globe_payload(index, shown, thumbnails=True, cache=settings.home / "cache", candidates=near)
         payload["keep"] = {layer.id: keeping(layer) for layer in shown}
         return JSONResponse({name: value for name, value in payload.items() if name != "basemap"})
 
