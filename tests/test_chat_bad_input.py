@@ -432,12 +432,12 @@ def a_png() -> bytes:
     ("name", "content", "said"),
     [
         ("x.csv", b"", "is empty"),
-        ("x.exe", b"MZ\x90", "cannot be read as a picture"),
-        ("", b"", "is empty"),
+        ("x.exe", b"MZ\x90", "is neither a picture nor a catalogue"),
+        ("", b"", "is neither a picture nor a catalogue"),
         ("../../evil.png", b"<svg onload=alert(1)>", "'evil.png' cannot be read as a picture"),
         ("a\r\nSet-Cookie: x=1.png", b"x", "cannot be read as a picture"),
         ("x.zip", a_zip(**{"recipe.json": "[]"}), "is a transcript"),
-        ("<b>x</b>.svg", b"<svg/>", "'b.svg' cannot be read as a picture"),
+        ("<b>x</b>.svg", b"<svg/>", "'b.svg' is neither a picture"),
     ],
 )
 def test_files_that_cannot_be_used_are_refused_in_words(

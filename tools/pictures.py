@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from retrieval.errors import ToolInputError
 
@@ -90,6 +90,8 @@ def _reason(path: Path, error: Exception) -> str:
             return f"it is {words}"
     if not head:
         return "it is empty"
+    if isinstance(error, UnidentifiedImageError):
+        return "its content is of another kind"
     text = " ".join("".join(c for c in str(error) if c.isprintable()).replace(str(path), path.name).split())
     return text[:80] or type(error).__name__
 

@@ -53,18 +53,36 @@
     request.upload.onprogress = (event) => {
       if (event.lengthComputable) say(event.loaded < event.total ? `Sending ${file.name}: ${Math.round(100 * event.loaded / event.total)} %` : `Looking at ${file.name}…`);
     };
-    request.onload = () => request.status === 200 ? done(request.response) : failed(new Error(request.response?.error || `The server did not take ${file.name} (status ${request.status}).`));
+    request.onload = () => {
+      const said = request.response || {};
+      if (request.status === 200 || said.transcript) done(said);
+      else failed(new Error(said.error || `The server did not take ${file.name} (status ${request.status}). Try again, or bring a smaller file.`));
+    };
     request.onerror = () => failed(new Error(`${file.name} could not be sent: the server does not answer, or the file changed meanwhile. Try again.`));
     say(`Sending ${file.name}…`);
     request.send(file);
   });
+
+  /** A transcript is no layer: it is opened as a conversation of its own. */
+  async function open(file) {
+    say(`Checking the transcript ${file.name}…`);
+    const answer = await fetch(`areographer/open?name=${encodeURIComponent(file.name)}`, { method: "POST", headers: { "Content-Type": "application/zip" }, body: file });
+    const told = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(told.error || `The server could not open ${file.name}.`);
+    say("");
+    chat.open(told.conversation);
+  }
 
   async function take(files) {
     if (!files.length) return;
     if (files.length > MOST) return say(`${files.length} files at once are too many. Allowed: at most ${MOST}. Bring fewer at a time.`, "wrong");
     const sent = [];
     try {
-      for (const file of files) sent.push((await send(file)).file);
+      for (const file of files) {
+        const told = await send(file);
+        if (told.transcript) return open(file);
+        sent.push(told.file);
+      }
       while (chat.state.working) {
         say("The file is here. It is read as soon as the answer in hand is ready.");
         await new Promise((later) => setTimeout(later, 400));
@@ -97,6 +115,9 @@
   });
   // The map is a frame of its own, which tells when a file is dragged over it.
   chat.map.on("areographer:drag", () => shown(true));
+  addEventListener("pointermove", () => {
+    if (zone && !zone.hidden) { depth = 0; shown(false); } // a drag that left the window without a word
+  });
   addEventListener("click", (event) => {
     if (!event.target.closest?.("[data-bring]")) return;
     build();

@@ -19,7 +19,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from agent.chat.house import ROUTES, Action, House, Place
-from agent.chat.uploads import CATALOGUE_BYTES, MOST_AT_ONCE, Brought, keep, moved, shown_name
+from agent.chat.uploads import (
+    CATALOGUE_BYTES,
+    MOST_AT_ONCE,
+    Brought,
+    TranscriptBroughtError,
+    keep,
+    moved,
+    shown_name,
+)
 from agent.direct import Text, Work
 from retrieval.errors import InputError, QuestionError
 from retrieval.settings import Settings
@@ -51,7 +59,8 @@ def routes(house: House) -> list[Route]:
             kept = await run_in_threadpool(keep, folder / ".part", folder, title)
         except InputError as error:
             shutil.rmtree(folder, ignore_errors=True)
-            return JSONResponse({"error": str(error)}, 400)
+            transcript = isinstance(error, TranscriptBroughtError)
+            return JSONResponse({"error": str(error), "transcript": transcript}, 400)
         except ClientDisconnect:
             shutil.rmtree(folder, ignore_errors=True)
             return JSONResponse({"error": "the file did not arrive whole"}, 400)
@@ -152,7 +161,7 @@ def _work(calls: Sequence[tuple[str, dict[str, Json]]]) -> Work:
         elif layer:
             next_questions += [f"Draw a map of {layer}", f"Summarise {layer}"]
     if failed == len(calls):
-        raise QuestionError(said[0]) if failed == 1 else QuestionError(" ".join(said))
+        raise QuestionError(f"The file{'s' if failed > 1 else ''} could not be used: {' '.join(said)}")
     return Text("\n\n".join(said), tuple(next_questions[:4]))
 
 

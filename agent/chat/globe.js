@@ -32,5 +32,13 @@
       map?.state.verdicts.set(layer, verdicts);
     }
   });
+  // Files are dropped on the page: here they would take the place of the map.
+  for (const type of ["dragenter", "dragover", "drop"]) {
+    window.addEventListener(type, (event) => {
+      if (![...(event.dataTransfer?.types || [])].includes("Files")) return;
+      event.preventDefault();
+      window.parent.postMessage({ type: "areographer:drag" }, "*");
+    });
+  }
   document.addEventListener("DOMContentLoaded", () => window.parent.postMessage({ type: "areographer:ready" }, "*"));
 })();

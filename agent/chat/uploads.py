@@ -38,6 +38,10 @@ CATALOGUES = "catalogues (CSV, GeoPackage, GeoJSON, KML, KMZ, GeoParquet, a zipp
 _TRANSCRIPT = "recipe.json"  # a member of every bundle
 
 
+class TranscriptBroughtError(QuestionError):
+    """A transcript of ours was brought as a catalogue: it can be opened, but not loaded."""
+
+
 @dataclass(frozen=True)
 class Brought:
     """A file that was kept.
@@ -188,6 +192,12 @@ def keep_picture(path: Path, folder: Path, title: str = "") -> str:
         if error.allowed.startswith("at "):  # its size: the words fit as they are
             what = error.what.replace(path.name, repr(title), 1)
             raise QuestionError(what, allowed=error.allowed, next_step=error.next_step) from error
+        if Path(title).suffix.lower() not in PICTURE_SUFFIXES:
+            raise QuestionError(
+                f"{title!r} is neither a picture nor a catalogue",
+                allowed=f"{PICTURES}, {CATALOGUES}",
+                next_step="save it in one of these formats and bring it again, or ask in words",
+            ) from error
         reason = re.search(r"\((.*)\)$", error.what)
         raise QuestionError(
             f"{title!r} cannot be read as a picture" + (f" ({reason[1]})" if reason else ""),
@@ -229,7 +239,7 @@ def keep_catalogue(path: Path, folder: Path, title: str = "") -> str:
     if not size:
         raise QuestionError(f"{title!r} is empty", next_step="save the file again and bring it anew")
     if _is_transcript(path):
-        raise QuestionError(
+        raise TranscriptBroughtError(
             f"{title!r} is a transcript, not a catalogue",
             next_step="open it in the tab Share, to look at it and go on from it",
         )
