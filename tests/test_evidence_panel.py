@@ -113,7 +113,24 @@ def test_every_view_has_the_tiles_of_the_layer_page_by_page(session, fetch) -> N
     assert sorted(drawn) == sorted(ids)
     assert drawn != ids
     assert drawn == whole(fetch, "random")
-    assert set(ids) <= set(whole(fetch, "doubtful"))
+    doubtful = whole(fetch, "doubtful")
+    assert len(doubtful) == len(set(doubtful))
+    assert set(ids) < set(doubtful)
+
+
+def test_doubtful_are_those_on_both_sides_of_the_threshold(session, fetch) -> None:
+    table = session.conversation.workspace.layers.get("L1").table
+    pages = int(re.search(r"page 1 of (\d+)", fetch(layer="L1", view="doubtful"))[1])
+    html = "".join(fetch(layer="L1", view="doubtful", page=str(n + 1)) for n in range(pages))
+    outside = re.findall(r'class="tile outside" data-tile="([^"]+)"', html)
+    assert outside
+    assert not set(outside) & set(table["row_id"])
+    assert html.count('class="out">not in L1') == len(outside)
+    far = [abs(float(p) - 0.5) for p in re.findall(r"<span>p ([\d.]+) ·", html)]
+    assert far == pytest.approx(sorted(far), abs=0.011)
+    # A verdict on what is not in the layer teaches a refinement as well.
+    filter_layer(session.conversation.workspace, "L1", min_lat_deg=0.0)
+    assert "all of these are in it" in fetch(layer="L2", view="doubtful")
 
 
 def test_beyond_the_last_page_is_the_last(fetch) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from starlette.responses import PlainTextResponse, Response
 
+from agent.chat.ground import near_misses
 from agent.chat.house import House, Place, tiles_base
 from agent.judging import Judging
 from retrieval.errors import InputError
@@ -64,7 +65,6 @@ class Gallery:
 
 def gallery_of(place: Place, judging: Judging) -> Gallery:
     """The page that a place's query asks for: ``view``, ``page``."""
-    layer = judging.layer
     view = place.query.get("view", "surest")
     view = view if view in VIEWS else "surest"
     table, inside, note = _arranged(place, judging, view)
@@ -76,7 +76,7 @@ def gallery_of(place: Place, judging: Judging) -> Gallery:
         tile = _tile(place.house, judging, {str(name): value for name, value in record.items()})
         if tile is not None:
             tiles.append(tile | {"inside": bool(is_inside)})
-    return Gallery(view, page, pages, len(table), tiles, note or _note(layer, view))
+    return Gallery(view, page, pages, len(table), tiles, note or VIEWS[view]["about"])
 
 
 def around(house: House, row: int) -> Response:
@@ -112,7 +112,9 @@ def _arranged(place: Place, judging: Judging, view: str) -> tuple[pd.DataFrame, 
         both = table if missed is None else pd.concat([table, missed], ignore_index=True)
         far = np.abs(both["probability"].to_numpy(dtype=float) - threshold)
         order = np.argsort(np.nan_to_num(far, nan=np.inf), kind="stable")
-        note = "" if missed is not None else f"What just missed {layer.id} is not known: these are in it."
+        note = VIEWS[view]["about"]
+        if missed is None:
+            note += f" What just missed {layer.id} is not known: all of these are in it."
         return both.iloc[order], order < len(table), note
     note = "Ranked by likeness: there is no threshold to be near to." if view == "doubtful" else ""
     return table.iloc[top_rows(layer, len(layer))], np.ones(len(table), dtype=bool), note
@@ -120,11 +122,10 @@ def _arranged(place: Place, judging: Judging, view: str) -> tuple[pd.DataFrame, 
 
 def _missed(place: Place, layer: Layer) -> pd.DataFrame | None:
     """Rows of the index that a search left out; None if they are not known."""
-    return None
-
-
-def _note(layer: Layer, view: str) -> str:
-    return VIEWS[view]["about"]
+    if place.session is None:
+        return None
+    found = near_misses(place.session.conversation.workspace, layer)
+    return None if found is None else pd.DataFrame(found.table.drop(columns="geometry"))
 
 
 def _tile(house: House, judging: Judging, record: dict[str, Json]) -> dict[str, Json] | None:
