@@ -119,8 +119,7 @@ class ConversationStore:
         for row in self.read(f"{_INFO} WHERE id = ?", (conversation_id,)):
             return ConversationInfo(*row)
         raise SettingsError(
-            f"there is no conversation {conversation_id[:40]!r}",
-            allowed="ids of stored conversations",
+            f"there is no conversation {conversation_id[:40]!r}: it was deleted, or is on another machine",
             next_step="choose one from the list, or start a new one",
         )
 
@@ -325,7 +324,9 @@ def check_conversation_id(conversation_id: str) -> str:
     """
     if not re.fullmatch(r"[0-9a-f]{32}", conversation_id):
         raise SettingsError(
-            f"{conversation_id[:40]!r} is no conversation id", allowed="32 hexadecimal digits, lower case"
+            f"{conversation_id[:40]!r} is no conversation id",
+            allowed="what stands behind c= in a conversation's address: 32 digits and letters from a to f",
+            next_step="copy the address whole, or choose a conversation from the list",
         )
     return conversation_id
 

@@ -29,6 +29,7 @@ from agent.chat.dialogue import messages
 from agent.chat.exchange import make_routes
 from agent.chat.guard import GRADIO_OPEN, GRADIO_SHUT, MOST_BODY_BYTES, Guard, host_name, is_local
 from agent.chat.house import House, Place
+from agent.chat.markup import FOLDER
 from agent.chat.sessions import Progress, Session, Sessions
 from agent.chat.uploads import Brought
 from agent.conversations import ConversationStore
@@ -155,73 +156,22 @@ NASTY = st.sampled_from(
         ),
     ]
 ) | st.text(max_size=12)
-NAMES = st.sampled_from(
-    [
-        *(
-            "layer",
-            "view",
-            "page",
-            "shown",
-            "ids",
-            "q",
-            "query",
-            "seed",
-            "sort",
-            "limit",
-            "offset",
-            "tile",
-            "tiles",
-        ),
-        *(
-            "threshold",
-            "step",
-            "from",
-            "name",
-            "title",
-            "conversation",
-            "accept",
-            "reject",
-            "judgement",
-            "verdict",
-        ),
-        *(
-            "file",
-            "files",
-            "arguments",
-            "calls",
-            "changes",
-            "turn",
-            "keep",
-            "kind",
-            "payload",
-            "text",
-            "search",
-        ),
-        *(
-            "id",
-            "link",
-            "on",
-            "model",
-            "z",
-            "lon",
-            "lat",
-            "size",
-            "of",
-            "number",
-            "call",
-            "value",
-            "owner",
-            "more",
-        ),
-    ]
+# What the chat's own code asks of queries and payloads, so that those which come later are tried as well.
+ASKED = sorted(
+    {
+        name
+        for path in sorted(FOLDER.rglob("*.py"))
+        for name in re.findall(r"""(?:\.get\(|\[)["'](\w+)["']""", path.read_text(encoding="utf-8"))
+    }
 )
+NAMES = st.sampled_from(ASKED)
 QUERY = st.dictionaries(NAMES, NASTY, max_size=4)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | NASTY,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | NASTY, inner, max_size=3),
     max_leaves=6,
 )
-PAYLOAD = st.dictionaries(NAMES, JSON, max_size=5)
+PAYLOAD = st.dictionaries(NAMES, st.sampled_from(["L1", "L3"]) | JSON, max_size=12)
 HEADERS = {"content-type": "application/json", "origin": HERE, "sec-fetch-site": "same-origin"}
 QUIETLY = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=250

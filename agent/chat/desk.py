@@ -16,7 +16,7 @@ from agent.chat.bring import read_again, turn_of
 from agent.chat.dialogue import Message, messages, plain
 from agent.chat.house import House, Place, conversation_base
 from agent.chat.sessions import BUSY, WAIT, Progress, Session, as_sentence
-from agent.chat.uploads import keep_all, named_in
+from agent.chat.uploads import MOST_AT_ONCE, keep_all, named_in, shown_name
 from agent.direct import Work
 from agent.listing import give
 from agent.models import OFFLINE
@@ -93,7 +93,7 @@ class Desk:
         if not text and not pictures:
             yield View()
             return
-        asked = text or "Look at these files"
+        asked = text or ", ".join(shown_name(name) for name in pictures[:MOST_AT_ONCE])
         if not viewing.conversation_id:
             # Opening a conversation takes a moment, in which the page already shows what was asked.
             yield View(messages(Progress(asked), 0, "", latest=True), working=True)
