@@ -78,11 +78,9 @@ def fields_of(history: History, call: Recorded) -> list[Field]:
     if schema is None or call.step.tool in NOT_AGAIN:
         return []
     layers = layers_before(history, call)
-    arguments = schema.json_schema()
-    required = set(arguments.get("required", ()))
     fields = [
-        _field(name, spec, call, schema, layers, required=name in required)
-        for name, spec in arguments["properties"].items()
+        _field(name, spec, call, schema, layers, required=name in schema.required)
+        for name, spec in schema.properties.items()
     ]
     return sorted(
         fields, key=lambda field: (not (field.given or field.required), field.kind in ("layer", "layers"))
@@ -120,10 +118,9 @@ def read_edits(given: Json, history: History) -> dict[int, dict[str, Json]]:
         if not isinstance(changed, Mapping):
             raise ToolInputError("these changes cannot be read", next_step="reload the page")
         schema = schemas().get(history.call(number).step.tool)
-        arguments = schema.json_schema() if schema else {"properties": {}}
-        needed = arguments.get("required", ())
+        specs, needed = (schema.properties, schema.required) if schema else ({}, ())
         edits[number] = {
-            str(name)[:80]: _read(value, _plain(arguments["properties"].get(name, {})), name in needed)
+            str(name)[:80]: _read(value, _plain(specs.get(name, {})), name in needed)
             for name, value in changed.items()
         }
     return edits

@@ -305,7 +305,7 @@ def _affected(
 def _real(call: Recorded, changed: Mapping[str, Json]) -> dict[str, Json]:
     """The changes that change something: neither what was given already nor what the tool takes anyway."""
     schema = schemas().get(call.step.tool)
-    specs = schema.json_schema()["properties"] if schema else {}
+    specs = schema.properties if schema else {}
 
     def same(name: str, value: Json) -> bool:
         default = specs.get(name, {}).get("default")
@@ -319,7 +319,7 @@ def _faults(history: History, call: Recorded, edits: Edits, workspace: Workspace
     schema = schemas().get(call.step.tool)
     if schema is None or call.step.tool in NOT_AGAIN:
         return {"": f"{call.step.tool[:40]} cannot be run again"}
-    given, specs = edited(call, edits), schema.json_schema()["properties"]
+    given, specs = edited(call, edits), schema.properties
     wrong = schema.faults(given)
     if wrong:
         return wrong

@@ -435,6 +435,18 @@ def test_replay_names_each_difference(held: Held) -> None:
         assert part in said, said
 
 
+def test_what_only_another_version_states_is_no_difference(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = held.contents.recipe.model_dump(mode="json")["calls"]
+    del calls[1]["figures"]["count"]
+    assert not replay(changed_recipe(held, calls=calls), held.workspace).identical
+    monkeypatch.setattr("agent.recipe.version", lambda name: "999.0")
+    assert replay(changed_recipe(held, calls=calls), held.workspace).identical
+    calls[1]["figures"]["features"] += 1
+    assert len(replay(changed_recipe(held, calls=calls), held.workspace).differences) == 1
+
+
 def test_small_rounding_is_no_difference_and_more_is(held: Held) -> None:
     calls = held.contents.recipe.model_dump(mode="json")["calls"]
     name, value = next((n, v) for n, v in calls[4]["figures"].items() if isinstance(v, float) and v)

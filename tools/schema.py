@@ -14,6 +14,7 @@ import re
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +59,22 @@ class ToolSchema:
         """JSON schema of the arguments."""
         return self.arguments.model_json_schema()
 
-    @property
+    @cached_property
+    def properties(self) -> Mapping[str, Mapping[str, Json]]:
+        """JSON schema of each argument by its name; to be read only."""
+        found: Mapping[str, Mapping[str, Json]] = self.json_schema().get("properties", {})
+        return found
+
+    @cached_property
     def layers(self) -> tuple[str, ...]:
         """Names of the arguments that are ids of layers, one or a list of them."""
-        return tuple(
-            name
-            for name, spec in self.json_schema().get("properties", {}).items()
-            if _LAYER_ID.match(spec.get("description", ""))
-        )
+        about = ((name, str(spec.get("description", ""))) for name, spec in self.properties.items())
+        return tuple(name for name, text in about if _LAYER_ID.match(text))
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """Names of the arguments that cannot be left out."""
+        return tuple(name for name, spec in self.properties.items() if "default" not in spec)
 
     def faults(self, given: Mapping[str, Json]) -> dict[str, str]:
         """What is wrong with each argument, by its name; empty if nothing is.

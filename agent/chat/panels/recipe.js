@@ -8,6 +8,7 @@
   const kept = new Map(); // conversation -> what was changed and opened
   const forms = new Map(); // address of a form -> its HTML; a call never changes
   let root = null, timer = 0, asked = 0;
+  let focused = "", top = 0; // where the reader was, in case the panel is fetched anew
 
   const here = () => {
     const key = chat.state.conversation;
@@ -138,8 +139,11 @@
     if (!number) return;
     const faults = Object.values(told?.faults || {}).flatMap((one) => Object.values(one));
     const runs = told?.runs || [];
-    element.querySelector("[data-bar-says]").textContent = plural(number, "change") + (told?.said ? `: ${told.said} will run` : "");
-    say(element.querySelector("[data-bar-fault]"), told?.error || faults[0] || "");
+    const [stuck] = Object.keys(told?.faults || {}), what = told?.said ? `${told.said} will run` : stuck ? `call ${stuck} cannot run yet` : "";
+    const words = [plural(number, "change"), what].filter(Boolean).join(": ");
+    element.querySelector("[data-bar-says]").textContent = words;
+    if (what) element.querySelector("[data-bar-status]").textContent = words;
+    say(element.querySelector("[data-bar-fault]"), told?.error);
     element.querySelector("[data-recipe-run]").disabled = Boolean(faults.length);
     const list = element.querySelector("[data-bar-list]");
     list.replaceChildren(...runs.map((call) => {
@@ -180,10 +184,11 @@
   /** Once a run has given something, its changes are done. */
   function settle() {
     const place = here(), done = Number(recipe()?.dataset.done || 0);
-    if (place.sent < 0 || done <= place.sent) return;
+    if (place.sent < 0 || done <= place.sent) return false;
     Object.assign(place, { edits: {}, leaveOut: new Set(), open: new Set(), sent: -1, told: null });
     root.closest(".tabitem")?.scrollTo?.({ top: 0 });
     root.querySelector("[data-outcome]")?.focus({ preventScroll: true });
+    return true;
   }
 
   function forget(number) {
@@ -230,6 +235,11 @@
           check();
         }
       });
+      element.addEventListener("focusin", (event) => { focused = event.target.id; });
+      element.addEventListener("focusout", (event) => setTimeout(() => {
+        if (event.target.isConnected && !root.contains(document.activeElement)) focused = "";
+      }));
+      element.closest(".tabitem")?.addEventListener("scroll", (event) => { top = event.target.scrollTop; }, { passive: true });
       element.addEventListener("submit", (event) => {
         event.preventDefault();
         run({ from: Number(event.target.dataset.form) });
@@ -238,9 +248,14 @@
     filled(element) {
       root = element;
       if (!recipe()) return;
-      settle();
+      const settled = settle(), wasTop = top;
       for (const number of here().open) if (cardOf(number)) open(cardOf(number));
       mark();
+      if (!settled) {
+        const scroller = element.closest(".tabitem");
+        if (scroller) scroller.scrollTop = wasTop;
+        if (focused && !element.contains(document.activeElement)) document.getElementById(focused)?.focus({ preventScroll: true });
+      }
       if (count() && !here().told) check();
     },
   });

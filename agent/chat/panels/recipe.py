@@ -252,12 +252,16 @@ def _gist(layers: Sequence[Mapping[str, Json]], figures: Sequence[Change]) -> st
 
 
 def _pair(old: str, new: str, rows: Mapping[str, float | int]) -> dict[str, Json]:
+    before, after = rows.get(f"count_{old}"), rows.get(f"count_{new}")
+    # The map draws the first on top: of two the smaller, so that both can be seen.
+    both = f"{new},{old}" if before is not None and after is not None and after < before else f"{old},{new}"
     gained, lost, scored = (rows.get(f"{what}_count_{new}") for what in ("gained", "lost", "rescored"))
     return {
         "old": old,
         "new": new,
-        "before": rows.get(f"count_{old}"),
-        "after": rows.get(f"count_{new}"),
+        "both": both,
+        "before": before,
+        "after": after,
         "gained": gained,
         "lost": lost,
         "scored": scored,
