@@ -77,6 +77,35 @@ def test_ask_answers_and_its_transcript_replays(run: Callable[..., Ran], tmp_pat
     assert again.json == {"identical": True, "differences": []}
 
 
+# Of Gradio, which is laid out but not served here.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore:The copy keyword is deprecated")
+@pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated")
+def test_a_transcript_opens_in_the_chat_and_its_replay_says_what_was_checked(
+    run: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = run("ask", QUESTION, "--index", "small", "--out", str(tmp_path), "--json")
+    bundle = asked.json["transcript"]
+    told = run("replay", bundle).out.splitlines()
+    assert "files, each as its manifest says" in told[0]
+    assert "calls run again on small" in told[1]
+    assert "figures and layers compared" in told[2]
+    assert told[3] == "identical"
+
+    held: list[list[str]] = []
+
+    def serve(blocks: Any, *_: object) -> None:
+        held.append([turn.question for info in blocks.store.list() for turn in blocks.store.turns(info.id)])
+        blocks.shut()
+
+    monkeypatch.setattr("app.serve", serve)
+    opened = run("chat", "--open", bundle)  # on the index that the transcript names
+    assert opened.status == 0, opened.err
+    assert "/?c=" in opened.out + opened.err
+    assert held == [[QUESTION, QUESTION]]
+    assert "cannot be read as a zip" in refused(run("chat", "--open", __file__))
+
+
 def test_ask_prints_an_answer_for_a_person(run: Callable[..., Ran], tmp_path: Path) -> None:
     asked = run("ask", "Where are yardangs?", "--index", "small", "--out", str(tmp_path))
     assert asked.status == 0, asked.err
@@ -148,6 +177,7 @@ def test_a_question_back_names_whole_questions(run: Callable[..., Ran]) -> None:
         ("index", "info", "nowhere"),
         ("search", "dunes", "--index", "small", "--limit", "0"),
         ("replay", "missing.zip"),
+        ("chat", "--open", "missing.zip"),
         ("no-such-verb",),
     ],
 )
