@@ -26,7 +26,10 @@ from agent.direct import BY_HAND
 from agent.events import Step, Turn
 from agent.evidence import MARK
 from agent.evidence_claims import CITATION, LAYER_ID
+from agent.judging import Judging, chain_of
+from agent.labels import Label
 from agent.recipe import Recipe, describe_call
+from retrieval.errors import InputError
 from tools.layers import Layer, shorten
 from tools.maps.globe import (
     COLOURS,
@@ -181,12 +184,8 @@ def _lead(record: Mapping[str, Json], turns: Sequence[Turn], layers: Sequence[La
 def _layer_view(
     layer: Layer, position: int, workspace: Workspace, labels: Sequence[Mapping[str, Json]]
 ) -> dict[str, Json]:
-    verdicts = {
-        str(label["tile_id"]): str(label["verdict"])
-        for label in labels
-        # A verdict is about a search, and was given in one of the layers that began with it.
-        if layer.id in (label["layer"], label.get("search"))
-    }
+    judging = _judging(layer, workspace, labels)
+    verdicts = {tile: label.verdict for tile, label in judging.labels.items()} if judging else {}
     tiles = []
     top = top_rows(layer, THUMBNAILS) if layer.kind != "catalogue" else np.empty(0, dtype=int)
     ids = layer.table["row_id"].astype(str).to_numpy()
@@ -199,16 +198,45 @@ def _layer_view(
             verdict = verdicts.get(str(values["row_id"]), "")
             tiles.append({"row": values.to_dict(), "uri": uri, "verdict": verdict})
     made = asdict(layer.provenance).items()
-    given = list(verdicts.values())
-    counts = {"accepted": given.count("accept"), "rejected": given.count("reject"), "words": ""}
     return {
         "layer": layer,
         "colour": position % len(COLOURS),
         "tiles": tiles,
         "top": len(tiles) - len(more),
-        "judged": counts if given else None,
+        "judged": _judged_words(judging) if judging and verdicts else None,
         "made": {name.replace("_", " "): value for name, value in made if value not in ("", None, (), {})},
     }
+
+
+def _judging(layer: Layer, workspace: Workspace, labels: Sequence[Mapping[str, Json]]) -> Judging | None:
+    """The layer with the verdicts on the search it began with, which hold for all layers made from it."""
+    if layer.kind != "tiles" or not labels:
+        return None
+    try:
+        chain = chain_of(workspace.layers, layer)
+    except InputError:  # a parent is lost: its verdicts cannot be told from others
+        return None
+    own = {}
+    for label in labels:
+        search = str(label.get("search") or label["layer"])
+        if search == chain[-1].id:
+            tile, verdict = str(label["tile_id"]), label["verdict"]
+            own[tile] = Label(
+                tile, verdict, search, str(label["layer"]), str(label.get("view", "map")), str(label["time"])
+            )
+    return Judging(tuple(chain), own)
+
+
+def _judged_words(judging: Judging) -> dict[str, Json]:
+    found, words = judging.precision, ""
+    if found is not None and found.exact:
+        words = f"Precision {found.value:.0%}: every tile of the layer was judged."
+    elif found is not None:
+        words = (
+            f"Precision {found.value:.0%}, 95 % interval {found.low:.0%} to {found.high:.0%}, "
+            f"from {found.drawn} tiles drawn at random."
+        )
+    return {"accepted": judging.accepted, "rejected": judging.rejected, "words": words}
 
 
 def _inline_pictures(turns: Sequence[Turn], pictures: Mapping[str, Path]) -> dict[str, str]:

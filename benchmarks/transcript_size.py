@@ -74,11 +74,9 @@ def hold(index_name: str, home: Path) -> tuple[Workspace, list[Turn], float]:
 def labels_of(workspace: Workspace) -> list[dict[str, str]]:
     """Twelve verdicts on the first layer."""
     rows = workspace.layers.get("L1").table["row_id"].astype(str).tolist()[:12]
+    common = {"layer": "L1", "search": "L1", "view": "surest", "time": "2026-01-01T00:00:00Z"}
     verdicts = ("accept", "reject")
-    return [
-        {"layer": "L1", "tile_id": row, "verdict": verdicts[i % 2], "time": "2026-01-01T00:00:00Z"}
-        for i, row in enumerate(rows)
-    ]
+    return [{"tile_id": row, "verdict": verdicts[i % 2], **common} for i, row in enumerate(rows)]
 
 
 def opened(browser: Browser, page: Path) -> dict[str, float]:

@@ -17,10 +17,12 @@ from starlette.routing import Route
 from agent.bundle import read_bundle
 from agent.chat.house import ROUTES, House, Place, from_our_page, guarded, refusing
 from agent.chat.markup import fill
+from agent.chat.owners import owner_of_page
 from agent.chat.sharing import KINDS, is_current, making_of, part_of, transcript_of
 from agent.chat.uploads import shown_name
 from agent.labels import Labels
 from agent.links import Links
+from agent.listing import give
 from agent.reopen import Reopened, reopen
 from agent.transcript import file_stem
 from retrieval.errors import BundleError, InputError, QuestionError
@@ -112,14 +114,17 @@ def routes(house: House) -> list[Route]:
             return PlainTextResponse(GONE, 404, headers=READ_HEADERS)
         return HTMLResponse(page, headers={**READ_HEADERS, "Content-Security-Policy": _policy(page)})
 
-    def take_in(path: Path, name: str) -> Reopened:
+    def take_in(path: Path, name: str, owner: str | None) -> Reopened:
         with opening:
             try:
-                return reopen(read_bundle(path), house.settings, house.store, house.index)
+                opened = reopen(read_bundle(path), house.settings, house.store, house.index)
             except BundleError as error:
                 # It lies here under a name of our own, which says nothing to who sent it.
                 what = error.what.replace(str(path), repr(name))
                 raise BundleError(what, allowed=error.allowed, next_step=error.next_step) from error
+            if owner:
+                give(house.store, opened.conversation_id, owner)
+            return opened
 
     async def open_one(request: Request) -> Response:
         if not from_our_page(request, "application/zip"):
@@ -135,7 +140,8 @@ def routes(house: House) -> list[Route]:
                     return _refusal(
                         f"{name!r} is larger than {most}. Allowed: transcripts of at most {most}.", 413
                     )
-                opened = await run_in_threadpool(take_in, path, name)
+                owner = owner_of_page(request.cookies, house.local)
+                opened = await run_in_threadpool(take_in, path, name, owner)
             except ClientDisconnect:
                 return _refusal("the page went away", 400)
             except InputError as error:
