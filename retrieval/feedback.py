@@ -19,6 +19,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from retrieval.calibrate import sigmoid
 
@@ -67,11 +68,13 @@ def correct(
     """
     rows, shows = lessons(log_odds, judged, accepted, rng)
     seen = vectors(rows)
-    straight = learn(seen, shows, log_odds[rows])
-    own = seen[len(seen) - len(judged) :]
-    before = log_odds[judged] + (own - seen.mean(axis=0)) @ straight if len(judged) else log_odds[judged]
     slope_sd = SLOPE_SD * min(1.0, (TELLING / max(len(judged), 1)) ** 0.5)
-    return straight + learn(own, accepted, before, slope_sd=slope_sd)
+    # A hundred small products: several BLAS threads wait for each other where a browser draws meanwhile.
+    with threadpool_limits(1, "blas"):
+        straight = learn(seen, shows, log_odds[rows])
+        own = seen[len(seen) - len(judged) :]
+        before = log_odds[judged] + (own - seen.mean(axis=0)) @ straight if len(judged) else log_odds[judged]
+        return straight + learn(own, accepted, before, slope_sd=slope_sd)
 
 
 def lessons(log_odds: Floats, judged: Rows, accepted: Bools, rng: np.random.Generator) -> tuple[Rows, Bools]:
