@@ -73,9 +73,7 @@ class OfflinePlanner(BaseChatModel):
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """The same planner, told which tools there are; it never calls another."""
-        return self.bind(
-            tool_names=sorted(convert_to_openai_tool(tool)["function"]["name"] for tool in tools)
-        )
+        return self.bind(tool_names=sorted(map(_name_of, tools)))
 
     def _generate(
         self,
@@ -326,3 +324,10 @@ def _base(layer: str, parents: dict[str, list[str]]) -> str:
     if len(origins) > 1 or (len(above) > 1 and origins <= set(above)):
         return layer
     return origins.pop()
+
+
+def _name_of(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> str:
+    # The schema of a tool takes long to write out, and the planner wants none.
+    if isinstance(tool, BaseTool):
+        return tool.name
+    return str(convert_to_openai_tool(tool)["function"]["name"])

@@ -60,8 +60,7 @@ def candidates_of(ws: Workspace, layer: Layer) -> Candidates | None:
     if found is None:
         return None
     probability, scores = found
-    tile_ids = ws.index.tiles["tile_id"].to_numpy()
-    own = np.flatnonzero(np.isin(tile_ids, layer.table["row_id"].to_numpy(dtype=object)))
+    own = np.flatnonzero(ws.index.tiles["tile_id"].isin(layer.table["row_id"]).to_numpy())
     # Compared as the tools do, in single precision.
     reaching = probability.astype(np.float32).astype(float) >= float(layer.provenance.threshold or 0.0)
     if len(own) != len(layer) or not np.array_equal(own, np.flatnonzero(reaching)):
