@@ -201,7 +201,9 @@
     if (wanted) view(wanted);
     if (!narrow.matches) return;
     // On a phone the list lies over the rest, and what is shown on the map or among the evidence is a view away.
-    if (event.target.closest?.("#conversations [data-open], #new, #desk > :not(#past)") && !document.body.classList.contains("past-closed")) past();
+    const turned = event.target.closest?.("#conversations [data-open], #new");
+    if (turned) view("talk");
+    if ((turned || event.target.closest?.("#desk > :not(#past)")) && !document.body.classList.contains("past-closed")) past();
     if (event.target.closest?.("#dialogue a[href*='#L']")) view("panels");
     if (event.target.closest?.("#panels [data-fly], #panels [data-layer]")) view("map");
     if (event.target.closest?.("#panels [data-more], #panels [data-act]")) view("talk");
