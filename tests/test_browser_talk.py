@@ -121,6 +121,7 @@ def test_conversations_are_found_renamed_left_and_deleted(open_page: Open) -> No
     lines.hover()
     page.locator(f"#delete-{first}").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    page.get_by_role("dialog").wait_for(state="detached")
     lines.hover()
     page.locator(f"#delete-{first}").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()

@@ -57,6 +57,10 @@ def routes(house: House) -> list[Route]:
         conversation = _own(house, request)
         house.sessions.forget(conversation)
         delete_conversation(house.settings, house.store, conversation)
+        # Another page may have opened it again while it went.
+        house.sessions.forget(conversation)
+        for folder in (house.settings.layers, house.settings.exports):
+            shutil.rmtree(folder / conversation, ignore_errors=True)
         return {}
 
     def branch(request: Request, payload: Mapping[str, Json]) -> Json:
