@@ -14,6 +14,7 @@ from agent.conversations import ConversationStore
 from agent.direct import Work
 from agent.events import Answered, Step
 from agent.loop import Conversation, open_conversation
+from agent.reopen import reopen
 from agent.rerun import (
     Edits,
     History,
@@ -71,9 +72,12 @@ SHORT: Calls = CALLS[:5]
 def opened(
     home: Settings, tiny_index: TileIndex, pattern_encoder: PatternEncoder
 ) -> Callable[[], Conversation]:
-    def open_one() -> Conversation:
+    def open_one(conversation_id: str | None = None) -> Conversation:
         store = ConversationStore(home.conversations)
-        return open_conversation(home, store, tiny_index, pattern_encoder, load_prompts(), "offline")
+        prompts = load_prompts()
+        return open_conversation(
+            home, store, tiny_index, pattern_encoder, prompts, "offline", conversation_id
+        )
 
     return open_one
 
@@ -359,6 +363,23 @@ def test_a_transcript_with_a_run_replays_identically(
     again = replay(read_bundle(bundle.zip), conversation.workspace)
     assert (again.identical, again.differences) == (True, [])
     assert again.compared > 50
+
+
+def test_a_conversation_opened_from_a_bundle_runs_again_like_the_first(
+    opened: Callable[..., Conversation], home: Settings, tiny_index: TileIndex, tmp_path: Path
+) -> None:
+    conversation = held(opened())
+    run(conversation, {3: {"distance_km": 100.0}})
+    bundle = write_bundle(conversation.id, conversation.turns, conversation.workspace, tmp_path)
+    with ConversationStore(home.conversations) as store:
+        came = reopen(read_bundle(bundle.zip), home, store, tiny_index)
+    other = opened(came.conversation_id)
+    assert numbers(other, {1: {"text": "gullies"}}) == numbers(conversation, {1: {"text": "gullies"}})
+    edits = {6: {"distance_km": 200.0}}
+    answers = [run(one, edits).text for one in (conversation, other)]
+    assert answers[0] == answers[1]
+    hashes = [{layer.id: layer.hash for layer in one.workspace.layers} for one in (conversation, other)]
+    assert hashes[0] == hashes[1]
 
 
 def test_a_test_asked_again_of_the_same_rows_counts_once(opened: Callable[[], Conversation]) -> None:

@@ -187,7 +187,9 @@
     if (place.sent < 0 || done <= place.sent) return false;
     Object.assign(place, { edits: {}, leaveOut: new Set(), open: new Set(), sent: -1, told: null });
     root.closest(".tabitem")?.scrollTo?.({ top: 0 });
-    root.querySelector("[data-outcome]")?.focus({ preventScroll: true });
+    const outcome = root.querySelector("[data-outcome]");
+    outcome?.scrollIntoView({ block: "nearest" });
+    outcome?.focus({ preventScroll: true });
     return true;
   }
 
