@@ -123,5 +123,9 @@
     build();
     input.click();
   });
+  // A browser says nothing of the same file chosen again; a question that was refused may well be asked again with it.
+  addEventListener("click", (event) => {
+    if (event.target.matches?.("#ask input[type=file]")) event.target.value = "";
+  }, true);
   chat.bring = take;
 })();
