@@ -16,8 +16,10 @@ from retrieval.index import TileIndex
 from retrieval.spatial.shapes import normalised, representative
 from tests.test_browser_transcript import CHROMIUM, QUIET, SOFTWARE_GL, Opened, colour_pixels, open_page
 from tests.transcripts import HOSTILE
+from tools.candidates import LEAST_LEVEL, Candidates
 from tools.layers import Layer, Provenance, make_table
 from tools.maps.globe import COLOURS, globe_document, globe_payload
+from tools.maps.globe_layers import count_levels
 
 pytestmark = [
     pytest.mark.browser,
@@ -167,5 +169,113 @@ def test_lines_and_polygons_are_drawn_and_told(
     north, south = (opened.picture(f".areo-poles figure:nth-child({k}) canvas") for k in (1, 2))
     assert colour_pixels(north, COLOURS[0]) > 40 > 5 > colour_pixels(south, COLOURS[0])
     assert "3 rows" in opened.page.locator("li[data-layer=L1]").inner_text()
+    assert (opened.requests, opened.complaints) == ([opened.url], [])
+    opened.page.context.close()
+
+
+def searched(index: TileIndex, count: int = 400) -> tuple[Layer, Candidates]:
+    """A layer of rows with p from 0.5 and the rows below that just missed it, one at each pole."""
+    rng = np.random.default_rng(3)
+    lat = np.degrees(np.arcsin(rng.uniform(-1, 1, 2 * count)))
+    lat[[0, 1]] = 89.999, -89.999
+    lonlat = np.stack([rng.uniform(-180, 180, 2 * count), lat], axis=-1)
+    p = np.concatenate([np.linspace(0.999, 0.5, count), np.linspace(0.499, 0.05, count)])
+    names = [f"row-{i:04d}" for i in range(2 * count)]
+    table = make_table(index.body, names, lonlat, p, p)
+    made = Provenance("search_words", {}, index.body.name, threshold=0.5)
+    own, missed = table.iloc[:count].reset_index(drop=True), table.iloc[count:].reset_index(drop=True)
+    return Layer("L1", "hits", "tiles", own, made), Candidates(missed, count_levels(p), LEAST_LEVEL)
+
+
+def test_a_threshold_moves_by_keys_and_stays_while_layers_come(
+    chromium: Browser, tmp_path: Path, tiny_index: TileIndex
+) -> None:
+    layer, near = searched(tiny_index)
+    ridges = made("L2", "ridges", RIDGES, ids=["R1", "R2"])
+    options: dict[str, Any] = {"thumbnails": False, "basemap_px": 512, "candidates": {"L1": near}}
+    page = tmp_path / "map.html"
+    page.write_text(globe_document(globe_payload(tiny_index, [layer], **options)), encoding="utf-8")
+    later = globe_payload(tiny_index, [layer, ridges], **options)["layers"]
+    opened = open_page(chromium, page)
+    opened.page.wait_for_selector(".areo-globe[data-drawn='400']")
+    item = opened.page.locator("li[data-layer=L1]")
+    assert "400 rows at" in item.inner_text()
+    slider = opened.page.get_by_role("slider", name="Threshold of L1")
+    slider.focus()
+    for _ in range(10):
+        slider.press("ArrowRight")
+    expected = near.counts[60]
+    assert slider.get_attribute("aria-valuetext") == f"{expected} rows at p ≥ 0.60"
+    opened.wait(f"globe.view.marks.drawn === {expected}")
+    slider.press("Home")
+    opened.wait(f"globe.view.marks.drawn === {near.counts[5]}")
+    assert near.counts[5] > 700, "rows that missed the layer are drawn too"
+
+    # Another layer: the map turns only for who has not moved it; switch, slider, view and canvas stay.
+    look(opened, 40, 20, 12)
+    opened.ask("(globe.state.moved = true, globe.view.map.getCanvas().id = 'same', 1)")
+    before = opened.ask("globe.view.map.getCenter()")
+    for box in ("not observed", "graticule"):
+        opened.page.get_by_label(box).uncheck()
+    item.get_by_role("checkbox").uncheck()
+    opened.page.evaluate(
+        "(layers) => document.querySelector('.areo-globe').areographer.update({layers})", later
+    )
+    opened.page.locator("li[data-layer=L2]").wait_for()
+    assert opened.ask("globe.view.map.getCenter()") == before
+    assert opened.ask("globe.view.map.getCanvas().id") == "same"
+    assert not item.get_by_role("checkbox").is_checked()
+    assert not opened.page.get_by_label("graticule").is_checked()
+    assert f"{near.counts[5]} rows at" in item.inner_text()
+    opened.wait("globe.view.marks.drawn === 0")
+    opened.page.get_by_role("button", name="Reset").click()
+    assert "400 rows at" in item.inner_text()
+    opened.page.evaluate(
+        "(layers) => document.querySelector('.areo-globe').areographer.update({layers, turn: true})", later
+    )
+    opened.wait(f"globe.view.map.getCenter().lng !== {before['lng']}")
+    # Other layers under the same ids, of another conversation, begin anew.
+    opened.page.evaluate(
+        "(layers) => document.querySelector('.areo-globe').areographer.update({layers, key: 'other'})", later
+    )
+    assert item.get_by_role("checkbox").is_checked()
+    assert (opened.requests, opened.complaints) == ([opened.url], [])
+    opened.page.context.close()
+
+
+@pytest.mark.parametrize(("name", "pole"), [("North pole", 1), ("South pole", -1)])
+def test_a_pole_fills_the_map(
+    name: str, pole: int, chromium: Browser, tmp_path: Path, tiny_index: TileIndex
+) -> None:
+    layer, _ = searched(tiny_index)
+    opened = open_page(chromium, write(tmp_path, tiny_index, [layer]))
+    opened.page.get_by_role("button", name=name).click()
+    canvas = opened.page.locator(".areo-polar")
+    here = int((pole * layer.table["lat"] >= 0).sum())
+    opened.wait("Number(root.querySelector('.areo-polar').dataset.points) > 0")
+    assert canvas.bounding_box()["width"] > 900  # type: ignore[index]
+    row = layer.table.iloc[0 if pole > 0 else 1]
+    said = hover(opened, row["lon"], row["lat"])
+    assert said.startswith(f"{row['row_id']} · hits · p")
+    x, y = (round(value) for value in spot(opened, row["lon"], row["lat"]))
+    assert colour_pixels(opened.picture()[y - 3 : y + 4, x - 3 : x + 4], COLOURS[0]) > 10
+
+    # By keys: out to the whole hemisphere, in again, aside, and what lies in the middle.
+    canvas.focus()
+    for _ in range(8):
+        canvas.press("-")
+    opened.wait(f"Number(root.querySelector('.areo-polar').dataset.points) === {here}")
+    for _ in range(12):
+        canvas.press("+")
+    opened.frame()
+    canvas.press("Enter")
+    assert row["row_id"] in opened.page.locator(".areo-card").inner_text()
+    opened.page.keyboard.press("Escape")
+    where = opened.ask("globe.view.where().x")
+    canvas.press("ArrowRight")
+    assert opened.ask("globe.view.where().x") > where
+    # A place of the other hemisphere brings the globe back.
+    opened.ask(f"(globe.fly(10, {-40 * pole}), 1)")
+    assert opened.ask("globe.view.kind") == "webgl"
     assert (opened.requests, opened.complaints) == ([opened.url], [])
     opened.page.context.close()

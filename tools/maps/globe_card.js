@@ -88,10 +88,10 @@
       const title = `${word}: tile ${id} ${verdict === "accept" ? "shows" : "does not show"} what was asked`;
       const pressed = () => state.verdicts.get(layer.id)?.[id] === verdict;
       const judge = button(`areo-${verdict}`, word, title, () => {
-        const now = pressed() ? null : verdict;
+        const now = pressed() ? "none" : verdict;
         state.verdicts.set(layer.id, { ...state.verdicts.get(layer.id), [id]: now });
         say({ type: "areographer:judge", layer: layer.id, verdict: now });
-        for (const one of row.querySelectorAll("[aria-pressed]")) one.setAttribute("aria-pressed", String(one === judge && Boolean(now)));
+        for (const one of row.querySelectorAll("[aria-pressed]")) one.setAttribute("aria-pressed", String(one === judge && now === verdict));
       });
       judge.setAttribute("aria-pressed", String(pressed()));
       row.append(judge);
