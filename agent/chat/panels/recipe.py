@@ -27,6 +27,7 @@ Json = Any
 
 NO_CONVERSATION = "there is no recipe yet"
 QUESTION_CHARS = 300
+MOST_OPEN = 40  # forms at once
 MOST_SHOWN = 200  # changed figures of a call in the table of differences
 # Of the figures of a call the one that says most, for its line.
 _KEY_FIGURES = ("count", "p_value", "given_p", "features", "precision", "layers")
@@ -35,7 +36,7 @@ _KEY_FIGURES = ("count", "p_value", "given_p", "features", "precision", "layers"
 def render(place: Place) -> str:
     """The calls under their questions, what the last run changed, and a bar for the next."""
     if place.session is None:
-        return fill("panels/recipe.html.j2", asked=[], run=None, earlier=[], base=place.base, done=0, count=0)
+        return fill("panels/recipe.html.j2", asked=[])
     turns = place.session.conversation.turns
     history = read_history(turns)
     asked = []
@@ -56,6 +57,7 @@ def render(place: Place) -> str:
         base=place.base,
         done=sum(any(now for _, now in run.pairs) for run in history.runs),
         count=len(history.calls),
+        most_open=MOST_OPEN,
     )
 
 
