@@ -175,6 +175,8 @@ def build_app(
 
     def prepare() -> None:
         draw_planet(settings, index)
+        import scipy.stats  # noqa: F401 (for the first question that tests against chance)
+
         if isinstance(encoder, EncoderSoon):
             encoder.load()
             gc.freeze()  # what is loaded stays: collecting it would halt the first answers

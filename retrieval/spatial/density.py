@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2
 
 from retrieval.errors import GeometryError
 from retrieval.grid import Grid
@@ -209,6 +208,8 @@ def unevenness_p(
 
 def _interval(count: Floats, squares: Floats, each: Floats, alpha: float) -> tuple[Floats, Floats]:
     """Interval of an expected count; ``squares`` of cluster sizes, ``each`` what one cluster more brings."""
+    from scipy.stats import chi2  # half a second to import, which no start needs
+
     some = count > 0
     spread = np.where(some, squares / np.maximum(count, 1.0), 1.0)
     low = np.where(some, spread / 2 * chi2.ppf(alpha / 2, 2 * np.maximum(count, 1e-9) / spread), 0.0)

@@ -14,7 +14,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, t
 
 from retrieval.errors import SettingsError
 
@@ -122,6 +121,8 @@ def axial(
         low, high = ((azimuth + ends) % period_deg).tolist()
     given_p, given_off = nan, nan
     if given is not None:
+        from scipy.stats import norm  # half a second to import, which no start needs
+
         off = _cluster_means((theta - given) * turns, weights, labels)
         z = float(off.real.sum()) / max(float(np.sqrt((np.abs(off) ** 2).sum() / 2.0)), 1e-300)
         given_p = float(np.clip(norm.sf(z), SMALLEST_P, 1.0))
@@ -232,6 +233,8 @@ def _bootstrap(vectors: NDArray[np.complex128], resamples: int, rng: np.random.G
             for start in range(0, resamples, block)
         ]
     )
+    from scipy.stats import norm, t  # half a second to import, which no start needs
+
     widened = np.sqrt(n / (n - 1)) * t.ppf((1 + LEVEL) / 2, n - 1) / norm.ppf((1 + LEVEL) / 2)
     deviation = np.degrees(np.angle(sums * np.conj(vectors.sum())))
     return np.asarray(np.clip(deviation * widened, -180.0, 180.0))

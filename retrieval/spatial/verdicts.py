@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import false_discovery_control, rankdata
 
 from retrieval.errors import GeometryError
 
@@ -27,6 +26,7 @@ def holm(p_values: ArrayLike) -> Floats:
     GeometryError
         If a value is outside 0..1.
     """
+
     p, known = _checked(p_values)
     out = np.full(len(p), np.nan)
     order = np.argsort(p[known], kind="stable")
@@ -50,6 +50,8 @@ def benjamini_hochberg(p_values: ArrayLike) -> Floats:
     p, known = _checked(p_values)
     out = np.full(len(p), np.nan)
     if known.any():
+        from scipy.stats import false_discovery_control  # half a second to import, which no start needs
+
         out[known] = false_discovery_control(p[known])
     return out
 
@@ -98,6 +100,8 @@ def extreme_ranks(statistic: Floats, side: Side = "both") -> Floats:
     side
         As in `rank_p`.
     """
+    from scipy.stats import rankdata  # half a second to import, which no start needs
+
     ranks = np.asarray(rankdata(np.round(statistic / _TIE), axis=0))
     from_above = len(statistic) + 1 - ranks
     extreme = {"both": np.minimum(ranks, from_above), "nearer": from_above, "farther": ranks}[side]

@@ -16,7 +16,6 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import gaussian_kde
 
 from tools.layers import shorten
 from tools.maps.globe import COLOURS
@@ -297,6 +296,8 @@ def _sample(axes: Any, values: Floats, level: float, colour: str, span: float) -
     kept = np.sort(values if len(values) <= 1000 else np.quantile(values, (np.arange(1000) + 0.5) / 1000))
     spread = float(kept.std())
     if len(kept) >= 5 and spread > 1e-6 * span:
+        from scipy.stats import gaussian_kde  # half a second to import, which no start needs
+
         at = np.linspace(kept[0], kept[-1], 240)
         shape = gaussian_kde(kept, lambda fit: 0.5 * fit.scotts_factor())(at)  # two peaks stay two
         shape *= 0.72 / shape.max()
