@@ -217,14 +217,3 @@ def test_an_answer_that_means_harm_stays_text(page: sync_api.Page) -> None:
     ask(page, "evil question <img src=x onerror='window.broken=1'>")
     assert page.evaluate("window.broken") is None
     assert page.locator("#dialogue .bot-row script, #dialogue .user-row img").count() == 0
-
-
-def test_on_a_phone_the_columns_stack_and_nothing_hangs_over(page: sync_api.Page) -> None:
-    ask(page)
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
-    talk, evidence = page.locator("#talk").bounding_box(), page.locator("#beside").bounding_box()
-    assert talk is not None
-    assert evidence is not None
-    assert evidence["y"] >= talk["y"] + talk["height"] - 1
-    assert evidence["width"] > 380

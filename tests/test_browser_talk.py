@@ -85,7 +85,9 @@ def told(page: sync_api.Page, answers: int) -> None:
 
 def questions(page: sync_api.Page, *expected: str) -> None:
     rows = page.locator("#dialogue .user-row")
-    sync_api.expect(rows).to_have_text([re.compile(re.escape(text)) for text in expected])
+    sync_api.expect(rows).to_have_text(
+        [re.compile(re.escape(text)) for text in expected], timeout=PATIENCE_MS
+    )
 
 
 def offer(page: sync_api.Page, words: str, number: int = 0) -> None:
