@@ -9,9 +9,10 @@ layers by message. Nothing is ever asked of another machine.
 from __future__ import annotations
 
 import gc
+import logging
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from starlette.routing import Route
 
 from agent.chat import panels
 from agent.chat.desk import Desk, View, Viewing
+from agent.chat.examples import examples_of, find_out, remembered
 from agent.chat.exchange import draw_planet, make_routes
 from agent.chat.guard import Guard, is_local
 from agent.chat.house import House
@@ -47,14 +49,8 @@ with lean_imports():
     from gradio.themes.utils.fonts import Font, LocalFont
 
 Json = Any
+log = logging.getLogger(__name__)
 
-
-EXAMPLES = (
-    "Where are pitted cones within 40 km of outflow channels, north of 20 degrees?",
-    "Which way do the yardangs run?",
-    "Where are gullies between 30 and 55 degrees, away from lava flows?",
-    "How many layered-ejecta craters are there, and how much of the ground do they cover?",
-)
 # Questions that a language model answers at the same time.
 MODELS_AT_ONCE = 16
 
@@ -167,7 +163,8 @@ def build_app(
     )
     house = House(settings, index, sessions, store, local)
     with app:
-        widgets = _lay_out(index, label, offline=model.strip() == OFFLINE)
+        texts = remembered(settings, index) or examples_of(index.body)
+        widgets = _lay_out(index, label, model.strip() == OFFLINE, texts)
         _connect(app, Desk(house), widgets)
     app.sessions = sessions
     app.store = store
@@ -180,6 +177,10 @@ def build_app(
         if isinstance(encoder, EncoderSoon):
             encoder.load()
             gc.freeze()  # what is loaded stays: collecting it would halt the first answers
+        try:
+            find_out(settings, index, encoder, prompts)
+        except (InputError, OSError) as error:
+            log.warning("no examples for this index: %s", error)
 
     app.prepare = threading.Thread(target=prepare, name="prepare", daemon=True)
     return app
@@ -265,7 +266,7 @@ class _Widgets:
     channel: gr.HTML
 
 
-def _lay_out(index: TileIndex, model_label: str, offline: bool) -> _Widgets:
+def _lay_out(index: TileIndex, model_label: str, offline: bool, examples: Sequence[str]) -> _Widgets:
     """Masthead; below it conversations, the dialogue, and the map with the panels."""
     with gr.Row(elem_id="top"):
         gr.HTML(masthead(index, model_label, offline), elem_id="masthead", apply_default_css=False)
@@ -286,7 +287,7 @@ def _lay_out(index: TileIndex, model_label: str, offline: bool) -> _Widgets:
                 latex_delimiters=[],
                 allow_tags=False,
                 placeholder=welcome(index, offline),
-                examples=[{"text": text} for text in EXAMPLES],
+                examples=[{"text": text} for text in examples],
             )
             box = gr.MultimodalTextbox(
                 elem_id="ask",

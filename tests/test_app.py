@@ -13,6 +13,7 @@ from PIL import Image
 
 import agent.loop
 import app
+from agent.chat.examples import EXAMPLES
 from prompts import load_prompts
 from retrieval.errors import SettingsError
 from retrieval.index import TileIndex
@@ -129,8 +130,8 @@ def test_a_panel_can_show_another_layer(page: GradioPage) -> None:
 
 
 def test_examples_follow_ups_and_tiles_ask_too(page: GradioPage) -> None:
-    example = page.last("dialogue", "example_select", detail={"index": 0, "value": {"text": app.EXAMPLES[1]}})
-    assert texts(example)[0] == app.EXAMPLES[1]
+    example = page.last("dialogue", "example_select", detail={"index": 0, "value": {"text": EXAMPLES[1]}})
+    assert texts(example)[0] == EXAMPLES[1]
     options = example["dialogue"][-1]["options"]
     follow_up = page.last("dialogue", "option_select", detail={"index": 0, "value": options[0]["value"]})
     assert options[0]["value"] in texts(follow_up)

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import app
+from agent.chat.examples import EXAMPLES
 from prompts import load_prompts
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
@@ -96,11 +97,12 @@ def test_the_empty_page_teaches_and_an_example_starts(page: sync_api.Page) -> No
     assert page.get_by_role("heading", name="Areographer").is_visible()
     assert "no language model" in page.locator(".facts").inner_text()
     examples = page.locator("#dialogue .examples button")
-    assert examples.count() == len(app.EXAMPLES)
+    assert examples.count() == len(EXAMPLES)
     globe_text(page, "no layers yet")
+    offered = examples.first.inner_text().strip()
     examples.first.click()
     sync_api.expect(page.get_by_text("numbers traced")).to_have_count(1, timeout=PATIENCE_MS)
-    assert page.locator("#dialogue .user-row").inner_text().strip() == app.EXAMPLES[0]
+    assert page.locator("#dialogue .user-row").inner_text().strip() == offered
 
 
 def test_a_question_shows_its_steps_its_answer_and_its_evidence(page: sync_api.Page) -> None:

@@ -112,6 +112,13 @@
   }, true);
   document.addEventListener("click", (event) => {
     if (event.target.closest?.("#ask .submit-button")) instead(event);
+    const example = event.target.closest?.("#dialogue .examples .example")?.querySelector(".example-text")?.textContent;
+    if (example && examples.includes(example)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      chat.ask(example);
+      return;
+    }
     const pressed = event.target.closest?.("#dialogue a")?.hash.match(/^#do-([a-z]+)-(\d+)$/);
     if (!pressed || !DO[pressed[1]]) return;
     event.preventDefault();
@@ -128,7 +135,23 @@
     }
   }
 
+  // Examples are found out in the background at the first start with an index; until then there are general ones.
+  let examples = [];
+
+  async function teach(tries = 6) {
+    const answer = await fetch("areographer/examples").catch(() => null);
+    examples = answer?.ok ? await answer.json() : [];
+    if (examples.length) describe(); else if (tries > 1) setTimeout(teach, 3000, tries - 1);
+  }
+
   function describe() {
+    document.querySelectorAll("#dialogue .examples .example").forEach((example, number) => {
+      const words = example.querySelector(".example-text");
+      if (words && examples[number] && words.textContent !== examples[number]) {
+        words.textContent = examples[number];
+        example.setAttribute("aria-label", examples[number]);
+      }
+    });
     for (const link of document.querySelectorAll('#dialogue a[href*="#do-"]')) {
       const words = WORDS[link.hash.split("-")[1]];
       if (words && link.getAttribute("role") !== "button") {
@@ -160,6 +183,7 @@
   chat.ready(() => {
     let waiting = 0;
     describe();
+    teach();
     new MutationObserver(() => { waiting ||= requestAnimationFrame(() => { waiting = 0; describe(); }); })
       .observe(document.body, { childList: true, subtree: true });
   });

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from agent.chat.copying import turn_as_markdown
+from agent.chat.examples import remembered
 from agent.chat.house import NO_CONVERSATION, ROUTES, House, Place, guarded, refusing
 from agent.chat.markup import fill
 from agent.chat.owners import owner_of_page
@@ -91,8 +92,12 @@ def routes(house: House) -> list[Route]:
         session = house.place(request).session
         return JSONResponse({"version": session.version if session else ""}, headers=FRESH)
 
+    def examples(request: Request) -> Response:
+        return JSONResponse(remembered(house.settings, house.index), headers=FRESH)
+
     one = f"/{ROUTES}/c/{{conversation}}"
     return [
+        Route(f"/{ROUTES}/examples", examples),
         Route(f"{one}/rename", guarded(rename), methods=["POST"]),
         Route(f"{one}/delete", guarded(delete), methods=["POST"]),
         Route(f"{one}/branch", guarded(branch), methods=["POST"]),
