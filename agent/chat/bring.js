@@ -29,7 +29,10 @@
   function shown(on) {
     build();
     const place = document.querySelector("#beside")?.getBoundingClientRect();
-    if (place) Object.assign(zone.style, { left: `${place.left}px`, top: `${Math.max(0, place.top)}px`, width: `${place.width}px`, height: `${Math.min(innerHeight, place.bottom) - Math.max(0, place.top)}px` });
+    const top = Math.max(0, place?.top ?? 0), bottom = Math.min(innerHeight, place?.bottom ?? 0);
+    // On a narrow screen map and panels lie under the dialogue: then the whole window takes the file.
+    const whole = bottom - top < 240 || !place.width;
+    Object.assign(zone.style, whole ? { inset: "0", width: "", height: "" } : { inset: "", left: `${place.left}px`, top: `${top}px`, width: `${place.width}px`, height: `${bottom - top}px` });
     zone.hidden = !on;
   }
 
@@ -37,6 +40,7 @@
     build();
     bar.hidden = !text;
     bar.className = kind;
+    bar.style.bottom = innerWidth > 900 ? "" : "76px"; // above the bar of a narrow screen
     bar.setAttribute("role", kind === "wrong" ? "alert" : "status");
     const close = make("button", { type: "button", textContent: "×" });
     close.setAttribute("aria-label", "Close this message");
