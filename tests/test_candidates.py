@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from agent.chat.house import House, Place
-from agent.chat.panels.map import keeping, threshold
+from agent.chat.panels.map import keeping, routes, threshold
 from agent.chat.sessions import Sessions
 from agent.conversations import ConversationStore
 from agent.events import Answered, StepFinished
+from agent.labels import Labels
 from agent.loop import Conversation, open_conversation
 from prompts import load_prompts
 from retrieval.errors import ToolInputError
@@ -191,3 +194,16 @@ def test_a_refined_layer_cannot_be_kept_lower(place: Place) -> None:
     question, work = threshold(place, {"layer": refined.id, "min_probability": 0.9})
     assert refined.id in question
     work.close()
+
+
+def test_a_card_learns_what_was_said_of_a_tile(house: House, place: Place) -> None:
+    assert place.session is not None
+    layer = next(iter(place.session.conversation.workspace.layers))
+    first, second = layer.table["row_id"].tolist()[:2]
+    Labels(house.store).judge(place.session.id, layer.id, {first: "reject"}, layer.id, "map")
+    base = f"/areographer/c/{place.session.id}/verdict"
+    with TestClient(Starlette(routes=routes(house))) as client:
+        said = [client.get(base, params={"layer": layer.id, "tile": tile}).json() for tile in (first, second)]
+        assert said == [{"verdict": "reject"}, {"verdict": "none"}]
+        assert client.get(base, params={"layer": "L99", "tile": first}).status_code == 404
+        assert client.get("/areographer/c/-/verdict", params={"layer": "L1"}).status_code == 404

@@ -29,7 +29,8 @@
       for (const one of payload.layers) one.keep = payload.keep?.[one.id];
       map?.update({ layers: payload.layers, thumbnails: payload.thumbnails, key, turn: fit });
     } else if (type === "areographer:verdicts") {
-      map?.state.verdicts.set(layer, verdicts);
+      if (map) areo.judged(map.state, layer, verdicts);
+      document.querySelector(".areo-actions")?.dispatchEvent(new Event("areographer:judged"));
     }
   });
   // Files are dropped on the page: here they would take the place of the map.

@@ -79,23 +79,31 @@
     }, () => image.remove());
   }
 
+  /** Take verdicts, {tile id: "accept" | "reject" | "none"}, on tiles of a layer. */
+  areo.judged = function (state, layerId, verdicts) {
+    state.verdicts.set(layerId, { ...state.verdicts.get(layerId), ...verdicts });
+  };
+
   /** Buttons that tell the page around: ask for tiles like this one, judge it. */
   function actions(state, box, layer, id) {
     const row = make("div", "areo-actions");
+    const pressed = (verdict) => state.verdicts.get(layer.id)?.[id] === verdict;
+    const show = () => { for (const one of row.querySelectorAll("[data-verdict]")) one.setAttribute("aria-pressed", String(pressed(one.dataset.verdict))); };
     const say = (message) => window.parent.postMessage({ tile_id: id, ...message }, "*");
     row.append(button("", "More like this", `More like this: search for tiles that look like ${id}`, () => say({ type: "areographer:more" })));
     for (const [verdict, word] of [["accept", "Accept"], ["reject", "Reject"]]) {
       const title = `${word}: tile ${id} ${verdict === "accept" ? "shows" : "does not show"} what was asked`;
-      const pressed = () => state.verdicts.get(layer.id)?.[id] === verdict;
       const judge = button(`areo-${verdict}`, word, title, () => {
-        const now = pressed() ? "none" : verdict;
-        state.verdicts.set(layer.id, { ...state.verdicts.get(layer.id), [id]: now });
+        const now = pressed(verdict) ? "none" : verdict;
+        areo.judged(state, layer.id, { [id]: now });
+        show();
         say({ type: "areographer:judge", layer: layer.id, verdict: now });
-        for (const one of row.querySelectorAll("[aria-pressed]")) one.setAttribute("aria-pressed", String(one === judge && now === verdict));
       });
-      judge.setAttribute("aria-pressed", String(pressed()));
+      judge.dataset.verdict = verdict;
       row.append(judge);
     }
+    show();
+    row.addEventListener("areographer:judged", show); // somewhere else on the page
     box.append(row);
   }
 

@@ -24,6 +24,16 @@
   chat.map.on("areographer:abort", ({ id }) => running.get(id)?.abort());
 
   chat.map.on("areographer:more", ({ tile_id: tile }) => { if (!chat.state.working) chat.ask(`Show tiles like ${tile}`); });
+  // The card of a tile shows what was said of it, wherever it was judged.
+  chat.map.on("areographer:tile", async ({ tile_id: tile, layer }) => {
+    try {
+      const answer = await fetch(`${chat.base()}/verdict?${new URLSearchParams({ tile, layer })}`);
+      if (answer.ok) chat.map.tell({ type: "areographer:verdicts", layer, verdicts: { [tile]: (await answer.json()).verdict } });
+    } catch (error) {
+      return; // the server is gone: the page says so elsewhere
+    }
+  });
+
   chat.map.on("areographer:threshold", ({ layer, min_probability: least }) => {
     if (!chat.state.working) chat.act("threshold", { layer, min_probability: least });
   });

@@ -9,9 +9,15 @@ import math
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from agent.chat.house import Action, Place
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from agent.chat.house import ROUTES, Action, House, Place, refusing
 from agent.direct import Work
 from agent.events import Step
+from agent.judging import chain_of
+from agent.labels import CLEARED, Labels
 from retrieval.errors import ToolInputError
 from tools.layers import Layer
 
@@ -23,6 +29,22 @@ REFINED = "a refined layer keeps as many tiles as its search: lower the search's
 def render(place: Place) -> str:
     """Nothing: the map lies in a frame of its own."""
     return ""
+
+
+def routes(house: House) -> list[Route]:
+    """What was said of a tile of a layer: ``{"verdict": "accept" | "reject" | "none"}``."""
+
+    def verdict(request: Request) -> Response:
+        place = house.place(request)
+        if place.session is None:
+            raise ToolInputError("there is no conversation yet", next_step="ask a question first")
+        layers = place.session.conversation.workspace.layers
+        chain = chain_of(layers, layers.get(place.query.get("layer", "")))
+        said = Labels(house.store).of(place.session.id, chain[-1].id).get(place.query.get("tile", ""))
+        found = said.verdict if said else CLEARED
+        return JSONResponse({"verdict": found}, headers={"Cache-Control": "no-store"})
+
+    return [Route(f"/{ROUTES}/c/{{conversation}}/verdict", refusing(verdict))]
 
 
 def keeping(layer: Layer) -> dict[str, str]:
