@@ -53,7 +53,9 @@ PICTURE_SIDE_PX = 1400
 PICTURE_BYTES = 1_500_000  # of all pictures in the page; the bundle holds every one of them whole
 
 _CITATION = re.compile(rf"({CITATION.pattern}|{re.escape(MARK)})")
-_CITED = re.compile(rf"\s*(?:{CITATION.pattern})")
+_CITED = re.compile(
+    rf"(\b(?i:of|in|to|from|with|and|than|on|by|for|near|drew|only)\b)?\s*({CITATION.pattern})"
+)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"(])")
 
 
@@ -120,7 +122,8 @@ def found(turn: Turn, longest: int = 240) -> str:
     """What an answer says first, in one or two sentences of plain text; or why there is no answer."""
     if turn.status == "failed":
         return "This question was not answered."
-    text = _CITED.sub("", turn.answer.replace("**", "")).replace(MARK, "(not backed by any tool result)")
+    text = _CITED.sub(_cited_word, turn.answer.replace("**", ""))
+    text = text.replace(MARK, "(not backed by any tool result)")
     lines = [line.strip() for line in text.splitlines()]
     first = next((line for line in lines if line and line[0] not in "#|-*>`"), "")
     sentences = _SENTENCE.split(first)
@@ -130,6 +133,11 @@ def found(turn: Turn, longest: int = 240) -> str:
             break
         kept += f" {sentence}"
     return brief(kept, longest)
+
+
+def _cited_word(citation: re.Match[str]) -> str:
+    """A citation that the sentence needs as a word becomes one; any other is left out."""
+    return f"{citation[1]} {', '.join(LAYER_ID.findall(citation[2]))}" if citation[1] else ""
 
 
 def brief(text: str, longest: int) -> str:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from agent.bundle import is_safe_name
 from agent.events import Turn
-from agent.page import answer_html, model_label
+from agent.page import answer_html, found, model_label
 from agent.recipe import Recipe
 from agent.transcript import Bundle, BundleContents, read_bundle, replay, write_bundle
 from retrieval.body import get_body
@@ -325,6 +325,23 @@ def test_answers_are_rendered_safely(text: str, html: str) -> None:
     for n in (1, 2):
         html = html.replace(f"{{{n}}}", f'<a class="cite" href="#layer-L{n}" data-layer="L{n}">L{n}</a>')
     assert answer_html(text, ["L1", "L2"]) == html
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("**130 tiles** match [L3]. Of 189 [L1], 3 lie apart [L1, L2].\n\nMore.",
+         "130 tiles match. Of 189, 3 lie apart."),
+        ("All 130 rows of [L3] are in x.gpkg (GeoPackage).", "All 130 rows of L3 are in x.gpkg (GeoPackage)."),
+        ("| a | b |\n|--|--|\n\nWords first.", "Words first."),
+        ("4711 (unsupported) tiles.", "4711 (not backed by any tool result) tiles."),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_what_was_found_is_said_in_a_sentence(answer: str, said: str) -> None:
+    assert found(make_turn("?", [], answer)) == said
+    assert found(make_turn("?", [], answer, status="failed")) == "This question was not answered."
+    assert len(found(make_turn("?", [], answer + " word" * 1000))) <= 240
 
 
 def test_tables_lose_their_style_attributes() -> None:
