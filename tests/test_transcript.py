@@ -332,7 +332,7 @@ def test_answers_are_rendered_safely(text: str, html: str) -> None:
     [
         ("**130 tiles** match [L3]. Of 189 [L1], 3 lie apart [L1, L2].\n\nMore.",
          "130 tiles match. Of 189, 3 lie apart."),
-        ("All 130 rows of [L3] are in x.gpkg (GeoPackage).", "All 130 rows of L3 are in x.gpkg (GeoPackage)."),
+        ("All 130 rows of [L3] are in x.gpkg (GPKG).", "All 130 rows of L3 are in x.gpkg (GPKG)."),
         ("| a | b |\n|--|--|\n\nWords first.", "Words first."),
         ("4711 (unsupported) tiles.", "4711 (not backed by any tool result) tiles."),
         ("", ""),
