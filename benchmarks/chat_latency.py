@@ -87,7 +87,7 @@ def main() -> None:
                     if server.poll() is not None:
                         raise
                     time.sleep(0.25)
-            page.locator("#ask textarea").wait_for(timeout=60_000)
+            page.locator("#ask textarea").wait_for(timeout=300_000)
             ready = time.perf_counter() - started
             page.wait_for_timeout(5000)
             rows = [ask(page, question) for question in QUESTIONS]

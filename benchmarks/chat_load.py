@@ -77,7 +77,8 @@ QUESTIONS = (
 )
 PANELS = ("conversations", "evidence", "layers", "recipe", "share")
 WARMING = "Where are fresh simple craters?"
-TIMEOUT_S = 300.0
+TIMEOUT_S = 600.0
+PATIENCE_S = 300.0  # for a server to listen
 # What differs from one run to the next by its nature.
 FLEETING = ("seconds", "started", "asked_at")
 
@@ -199,7 +200,7 @@ def serving(home: Path, index: str) -> Iterator[tuple[str, int]]:
         cwd=Path(__file__).parents[1],
         stdout=subprocess.DEVNULL,
     )
-    address, ends = f"http://127.0.0.1:{port}", time.monotonic() + 120
+    address, ends = f"http://127.0.0.1:{port}", time.monotonic() + PATIENCE_S
     try:
         while True:
             try:

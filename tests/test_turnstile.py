@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from agent.chat.dialogue import messages
+from agent.chat.sessions import Progress
+from agent.conversations import ConversationStore
+from agent.events import Answered, StepStarted, Waiting
+from agent.loop import Conversation, open_conversation
 from agent.turnstile import Turnstile
+from prompts import load_prompts
 from retrieval.errors import Cancelled
+from retrieval.index import TileIndex
+from retrieval.settings import Settings
+from tests.fakes import PatternEncoder
 
 GO_ON = threading.Event()
+QUESTION = "Where are pitted cones?"
 
 
 def waits(turnstile: Turnstile, name: str, order: list[str], gate: threading.Event) -> list[int]:
@@ -86,3 +96,72 @@ def test_an_answer_that_breaks_gives_its_place_back() -> None:
         breaks()
     with turnstile.turn(GO_ON) as turn:
         assert list(turn.wait()) == []
+
+
+class TestConversation:
+    """Two conversations of one program that compute one answer at a time."""
+
+    @pytest.fixture
+    def talks(
+        self, home: Settings, tiny_index: TileIndex, pattern_encoder: PatternEncoder
+    ) -> Iterator[tuple[Conversation, Turnstile, ConversationStore]]:
+        turnstile = Turnstile(1)
+        with ConversationStore(home.conversations) as store:
+            talk = open_conversation(home, store, tiny_index, pattern_encoder, load_prompts(), "offline")
+            talk.turnstile = turnstile
+            yield talk, turnstile, store
+
+    def test_a_question_that_waits_is_told_so_and_kept(
+        self, talks: tuple[Conversation, Turnstile, ConversationStore]
+    ) -> None:
+        talk, turnstile, store = talks
+        with turnstile.turn(GO_ON) as other:
+            list(other.wait())
+            events = talk.ask(QUESTION)
+            assert next(events) == Waiting(0)
+            noted = store.in_hand(talk.id)
+            assert noted is not None
+            assert noted.question == QUESTION
+        *_, answered = events
+        assert isinstance(answered, Answered)
+        assert answered.status == "answered"
+        assert [turn.question for turn in store.turns(talk.id)] == [QUESTION]
+
+    def test_it_can_be_stopped_and_the_next_is_answered(
+        self, talks: tuple[Conversation, Turnstile, ConversationStore]
+    ) -> None:
+        talk, turnstile, store = talks
+        with turnstile.turn(GO_ON) as other:
+            list(other.wait())
+            events = talk.ask(QUESTION)
+            assert next(events) == Waiting(0)
+            talk.workspace.stop.set()
+            *_, stopped = events
+            assert isinstance(stopped, Answered)
+            assert stopped.status == "stopped"
+        *_, answered = talk.ask(QUESTION)
+        assert isinstance(answered, Answered)
+        assert answered.status == "answered"
+        assert [turn.status for turn in store.turns(talk.id)] == ["stopped", "answered"]
+
+    def test_a_page_that_goes_away_while_waiting_leaves_no_place_taken(
+        self, talks: tuple[Conversation, Turnstile, ConversationStore]
+    ) -> None:
+        talk, turnstile, _ = talks
+        with turnstile.turn(GO_ON) as other:
+            list(other.wait())
+            events = talk.ask(QUESTION)
+            next(events)
+            events.close()  # type: ignore[attr-defined]
+        *_, answered = talk.ask(QUESTION)
+        assert isinstance(answered, Answered)
+        assert answered.status == "answered"
+
+
+def test_the_dialogue_says_how_many_come_first() -> None:
+    progress = Progress("Where?")
+    for before, words in ((2, "Waiting: 2 questions of others come first"), (0, "Waiting: next in line")):
+        progress.take(Waiting(before))
+        assert messages(progress, 0, "", latest=True)[1]["metadata"]["title"] == words
+    progress.take(StepStarted("1", "near", {}))
+    assert messages(progress, 0, "", latest=True)[1]["metadata"]["title"] == "Working, step 1"
