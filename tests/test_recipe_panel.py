@@ -41,8 +41,11 @@ CALLS = [
 ]
 
 
-@pytest.fixture
-def house(home: Settings, tiny_index: TileIndex, pattern_encoder: PatternEncoder) -> Iterator[House]:
+@pytest.fixture(scope="module")
+def house(
+    tmp_path_factory: pytest.TempPathFactory, tiny_index: TileIndex, pattern_encoder: PatternEncoder
+) -> Iterator[House]:
+    home = Settings(home=tmp_path_factory.mktemp("home"), workers=1)
     with ConversationStore(home.conversations) as store:
         sessions = Sessions(
             lambda name: open_conversation(
@@ -60,14 +63,19 @@ def by_hand() -> Work:
     return "Done."
 
 
-@pytest.fixture
-def session(house: House) -> Session:
+def held(house: House) -> Session:
     made = house.sessions.new()
     assert made.ask(f"Where are they? {EVIL}", by_hand()).join(60)
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def session(house: House) -> Session:
+    """A conversation that tests only look at."""
+    return held(house)
+
+
+@pytest.fixture(scope="module")
 def client(house: House) -> Iterator[TestClient]:
     with TestClient(Starlette(routes=make_routes(house))) as made:
         yield made
@@ -94,6 +102,7 @@ def test_every_call_is_a_card_under_its_question(client: TestClient, session: Se
     assert "6 calls, to be changed" in text
     assert re.findall(r'data-call="(\d)"', text) == ["1", "2", "3", "4", "5", "6"]
     assert "Keep rows of L1 within 70 km of L2" in html.unescape(text)
+    assert "where km_to_L2 &lt;= 62, lat &gt; -80" in text  # what the words do not say
     assert 'data-layer="L3"' in text
     assert "39 rows" in text
     assert "<script" not in text
@@ -185,7 +194,8 @@ def test_only_the_chats_own_page_may_post(client: TestClient, session: Session) 
     assert client.post("/areographer/c/-/recipe/check", json={}).status_code == 400
 
 
-def test_a_run_shows_what_changed(house: House, client: TestClient, session: Session) -> None:
+def test_a_run_shows_what_changed(house: House, client: TestClient) -> None:
+    session = held(house)
     question = rerun(house, session, edits={"3": {"distance_km": "100"}})
     assert question == "Run calls 3–5 again with distance_km 100 instead of 70 in call 3"
     raw = panel(client, session)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from string import Formatter
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from agent.chat.dialogue import call_text, step_words
+from agent.chat.dialogue import TITLES, call_text, step_words
 from agent.chat.house import ROUTES, House, Place, guarded, refusing
 from agent.chat.markup import fill
 from agent.direct import Work
@@ -27,6 +28,7 @@ Json = Any
 
 NO_CONVERSATION = "there is no recipe yet"
 QUESTION_CHARS = 300
+REST_CHARS = 90
 MOST_OPEN = 40  # forms at once
 MOST_SHOWN = 200  # changed figures of a call in the table of differences
 # Of the figures of a call the one that says most, for its line.
@@ -166,12 +168,25 @@ def _card(call: Recorded, now: Mapping[int, int]) -> dict[str, Json]:
     return {
         "number": call.number,
         "title": step_words(step.tool, step.arguments),
+        "rest": _rest(step),
         "layers": [(layer, _title(step, layer)) for layer in step.layer_ids],
         "figure": _key_figure(step),
         "seconds": f"{step.seconds:.2f} s" if step.seconds < 100 else f"{step.seconds:,.0f} s",
         "again": now.get(call.number, 0),
         "fixed": step.tool in NOT_AGAIN,
     }
+
+
+def _rest(step: Step) -> str:
+    """What was given that the words of the call do not say: ``min lat 20°``."""
+    told = {name for _, name, _, _ in Formatter().parse(TITLES.get(step.tool, "")) if name} | {"title"}
+    given = [
+        f"{label_of(name)} {_value_text(name, value)}"
+        for name, value in step.arguments.items()
+        if name not in told and value is not None and value != []
+    ]
+    text = ", ".join(given)
+    return text if len(text) <= REST_CHARS else f"{text[: REST_CHARS - 1]}…"
 
 
 def _title(step: Step, layer: str) -> str:
@@ -277,8 +292,10 @@ def _row(change: Change) -> dict[str, str]:
 
 def _shown(call: Recorded, name: str) -> str:
     value = call.step.arguments.get(name)
-    if value is None:
-        return "—"
+    return "—" if value is None else _value_text(name, value)
+
+
+def _value_text(name: str, value: Json) -> str:
     if isinstance(value, int | float):
         return value_text(name, value)
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
