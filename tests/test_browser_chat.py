@@ -136,8 +136,8 @@ def test_citations_and_the_table_bring_layers_forward(page: sync_api.Page) -> No
     lit = page.frame_locator("#globe iframe").locator("li.areo-lit")
     sync_api.expect(lit).to_contain_text("L1", timeout=PATIENCE_MS)
     page.get_by_role("tab", name="Layers").click()
-    assert page.locator("table.layers tbody tr").count() == 3
-    page.locator("table.layers button", has_text="L2").click()
+    sync_api.expect(page.locator("table.layers tbody tr")).to_have_count(3)
+    page.locator('table.layers button[data-layer="L2"]').first.click()
     globe_text(page, "L2 outflow channel")
     assert page.url.count("#") == 0
 
@@ -147,7 +147,7 @@ def test_follow_ups_and_tiles_can_be_clicked(page: sync_api.Page) -> None:
     page.get_by_role("button", name="Which way do they point?").click()
     sync_api.expect(page.get_by_text("numbers traced")).to_have_count(2, timeout=PATIENCE_MS)
     page.locator("#evidence figure").first.hover()
-    page.locator("#evidence .more").first.click()
+    page.locator("#evidence [data-more]").first.click()
     sync_api.expect(page.get_by_text("numbers traced")).to_have_count(3, timeout=PATIENCE_MS)
     assert "Show tiles like 60km-" in page.locator("#dialogue .user-row").last.inner_text()
 
