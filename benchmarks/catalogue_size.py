@@ -4,7 +4,8 @@
 
 Rows lie evenly on an index's planet, with an id, a name, a diameter and a depth. Each file is read in a
 process of its own, as the chat reads it: the tool `load_catalogue`, then what the map is sent of the layer.
-Memory is the most that the process ever held (resident), and beside it what it held before it began. The
+Memory is the most that the process ever held (resident), beside it what it held before it began, and what
+the process held that reads large files. The
 stall is the longest that another thread of the same process, which wants to do something every ten
 milliseconds, had to wait meanwhile: what other people at the same chat would feel. Refusals count as results:
 their words are printed.
@@ -119,7 +120,14 @@ def measure(index: str, path: Path) -> dict[str, Any]:
             found["map_mb"] = len(json.dumps(payload["layers"])) / 1e6
             found["count"] = result.figures["count"]
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {**found, "before_mb": before / 1000, "most_mb": most / 1000, "said": said}
+    reader = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return {
+        **found,
+        "before_mb": before / 1000,
+        "most_mb": most / 1000,
+        "reader_mb": reader / 1000,
+        "said": said,
+    }
 
 
 def main() -> None:
@@ -134,7 +142,8 @@ def main() -> None:
         print(json.dumps(measure(options.index, options.one)))
         return
     figures: list[dict[str, Any]] = []
-    heads = f"{'load s':>8s}{'stall s':>8s}{'map s':>7s}{'map MB':>8s}{'before MB':>10s}{'peak MB':>9s}"
+    heads = f"{'load s':>8s}{'stall s':>8s}{'map s':>7s}{'map MB':>8s}"
+    heads += f"{'before MB':>10s}{'peak MB':>9s}{'reader':>8s}"
     print(f"{'format':9s}{'rows':>10s}{'file MB':>9s}{heads}")
     with tempfile.TemporaryDirectory() as folder:
         for suffix in options.suffixes:
@@ -157,7 +166,7 @@ def main() -> None:
                 print(
                     f"{suffix:9s}{count:10,d}{size:9.1f}{one['load_s']:8.2f}{one['stall_s']:8.2f}"
                     f"{one.get('map_s', 0):7.2f}{one.get('map_mb', 0):8.2f}{one['before_mb']:10.0f}"
-                    f"{one['most_mb']:9.0f}  {one['said'][:160]}",
+                    f"{one['most_mb']:9.0f}{one['reader_mb']:8.0f}  {one['said'][:160]}",
                     flush=True,
                 )
     write_json(figures, options.json)

@@ -167,6 +167,7 @@ def test_impossible_positions_are_dropped_and_counted(tmp_path: Path) -> None:
         ("empty.csv", "", "is empty"),
         ("words.csv", "colour,size\nred,3\n", "no columns of longitude and latitude.*colour, size"),
         ("bare.csv", "lon,lat\n", "has no rows"),
+        ("wide.csv", "lon,lat," * 2000 + "\n1,2\n", "4,001 columns.*its lines were lost"),
         ("over.csv", "lon,planetographic_latitude\n0,95\n", "possible position"),
         ("endless.csv", "lon,lat\ninf,1e400\n", "possible position"),
         ("far.csv", "lon,lat\n0,200\n", "possible position"),
@@ -252,7 +253,7 @@ def test_zips_of_other_things_are_refused(
         read_catalogue(zipped(tmp_path, members), MARS)
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".geojson", ".gpkg"])
+@pytest.mark.parametrize("suffix", [".csv", ".geojson", ".gpkg", ".parquet"])
 def test_too_many_rows_are_refused_with_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
@@ -262,6 +263,8 @@ def test_too_many_rows_are_refused_with_the_limit(
         csv(tmp_path, "lon,lat\n" + "1,2\n" * 4)
     elif suffix == ".geojson":
         path.write_text(json.dumps(collection(shapes)))
+    elif suffix == ".parquet":
+        gpd.GeoDataFrame(geometry=shapes, crs=MARS.crs).to_parquet(path)
     else:
         gpd.GeoDataFrame(geometry=shapes, crs=MARS.crs).to_file(path)
     with pytest.raises(CatalogueError, match=r"at most 3 rows.*above a certain diameter"):

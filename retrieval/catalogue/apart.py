@@ -26,8 +26,9 @@ from retrieval.catalogue.readers import read_catalogue
 from retrieval.errors import CatalogueError, InputError
 from retrieval.stop import check_stop, in_pieces
 
-HERE_BYTES = 3_000_000  # smaller files are read sooner than a process starts
-PACKED = {".zip": 50, ".kmz": 50, ".parquet": 4, ".gpkg": 1}  # how much larger they may become
+HERE_BYTES = 3_000_000  # smaller texts are read sooner than a process starts
+# A few bytes of these may unpack to gigabytes, or hold a view that never ends.
+ALWAYS_APART = (".zip", ".kmz", ".parquet", ".gpkg")
 MOST_MEMORY_BYTES = 8_000_000_000
 MOST_S = 600.0
 LOOK_S = 0.05
@@ -39,7 +40,7 @@ _one_at_a_time = threading.Lock()
 def read_apart(
     path: Path, body: Body, landform: str | None = None, convention: Convention = UNSAID
 ) -> gpd.GeoDataFrame:
-    """`read_catalogue`, with a large file in a process of its own, one at a time.
+    """`read_catalogue`, with a file that is large, or may become so, in a process of its own, one at a time.
 
     Columns that are no numbers come back as texts.
 
@@ -50,7 +51,8 @@ def read_apart(
     Cancelled
         If nobody waits any more.
     """
-    if not path.is_file() or path.stat().st_size * PACKED.get(path.suffix.lower(), 1) <= HERE_BYTES:
+    small = not path.is_file() or path.stat().st_size <= HERE_BYTES
+    if small and path.suffix.lower() not in ALWAYS_APART:
         return read_catalogue(path, body, landform, convention)
     while not _one_at_a_time.acquire(timeout=LOOK_S):
         check_stop()

@@ -25,6 +25,7 @@ from retrieval.errors import CatalogueError
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+MOST_COLUMNS = 2_000
 COLUMNS = ("id", "name", "landform", "lon", "lat", "diameter_km", "length_km", "azimuth_deg")
 
 LONGITUDE = (
@@ -241,6 +242,12 @@ def read_table(raw: bytes, file: Path) -> pd.DataFrame:
         text = raw.decode("latin-1")
     header, _, rest = text.partition("\n")
     separator = max(",;\t|", key=header.count)
+    if header.count(separator) >= MOST_COLUMNS:
+        raise CatalogueError(
+            f"{file.name} has {header.count(separator) + 1:,} columns in its first line",
+            allowed=f"a table of at most {MOST_COLUMNS:,} columns, one entry in each line",
+            next_step="look whether its lines were lost when it was saved",
+        )
     comma = separator != "," and re.search(r"\d,\d", rest[:2000]) and not re.search(r"\d\.\d", rest[:2000])
     try:
         return pd.read_csv(

@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import shapely
 from pyproj import CRS
 from shapely.errors import ShapelyError
@@ -233,6 +234,8 @@ def _read_vector(path: Path, body: Body, given: Convention) -> Read:
 
 
 def _parquet(path: Path) -> pd.DataFrame:
+    # Asked first: a few bytes may stand for a billion equal rows.
+    _check_rows(path, pq.read_metadata(path).num_rows)
     try:
         table: pd.DataFrame = gpd.read_parquet(path)
     except ValueError:  # without shapes: then its columns say where
