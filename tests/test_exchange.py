@@ -73,6 +73,9 @@ def test_layers_of_a_conversation_and_of_no_other(client: TestClient, sessions: 
     assert (got["body"], got["layers"]) == ({"name": "lowell"}, ["L3", "L1"])
     assert "basemap" not in got
     assert set(got["keep"]) == {"L3", "L1"}
+    assert got["more"], "rows that just missed L1 can be asked for"
+    near = client.get(f"/areographer/c/{mine.id}/layers?ids=L3,L1&near=1").json()
+    assert near["layers"] == ["L3", "L1"]
     wrong = client.get(f"/areographer/c/{other.id}/layers?ids=L3")
     assert wrong.status_code == 404
     assert "there is no layer 'L3'" in wrong.text

@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 
 LEAST_LEVEL = 5  # number of the lowest of `THRESHOLDS`: below 0.05 nearly the whole index would be drawn
 MOST = 20_000
+SEARCHES = ("search_words", "refine")  # tools whose layers have candidates
 
 
 @dataclass(frozen=True)

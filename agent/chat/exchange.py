@@ -23,6 +23,7 @@ from agent.chat.panels.map import keeping
 from agent.chat.sessions import Session
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
+from tools.candidates import SEARCHES
 from tools.maps.globe import content_policy, globe_html, globe_payload, globe_scripts, globe_style
 
 Json = Any
@@ -51,9 +52,12 @@ def make_routes(house: House) -> list[Route]:
         ids = [name for name in request.query_params.get("ids", "").split(",") if name]
         shown = [workspace.layers.get(name) for name in ids]
         draw_planet(settings, index)
-        near = {layer.id: found for layer in shown if (found := near_misses(workspace, layer)) is not None}
+        # Two fetches: finding what just missed a search needs the encoder, which may have to wake first.
+        wanted = shown if request.query_params.get("near") else []
+        near = {layer.id: found for layer in wanted if (found := near_misses(workspace, layer)) is not None}
         payload = globe_payload(index, shown, thumbnails=True, cache=settings.home / "cache", candidates=near)
         payload["keep"] = {layer.id: keeping(layer) for layer in shown}
+        payload["more"] = any(layer.provenance.tool in SEARCHES for layer in shown)
         return JSONResponse({name: value for name, value in payload.items() if name != "basemap"})
 
     def file(request: Request) -> Response:

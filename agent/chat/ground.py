@@ -29,7 +29,7 @@ Json = Any
 KEEP = {"Cache-Control": "public, max-age=31536000, immutable"}
 MOST_KEPT = 16  # layers whose near misses are kept: a few megabytes each at most
 _opening = threading.Lock()
-_missed: OrderedDict[tuple[str, str, str], Candidates | None] = OrderedDict()
+_missed: OrderedDict[tuple[str, str, str], Candidates] = OrderedDict()
 
 
 def ground_of(settings: Settings, index: TileIndex) -> Ground:
@@ -58,10 +58,11 @@ def near_misses(workspace: Workspace, layer: Layer) -> Candidates | None:
             _missed.move_to_end(key)
             return _missed[key]
     found = candidates_of(workspace, layer)
-    with _opening:
-        _missed[key] = found
-        while len(_missed) > MOST_KEPT:
-            _missed.popitem(last=False)
+    if found is not None:
+        with _opening:
+            _missed[key] = found
+            while len(_missed) > MOST_KEPT:
+                _missed.popitem(last=False)
     return found
 
 

@@ -228,13 +228,16 @@ window.areographerChat = (() => {
     const { conversation, layers } = state, key = `${conversation} ${layers.join()}`;
     if (!map.ready || key === map.drawn) return;
     map.drawn = key;
-    let payload = { layers: [], thumbnails: {} };
-    if (layers.length) {
-      const answer = await fetch(`${base()}/layers?ids=${layers.join()}`);
-      if (!answer.ok) return;
-      payload = await answer.json();
-    }
-    if (key === map.drawn) map.tell({ type: "areographer:layers", payload, key: conversation, fit });
+    const ask = async (near) => {
+      const answer = await fetch(`${base()}/layers?ids=${layers.join()}${near}`);
+      return answer.ok ? answer.json() : null;
+    };
+    const payload = layers.length ? await ask("") : { layers: [], thumbnails: {} };
+    if (!payload || key !== map.drawn) return;
+    map.tell({ type: "areographer:layers", payload, key: conversation, fit });
+    // Rows that just missed a search take longer to find; the map is there meanwhile.
+    const near = payload.more ? await ask("&near=1") : null;
+    if (near && key === map.drawn) map.tell({ type: "areographer:layers", payload: near, key: conversation, fit: false });
   }
 
   window.addEventListener("message", (event) => {

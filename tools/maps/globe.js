@@ -108,9 +108,12 @@
       if (!ids.includes(state.lit)) state.lit = null;
       for (const layer of state.payload.layers) areo.cut(layer, state.cuts.get(layer.id) ?? null);
       const wasOpen = legend ? legend.element.open : stage.clientWidth > 480;
+      const inside = () => [...side.querySelectorAll("summary, input, button")];
+      const focused = inside().indexOf(document.activeElement);
       const made = areo.legend(state, act, wasOpen);
       if (legend) legend.element.replaceWith(made.element); else side.append(made.element);
       legend = made;
+      inside()[focused]?.focus();
     }
 
     const least = (layer) => (layer.cut === null ? layer.threshold : layer.cut / 100);
@@ -162,13 +165,12 @@
         }
         const before = state.payload.layers.map(({ id }) => id).join();
         state.payload = areo.read({ ...state.payload, layers, thumbnails });
-        corner.replaceChildren();
-        state.selected = null;
+        const changed = before !== state.payload.layers.map(({ id }) => id).join();
+        if (changed) { corner.replaceChildren(); state.selected = null; }
         take();
         main.setLayers();
         if (view !== main) view.setLayers();
         draw();
-        const changed = before !== state.payload.layers.map(({ id }) => id).join();
         if (turn) state.moved = false;
         if ((changed || turn) && !state.moved) fit(null);
       },
