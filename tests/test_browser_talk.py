@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -270,7 +271,7 @@ def barriers(page: sync_api.Page) -> list[str]:
     ]
 
 
-def test_axe_finds_no_serious_barrier(open_page: Open) -> None:
+def test_axe_finds_no_serious_barrier(open_page: Open, tmp_path: Path) -> None:
     page = open_page()
     page.locator("#dialogue .examples").wait_for()
     assert barriers(page) == []
@@ -286,3 +287,11 @@ def test_axe_finds_no_serious_barrier(open_page: Open) -> None:
     for view in ("Talk", "Map", "Evidence"):
         page.get_by_role("navigation", name="Parts of the page").get_by_role("button", name=view).click()
         assert barriers(page) == [], view
+    transcript = tmp_path / "transcript.html"
+    base = page.url.split("?")[0]
+    sent = page.request.get(f"{base}areographer/c/{conversation(page)}/transcript.html")
+    transcript.write_bytes(sent.body())
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.goto(transcript.as_uri())
+        assert barriers(page) == [], f"transcript, {scheme}"

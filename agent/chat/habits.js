@@ -229,6 +229,8 @@
       chat.open(conversation, false);
       return FOLLOW_MS;
     }
+    // Nothing else tells that a question of another conversation has ended.
+    if (document.querySelector("#conversations .busy")) chat.refresh("conversations");
     const version = answer.status === 410 ? "gone" : answer.ok ? (await answer.json()).version : chat.state.version;
     if (conversation !== chat.state.conversation) return FOLLOW_MS;
     // Twice, as what is just being drawn here is behind for a moment.
