@@ -37,6 +37,19 @@ DEEPEST = 16
 LONGEST_TEXT = 200_000
 PLACE_TOLERANCE_DEG = 1e-5
 
+# What the libraries raise on files that are torn or were made by hand.
+_UNREADABLE = (
+    pa.ArrowException,
+    shapely.errors.ShapelyError,
+    GeometryError,
+    OSError,
+    MemoryError,
+    ValueError,
+    KeyError,
+    TypeError,
+    OverflowError,
+)
+
 ALLOWED = "a .zip transcript that Areographer wrote"
 AGAIN = "ask for the bundle again, or read the transcript.html that lies in it"
 
@@ -158,6 +171,10 @@ def check_plain(value: Json, what: str, depth: int = 0) -> None:
     if isinstance(value, str):
         if len(value) > LONGEST_TEXT:
             raise refused(f"has a text of {len(value):,} characters in {what}", f"at most {LONGEST_TEXT:,}")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:  # half a surrogate pair
+            raise refused(f"has a text in {what} that is none") from error
     elif isinstance(value, (int, float)):
         if abs(value) > 1e300 or not math.isfinite(value):
             raise refused(f"has a number in {what} that is none")
@@ -217,7 +234,7 @@ def read_layer(content: bytes, about: LayerAbout, index: TileIndex) -> tuple[Lay
     try:
         columns, left_out = _columns(content, about)
         layer = _layer(columns, about, index)
-    except (pa.ArrowException, shapely.errors.ShapelyError, GeometryError, OSError, MemoryError) as error:
+    except _UNREADABLE as error:
         raise refused(f"has a layer {about.id} that cannot be read ({_first(error)})") from error
     if (len(layer), layer.hash) != (about.count, about.hash):
         raise refused(f"has a layer {about.id} with other rows than its transcript says: it was changed")
@@ -232,9 +249,13 @@ def refused(what: str, allowed: str = ALLOWED) -> BundleError:
 def _columns(content: bytes, about: LayerAbout) -> tuple[dict[str, Any], list[str]]:
     """Columns of plain types, as arrays; names of the others."""
     # Limits of the reader itself first, then those of the file's own account, before any row is read.
-    limits: dict[str, Any] = {"thrift_string_size_limit": 10_000_000, "thrift_container_size_limit": 100_000}
+    limits: dict[str, Any] = {
+        "thrift_string_size_limit": 10_000_000,
+        "thrift_container_size_limit": 100_000,
+        "arrow_extensions_enabled": False,
+    }
     source = pa.BufferReader(content)
-    about_file = pq.read_metadata(source, decryption_properties=None)
+    about_file = pq.ParquetFile(source, **limits).metadata
     names = [about_file.schema.column(i).path for i in range(about_file.num_columns)]
     if about_file.num_rows > MOST_ROWS or about_file.num_rows != about.count:
         raise refused(f"has a layer {about.id} of {about_file.num_rows:,} rows, not {about.count:,}")
@@ -243,7 +264,7 @@ def _columns(content: bytes, about: LayerAbout) -> tuple[dict[str, Any], list[st
     schema = about_file.schema.to_arrow_schema()
     texts = [field.name for field in schema if _is_text(field.type)]
     # As dictionaries: what is repeated a million times in the file is not yet so in memory.
-    file = pq.ParquetFile(source, read_dictionary=texts, arrow_extensions_enabled=False, **limits)
+    file = pq.ParquetFile(source, read_dictionary=texts, **limits)
     kept, left_out = {}, []
     budget = MOST_TEXT_BYTES
     for field in schema:
@@ -256,6 +277,7 @@ def _columns(content: bytes, about: LayerAbout) -> tuple[dict[str, Any], list[st
             if budget < 0:
                 raise refused(f"has a layer {about.id} whose texts unpack to too much")
             column = column.cast(column.type.value_type)
+        column.validate(full=True)  # texts that are none would be found out much later
         kept[field.name] = column
     return kept, left_out
 

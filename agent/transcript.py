@@ -115,7 +115,7 @@ def write_bundle(
             members[f"layers/{layer.id}.parquet"] = workspace.layers.folder / f"{layer.id}.parquet"
         tests = workspace.layers.folder / "tests.json"
         if tests.is_file():
-            members["layers/tests.json"] = tests
+            members["layers/tests.json"] = _without_folders(tests.read_text("utf-8"), workspace).encode()
         if layers:
             members["layers.gpkg"] = geopackage(Path(folder) / "layers.gpkg", layers, workspace)
             members |= geojson_files(Path(folder), layers, workspace)

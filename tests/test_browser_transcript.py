@@ -301,6 +301,28 @@ def test_evidence_tiles_turn_the_globe(read: Opened) -> None:
     assert centre["lat"] == pytest.approx(max(-80, min(80, lat)), abs=0.1)
 
 
+def test_the_page_is_light_or_dark_as_the_reader_wants_it(read: Opened) -> None:
+    shown = {}
+    for scheme in ("light", "dark"):
+        read.page.emulate_media(color_scheme=scheme)
+        colours = read.page.evaluate(
+            "['backgroundColor', 'color'].map((name) => getComputedStyle(document.body)[name])"
+        )
+        shown[scheme] = [sum(map(int, colour[4:-1].split(","))) for colour in colours]
+    assert shown["light"][0] > 600 > 200 > shown["light"][1]
+    assert shown["dark"][0] < 200 < 600 < shown["dark"][1]
+
+
+def test_on_paper_everything_is_open_and_folded_again_afterwards(read: Opened) -> None:
+    folded = "document.querySelectorAll('details:not([open])').length"
+    before = read.page.evaluate(folded)
+    assert before > 10
+    read.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert read.page.evaluate(folded) == 0
+    read.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert read.page.evaluate(folded) == before
+
+
 def test_nothing_sticks_out_on_a_phone(chromium: Browser, transcript: Path) -> None:
     opened = open_page(chromium, transcript, width=390)
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -14,11 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import shapely
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from agent.bundle import BundleContents, read_bundle
 from agent.conversations import ConversationStore
 from agent.events import Answered, Turn
+from agent.incoming import read_layer, read_layers_said
 from agent.labels import Labels
 from agent.loop import Conversation, open_conversation
 from agent.recipe import replay
@@ -322,6 +325,8 @@ def wide_texts(made: pa.Table) -> pa.Table:
         (turn(question=["x"]), "question 1 that is none"),
         (turn(answer="x" * 300_000), "300,000 characters"),
         (turn(suggestions=["x"] * 21), "question 1 that is none"),
+    (turn(question="half a pair \ud800"), "text in question 1 that is none"),
+    (step(arguments={"\udfff": 1}), "text in question 1 that is none"),
         (record(lambda r: r.update(turns=r["turns"][:1] * 10_000)), "10,000 questions"),
         (layer(id="L1/../../x"), "describes a layer"),
         (layer(kind="secrets"), "describes a layer"),
@@ -386,6 +391,24 @@ def test_texts_that_unpack_to_much_more_are_refused(
     assert path.stat().st_size < 3_000_000
     with pytest.raises(BundleError, match="unpack to too much"):
         enter(path)
+
+
+@given(st.lists(st.tuples(st.integers(0), st.integers(0, 255)), min_size=1, max_size=20), st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_broken_table_does_more_than_be_refused(
+    sent: Sent, tiny_index: TileIndex, changes: list[tuple[int, int]], at_the_end: bool
+) -> None:
+    contents = read_bundle(sent.zip)
+    about = read_layers_said(json.loads(contents.read("transcript.json"))["layers"])[0]
+    content = bytearray(contents.read("layers/L1.parquet"))
+    for where, value in changes:
+        # What a Parquet file says of itself stands at its end.
+        content[-1 - where % 4000 if at_the_end else where % len(content)] = value
+    try:
+        layer, _ = read_layer(bytes(content), about, tiny_index)
+    except BundleError:
+        return
+    assert layer.hash == about.hash
 
 
 @pytest.mark.parametrize("literal", [b"NaN", b"Infinity", b"-Infinity"])

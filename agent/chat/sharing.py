@@ -45,6 +45,7 @@ class Making:
 
 
 _making: WeakKeyDictionary[Session, Making] = WeakKeyDictionary()
+_at_once = threading.Semaphore(2)  # drawing and packing keep a processor busy for seconds
 
 
 def making_of(session: Session) -> Making:
@@ -75,16 +76,18 @@ def transcript_of(house: House, session: Session) -> Bundle:
             def tell(what: str, done: int, of: int) -> None:
                 making.doing = (what, done, of)
 
+            tell("waiting for others' transcripts", 0, 1)
             try:
-                making.bundle = write_bundle(
-                    session.id,
-                    turns,
-                    conversation.workspace,
-                    house.settings.exports / "transcripts",
-                    title=title if own else None,
-                    labels=labels,
-                    progress=tell,
-                )
+                with _at_once:
+                    making.bundle = write_bundle(
+                        session.id,
+                        turns,
+                        conversation.workspace,
+                        house.settings.exports / "transcripts",
+                        title=title if own else None,
+                        labels=labels,
+                        progress=tell,
+                    )
                 making.state = state
             finally:
                 making.doing = None
