@@ -78,7 +78,8 @@
     if (!shown || shown.dataset.of !== told.layer || waiting.size) return;
     root.querySelector("[data-summary]").textContent = told.summary;
     root.querySelector("[data-precision]").textContent = told.precision;
-    root.querySelector("[data-rests-on]").textContent = told.rests_on;
+    const speaks = told.estimated || shown.dataset.view === "random";
+    root.querySelector("[data-rests-on]").textContent = speaks ? told.rests_on : "";
     root.querySelector("[data-undo]").disabled = !(told.accepted + told.rejected);
     root.querySelector("[data-refine]").disabled = !told.refine || chat.state.working;
     trouble("");

@@ -124,6 +124,7 @@ def told(judging: Judging) -> dict[str, Json]:
         if count
         else "nothing judged yet",
         "precision": _short(judging),
+        "estimated": judging.precision is not None,
         "rests_on": _at_length(judging),
         "refine": bool(count) and not judging.cannot_refine,
         "why": judging.cannot_refine,
