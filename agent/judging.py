@@ -119,6 +119,18 @@ class Judging:
         return estimate(known, verdicts, len(self.layer))
 
     @property
+    def expected(self) -> int | None:
+        """How many tiles a refinement should keep; None if too few were drawn at random to tell.
+
+        Halfway between the right ones estimated and the most that there may be: tiles that are lost are not
+        seen again, those too many are (benchmarks/precision.py).
+        """
+        found = self.precision
+        if found is None or not found.drawn:
+            return None
+        return max(1, round((found.value + found.high) / 2 * len(self.layer)))
+
+    @property
     def drawn_judged(self) -> int:
         """How many of the tiles in random order have a verdict."""
         return sum(self._ids[row] in self.labels for row in self.drawn) if self.labels else 0
@@ -167,17 +179,20 @@ class Judging:
 
     def _by_words(self) -> Work:
         made_again = next(i for i, layer in enumerate(self.chain) if layer.provenance.tool in _BY_WORDS)
-        source = self.chain[made_again]
+        source, begin = self.chain[made_again], made_again
         wanted = {tile: label.accepted for tile, label in self.labels.items()}
         news = {tile: verdict for tile, verdict in wanted.items() if self.used.get(tile) is not verdict}
         if self.used.keys() - wanted.keys():  # a verdict was taken back: begin with the search again
-            source, news = self.search, wanted
+            source, news, begin = self.search, wanted, len(self.chain) - 1
         elif not news:  # the same verdicts give the same layer
             news = wanted
         accept, reject = _newest(news, True), _newest(news, False)
         call: dict[str, Json] = {"layer": source.id, "accept": accept, "reject": reject}
         if source.provenance.tool == "refine":
             call["title"] = source.title  # once refined is refined
+        keep = Judging(self.chain[begin:], self.labels).expected
+        if keep is not None and keep < len(source):
+            call["keep"] = keep
         step = yield "refine", call
         if step.error:
             return f"{self.layer.id} could not be refined: {step.error}"
@@ -189,6 +204,8 @@ class Judging:
             f"[{step.layer_ids[-1]}] holds {told['count']} tiles. {told['added']} were added to what the "
             f"words alone find, and {told['dropped']} dropped."
         )
+        if "keep" in call:
+            text += " It keeps as many tiles as those drawn at random let expect."
         return (yield from self._again(self.chain[:made_again], step.layer_ids[-1], text))
 
     def _by_example(self, carry: Callable[[str], None]) -> Work:

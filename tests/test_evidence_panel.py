@@ -192,6 +192,10 @@ def test_a_refinement_is_a_turn_and_the_verdicts_go_along(house, session, post, 
     verdicts = {tile: "accept" if n % 2 else "reject" for n, tile in enumerate(drawn)}
     before = post("judge", layer="L1", view="random", tiles=verdicts)["precision"].removeprefix("precision ")
     asked = refine(house, session, "L1")
+    # Half of those drawn at random are wrong, so it keeps fewer than the search did.
+    count = len(session.conversation.workspace.layers.get("L1"))
+    assert count / 2 < asked.steps[0].arguments["keep"] < count
+    assert "those drawn at random let expect" in asked.text
     assert asked.question == "Refine L1: 6 accepted, 6 rejected"
     assert asked.layer_ids == ("L2",)
     step = asked.steps[0]
@@ -220,7 +224,7 @@ def test_a_verdict_that_was_taken_back_is_forgotten(house, session, post, fetch)
     assert two not in whole(fetch, "surest", "L2")
     post("judge", layer="L2", tiles={two: "none"})
     step = refine(house, session, "L2").steps[0]
-    assert (step.arguments["layer"], step.arguments["accept"], step.arguments["reject"]) == ("L1", [one], [])
+    assert step.arguments == {"layer": "L1", "accept": [one], "reject": []}
 
 
 def test_what_was_made_of_a_search_is_made_again(house, session, post, fetch) -> None:

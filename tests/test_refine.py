@@ -59,6 +59,19 @@ def test_it_keeps_about_as_many_tiles(ws, truth) -> None:
     assert abs(after - before) <= len(accept) + len(reject)
 
 
+def test_it_keeps_as_many_as_it_is_told_and_so_do_later_ones(ws, truth) -> None:
+    search_words(ws, "craters")
+    accept, reject = verdicts(ws, truth, "L1", "simple_crater")
+    assert refine(ws, "L1", accept, reject, keep=20).figures["count"] == pytest.approx(20, abs=len(reject))
+    assert "drawn at random" in ws.layers.get("L2").provenance.threshold_method
+    assert refine(ws, "L2", accept[:1], []).figures["count"] == pytest.approx(20, abs=len(reject))
+    before = precision(ws, truth, "L1", "simple_crater", accept + reject)
+    assert precision(ws, truth, "L2", "simple_crater", accept + reject) > before + 0.1
+    for wrong in (0, -3, 10**9, float("nan")):
+        with pytest.raises(ToolInputError, match="keep is"):
+            refine(ws, "L1", accept, reject, keep=wrong)
+
+
 def test_the_record_is_enough_to_run_it_again(ws, truth) -> None:
     search_words(ws, "craters")
     accept, reject = verdicts(ws, truth, "L1", "degraded_crater")

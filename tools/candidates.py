@@ -95,6 +95,8 @@ def _scored(ws: Workspace, layer: Layer) -> tuple[Floats, Floats] | None:
     if made.tool == "refine":
         arguments = made.arguments
         source = ws.layers.get(str(arguments["layer"]))
-        corrected = correct_search(ws, source, arguments["accept"], arguments["reject"])
+        corrected = correct_search(
+            ws, source, arguments["accept"], arguments["reject"], arguments.get("keep")
+        )
         return corrected.probability, corrected.asked.scores
     return None

@@ -16,19 +16,24 @@ from tools.examples import tile_row
 from tools.layers import Layer, shorten
 from tools.ranking import hits_first, store_tiles, summed_up, threshold_record
 from tools.results import Figures, model_rows, said, tidy
-from tools.workspace import ToolResult, Workspace, check_text
+from tools.workspace import ToolResult, Workspace, check_number, check_text
 
 MOST_JUDGED = 200
 _Rows = NDArray[np.int64]
 
 
 def refine(
-    ws: Workspace, layer: str, accept: list[str], reject: list[str], title: str | None = None
+    ws: Workspace,
+    layer: str,
+    accept: list[str],
+    reject: list[str],
+    title: str | None = None,
+    keep: int | None = None,
 ) -> ToolResult:
     """Search the whole index again after the user has looked at tiles of a layer found by words: tiles like
     the accepted ones rise, tiles like the rejected ones fall. Makes a new layer; verdicts of an earlier
     refinement are kept. As many tiles are kept as the search had, for verdicts on chosen tiles do not tell
-    how many there are.
+    how many there are; verdicts on tiles drawn at random do.
 
     Parameters
     ----------
@@ -40,10 +45,13 @@ def refine(
         Ids of tiles that do not; at most 200.
     title
         Short name of the new layer.
+    keep
+        How many tiles to keep, at least 1, where tiles drawn at random from the layer tell it. Leave it out
+        to keep as many as before.
     """
     source = ws.layers.get(layer)
     name = f"{source.title}, refined" if title is None else check_text("title", title, 200)
-    corrected = correct_search(ws, source, accept, reject)
+    corrected = correct_search(ws, source, accept, reject, keep)
     asked, found, accepted, old = corrected.asked, corrected.found, corrected.accepted, corrected.before
     search = corrected.search
     kept = hits_first(found, asked.scores, found.threshold)
@@ -54,7 +62,13 @@ def refine(
         asked.scores[kept],
         corrected.probability[kept],
         tool="refine",
-        arguments={"layer": source.id, "accept": list(accept), "reject": list(reject), "title": title},
+        arguments={
+            "layer": source.id,
+            "accept": list(accept),
+            "reject": list(reject),
+            "title": title,
+            "keep": keep,
+        },
         parents=(source.id,),
         query=asked.sought,
         templates=search.provenance.templates,
@@ -107,14 +121,23 @@ class Corrected:
     before: _Rows
 
 
-def correct_search(ws: Workspace, source: Layer, accept: Sequence[str], reject: Sequence[str]) -> Corrected:
+def correct_search(
+    ws: Workspace, source: Layer, accept: Sequence[str], reject: Sequence[str], keep: int | None = None
+) -> Corrected:
     """Probabilities of the whole index after verdicts on tiles of a layer and on those it was made from.
+
+    Parameters
+    ----------
+    keep
+        How many tiles shall reach 0.5; as many as the search had, or the last refinement that was told.
 
     Raises
     ------
     ToolInputError
         If the layer does not come from a search by words, or the verdicts contradict each other.
     """
+    if keep is not None:
+        keep = int(check_number("keep", keep, 1, len(ws.index), "tiles"))
     chain = _chain(ws, source)
     verdicts = _verdicts(ws, accept, reject, chain)
     search = chain[-1]
@@ -130,12 +153,15 @@ def correct_search(ws: Workspace, source: Layer, accept: Sequence[str], reject: 
     length = float(np.linalg.norm(direction))
     moved = before + length * ws.index.score(np.asarray(direction / max(length, 1e-12), dtype=np.float32))
     old = np.flatnonzero(asked.calibrated.probability >= float(search.provenance.threshold or 0.0))
-    probability = sigmoid(keep_count(moved, max(len(old), int(accepted.sum()))))
+    told = [made.provenance.arguments.get("keep") for made in chain]
+    told = [keep, *told, len(old)]
+    count = next(int(number) for number in told if number is not None)
+    probability = sigmoid(keep_count(moved, max(count, int(accepted.sum()))))
     probability[rows] = accepted  # what the user has seen is known
     found = calibrated(
         probability,
         "the encoder's probability corrected by judged tiles and by those it was sure of; 0.5 keeps as many "
-        "tiles as before",
+        + ("tiles as before" if count == len(old) else "tiles as those drawn at random let expect"),
     )
     return Corrected(search, asked, probability, found, accepted, old)
 
