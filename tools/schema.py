@@ -14,7 +14,7 @@ import re
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +123,9 @@ class ToolSchema:
         return {name: "; ".join(dict.fromkeys(said)) for name, said in wrong.items()}
 
 
+@lru_cache(maxsize=256)
 def tool_schema(function: ToolFunction) -> ToolSchema:
-    """Read a tool's signature and docstring."""
+    """Read a tool's signature and docstring, once for all conversations."""
     description, arguments = parse_docstring(inspect.getdoc(function) or "")
     return ToolSchema(function, function.__name__, description, _model(function, arguments))
 
