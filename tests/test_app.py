@@ -313,3 +313,24 @@ def test_a_taken_port_and_an_unknown_model_are_refused_in_words(
     monkeypatch.setattr(app, "open_conversation", agent.loop.open_conversation)
     with pytest.raises(SettingsError, match="needs a key"):
         app.build_app(home, tiny_index, pattern_encoder, load_prompts(), "openai:some-model")
+
+
+def test_elsewhere_each_browser_lists_its_own_conversations(
+    home: Settings,
+    tiny_index: TileIndex,
+    pattern_encoder: PatternEncoder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(app, "open_conversation", opener())
+    chat = app.build_app(home, tiny_index, pattern_encoder, load_prompts(), "offline", local=False)
+    with serving(chat, home) as address, GradioPage(address) as one, GradioPage(address) as two:
+        for page in (one, two):
+            empty = page.last("page", "load")
+            assert "Ask a question to begin one" in page.panel("conversations", empty)
+        mine = one.ask("Where are cones?")
+        assert "Where are cones?" in one.panel("conversations", mine)
+        assert "Where are cones?" not in two.panel("conversations", empty)
+        # Who knows the address may go on with it; it stays in the list where it was begun.
+        with GradioPage(address, f"c={mine['channel']['conversation']}") as guest:
+            assert texts(guest.last("page", "load"))[0] == "Where are cones?"
+            assert "Where are cones?" not in guest.panel("conversations", mine)

@@ -78,7 +78,7 @@
 
   const KEYS = [
     ["/", "Go to the question box", () => document.querySelector("#ask textarea")?.focus()],
-    ["n", "New conversation", () => chat.open("")],
+    ["n", "New conversation", () => { chat.open(""); document.querySelector("#ask textarea")?.focus(); }],
     ["j", "Next question", () => step(1)],
     ["k", "Question before", () => step(-1)],
     ["e", "Change the last question and ask it again in a branch", () => chat.edit?.(questions().length - 1)],
@@ -112,6 +112,11 @@
   const writes = (element) => element?.closest?.("input, textarea, select, [contenteditable=true], dialog");
 
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && narrow.matches && !document.body.classList.contains("past-closed")) {
+      past();
+      document.querySelector("#show-past")?.focus();
+      return;
+    }
     if (event.key === "Escape" && !event.defaultPrevented && chat.state.working && !document.querySelector("dialog[open]")) {
       document.querySelector("#ask .stop-button")?.click();
       return;
