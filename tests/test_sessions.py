@@ -193,3 +193,30 @@ def test_followers_hear_how_far_a_long_step_has_come(monkeypatch: pytest.MonkeyP
             gate.set()
     assert any(words.startswith("50 %") for words in seen)
     assert seen[-1] == ""
+
+
+def test_a_conversation_that_is_deleted_while_a_page_opens_it_is_gone() -> None:
+    opening, deleted = threading.Event(), threading.Event()
+
+    def open_slowly(name: str | None) -> Scripted:
+        opening.set()
+        assert deleted.wait(10)
+        return Scripted(str(name))
+
+    known = Sessions(open_slowly)  # type: ignore[arg-type]
+    came: list[object] = []
+
+    def page() -> None:
+        try:
+            came.append(known.get("one"))
+        except QuestionError as error:
+            came.append(str(error))
+
+    thread = threading.Thread(target=page)
+    thread.start()
+    assert opening.wait(10)
+    known.forget("one", deleted=True)
+    deleted.set()
+    thread.join(10)
+    assert came == ["the conversation was deleted. Next: start a new one."]
+    assert len(known) == 0

@@ -298,6 +298,7 @@ class Sessions:
         self._capacity = capacity
         self._open: OrderedDict[str, Session] = OrderedDict()
         self._opening: dict[str, threading.Lock] = {}
+        self._deleted: set[str] = set()
         self._lock = threading.RLock()
 
     def new(self) -> Session:
@@ -327,6 +328,8 @@ class Sessions:
             try:
                 session = Session(self._open_conversation(conversation_id))
                 with self._lock:
+                    if conversation_id in self._deleted:
+                        raise QuestionError("the conversation was deleted", next_step="start a new one")
                     return self._keep(session)
             finally:
                 with self._lock:
@@ -337,8 +340,13 @@ class Sessions:
         with self._lock:
             return {name for name, session in self._open.items() if session.busy}
 
-    def forget(self, conversation_id: str, timeout_s: float = 5.0) -> None:
+    def forget(self, conversation_id: str, timeout_s: float = 5.0, deleted: bool = False) -> None:
         """Stop what runs in a conversation, and close it.
+
+        Parameters
+        ----------
+        deleted
+            It is not stored any more: a page that is just opening it comes too late.
 
         Raises
         ------
@@ -353,6 +361,8 @@ class Sessions:
                 raise QuestionError("the step in hand has not ended yet", next_step="try again in a moment")
         with self._lock:
             self._open.pop(conversation_id, None)
+            if deleted:
+                self._deleted.add(conversation_id)
 
     def __len__(self) -> int:
         return len(self._open)

@@ -59,7 +59,7 @@ def routes(house: House) -> list[Route]:
         house.sessions.forget(conversation)
         delete_conversation(house.settings, house.store, conversation)
         # Another page may have opened it again while it went.
-        house.sessions.forget(conversation)
+        house.sessions.forget(conversation, deleted=True)
         for folder in (house.settings.layers, house.settings.exports):
             shutil.rmtree(folder / conversation, ignore_errors=True)
         return {}
