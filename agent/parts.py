@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from pyogrio import set_gdal_config_options  # type: ignore[import-untyped]
+from pyogrio import read_info, set_gdal_config_options  # type: ignore[import-untyped]
 
 from agent.events import Turn
 from retrieval.errors import AreographerError
@@ -39,7 +39,13 @@ _gdal = threading.Lock()
 
 
 def geopackage(path: Path, layers: Sequence[Layer], workspace: Workspace) -> Path:
-    """Write all layers with their styles into one GeoPackage."""
+    """Write all layers with their styles into one GeoPackage, and count their rows in it.
+
+    Raises
+    ------
+    OSError
+        If they are not all there.
+    """
     # The file is a temporary one: nothing is lost if it never reaches the disk.
     options = {"OGR_CURRENT_DATE": WRITTEN, "OGR_SQLITE_SYNCHRONOUS": "OFF"}
     with _gdal:  # its settings are the process's
@@ -48,6 +54,10 @@ def geopackage(path: Path, layers: Sequence[Layer], workspace: Workspace) -> Pat
             write_geopackage(path, list(layers), workspace.body)
         finally:
             set_gdal_config_options(dict.fromkeys(options))
+    for layer in layers:
+        found = read_info(path, layer=layer_name(layer))["features"]
+        if found != len(layer):
+            raise OSError(f"{path.name} was written with {found} rows of {layer.id}, not {len(layer)}")
     return path
 
 
