@@ -123,7 +123,7 @@ class Judging:
         """How many tiles a refinement should keep; None if too few were drawn at random to tell.
 
         Halfway between the right ones estimated and the most that there may be: tiles that are lost are not
-        seen again, those too many are (benchmarks/precision.py).
+        seen again, those too many are (benchmarks/refine_count.py).
         """
         found = self.precision
         if found is None or not found.drawn:
