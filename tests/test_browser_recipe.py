@@ -61,7 +61,7 @@ def test_a_distance_is_changed_and_run_again(page: sync_api.Page) -> None:
     assert distance.get_attribute("aria-invalid") == "true"
 
     distance.fill("130")
-    page.get_by_text("1 change: calls 3–").wait_for()
+    bar.get_by_text("1 change: calls 3–").first.wait_for()
     assert card.locator("[data-was-line]:visible").inner_text().startswith("was 70")
     page.locator('[data-call="4"]').get_by_text("runs again, as it rests on a change").wait_for()
 
