@@ -245,7 +245,13 @@
       useCanvas("This browser has no WebGL: flat map instead of the globe.");
     }
     stage.addEventListener("keydown", (event) => { if (event.key === "Escape") handle.clear(); });
-    const resized = new ResizeObserver(() => { view.resize?.(); poles?.draw(); });
+    let seen = stage.clientWidth > 0;
+    const resized = new ResizeObserver(() => {
+      view.resize?.();
+      poles?.draw();
+      // Made while it was folded away, as on a phone, it did not know its size.
+      if (!seen && stage.clientWidth) { seen = true; main.map?.resize(); if (!state.moved) fit(null, false); }
+    });
     resized.observe(stage);
     root.areographer = handle;
     return handle;

@@ -77,7 +77,7 @@
       const map = new maplibregl.Map({
         container: holder, style: style(state), center: [0, 0], zoom: 0, minZoom: -1, maxZoom: closest(payload), maxPitch: 0,
         attributionControl: false, fadeDuration: 0, dragRotate: false, pitchWithRotate: false,
-        locale: { "Map.Title": `Map of ${payload.body.name}` },
+        locale: { "Map.Title": `Globe or flat map of ${payload.body.name}` },
       });
       if (!map.getCanvas().getContext("webgl2")) throw new Error("WebGL 2 is missing");
       return map;
