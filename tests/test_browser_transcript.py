@@ -206,6 +206,7 @@ def test_checkboxes_turn_layers_off_and_on(read: Opened) -> None:
 
 # Turns the map to a tile of the first layer that has a thumbnail; says where on the page it then is.
 GO_TO_TILE = """(() => {
+  root.scrollIntoView({block: 'center'});
   const map = globe.view.map, layer = globe.state.payload.layers[0], box = root.getBoundingClientRect();
   const pictured = (id) => id in globe.state.payload.thumbnails;
   const i = layer.row_id.findIndex((id, k) => pictured(id) && Math.abs(layer.lat[k]) < 60);
