@@ -240,7 +240,10 @@
     if (conversation !== chat.state.conversation) return FOLLOW_MS;
     // Twice, as what is just being drawn here is behind for a moment.
     odd = version === chat.state.version ? 0 : odd + 1;
-    if (odd === 2) chat.open(conversation, false);
+    if (odd === 2) {
+      odd = 0;
+      chat.open(conversation, false);
+    }
     return FOLLOW_MS;
   }
 
