@@ -53,6 +53,8 @@ log = logging.getLogger(__name__)
 
 # Questions that a language model answers at the same time.
 MODELS_AT_ONCE = 16
+# Pages that follow an answer at the same time.
+PAGES_AT_ONCE = 400
 
 LIGHT_AND_DARK: dict[str, str] = {
     "body_background_fill": "#f6f4f1",
@@ -223,6 +225,9 @@ def start(app: Chat, settings: Settings, host: str = "127.0.0.1", port: int = 78
             ssr_mode=False,
             pwa=False,
             mcp_server=False,
+            # Each page that follows an answer holds one. They are other threads than those of our own routes,
+            # so that panels and maps come however many wait.
+            max_threads=PAGES_AT_ONCE,
             footer_links=[],
             max_file_size=CATALOGUE_BYTES,
             app_kwargs={
