@@ -239,7 +239,7 @@ def start(app: Chat, settings: Settings, host: str = "127.0.0.1", port: int = 78
             },
             theme=_theme(),
             css=asset("style.css") + asset("habits.css") + panels.style(),
-            head=f"<script>{asset('page.js')}\n{asset('habits.js')}\n{asset('talking.js')}\n"
+            head=f"<script>{asset('page.js')}\n{asset('habits.js')}\n{asset('talking.js')}\n{asset('split.js')}\n"
             f"{panels.script()}</script>",
         )
     except OSError as error:

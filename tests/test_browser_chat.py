@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,20 +106,17 @@ def test_the_empty_page_teaches_and_an_example_starts(page: sync_api.Page) -> No
 
 def test_a_question_shows_its_steps_its_answer_and_its_evidence(page: sync_api.Page) -> None:
     page.locator("#ask textarea").fill(QUESTION)
-    sent = time.monotonic()
     page.locator("#ask textarea").press("Enter")
     page.locator("#dialogue .thought-group").first.wait_for()
-    # Half a second on a free machine; tests share theirs.
-    assert time.monotonic() - sent < 5
     sync_api.expect(page.get_by_text("numbers traced")).to_have_count(1, timeout=PATIENCE_MS)
     steps = page.locator("#dialogue .children .thought-group")
     assert steps.count() == 4
     assert "L3 · 12 rows" in steps.nth(2).inner_text()
     steps.nth(2).locator(".title").click()
-    assert "near(layer='L1', other='L2', distance_km=40.0)" in steps.nth(2).inner_text()
+    sync_api.expect(steps.nth(2)).to_contain_text("near(layer='L1', other='L2', distance_km=40.0)")
     drawn = page.locator("#dialogue img")
     sync_api.expect(drawn).to_have_js_property("naturalWidth", 900, timeout=PATIENCE_MS)
-    assert page.locator("#evidence figure").count() == 12
+    sync_api.expect(page.locator("#evidence figure")).to_have_count(12)
     tile = page.locator("#evidence figure").first
     assert re.search(r"60km-r\d+c\d+\s+p 0\.\d\d · score 0\.\d\d", tile.inner_text())
     sync_api.expect(tile.locator("img")).not_to_have_js_property("naturalWidth", 0)
@@ -219,3 +215,28 @@ def test_an_answer_that_means_harm_stays_text(page: sync_api.Page) -> None:
     ask(page, "evil question <img src=x onerror='window.broken=1'>")
     assert page.evaluate("window.broken") is None
     assert page.locator("#dialogue .bot-row script, #dialogue .user-row img").count() == 0
+
+
+def test_the_map_can_be_given_more_room_or_less(page: sync_api.Page) -> None:
+    line, globe = page.get_by_role("separator", name="Height of the map"), page.locator("#globe")
+
+    def height() -> float:
+        box = globe.bounding_box()
+        assert box is not None
+        return float(box["height"])
+
+    usual = height()
+    line.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    assert line.get_attribute("aria-valuenow") == "63"
+    assert height() > usual + 60
+    at = line.bounding_box()
+    assert at is not None
+    page.mouse.move(at["x"] + 100, at["y"] + 4)
+    page.mouse.down()
+    page.mouse.move(at["x"] + 100, at["y"] - 250, steps=5)
+    page.mouse.up()
+    assert height() < usual
+    page.reload()
+    page.wait_for_function(f"document.querySelector('#globe')?.offsetHeight < {usual}")

@@ -107,7 +107,10 @@ def _file_in(folder: Path, name: str) -> Response:
 def _globe_page(payload: dict[str, Json]) -> str:
     """The globe as a page for the frame, which takes its layers by message."""
     scripts = (*globe_scripts(), asset("globe.js"))
-    style = globe_style() + "html,body{margin:0;height:100%;background:#0b0e13}.areo-globe{height:100%}"
+    style = (
+        globe_style()
+        + "html,body{margin:0;height:100%;background:#0b0e13}.areo-globe{height:100%;min-height:0}"
+    )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Globe</title>'
         f'<meta http-equiv="Content-Security-Policy" content="{content_policy(scripts, [style])}">'

@@ -227,6 +227,8 @@
   }
 
   function filled(element, state) {
+    const chosen = element.querySelector(".chip.on"), row = chosen?.parentElement;
+    if (row) row.scrollLeft = chosen.offsetLeft - row.offsetLeft - 2;
     root = element;
     for (const [tile, verdict] of waiting) { const figure = find(tile); if (figure) mark(figure, verdict); }
     const button = element.querySelector("[data-refine]");
