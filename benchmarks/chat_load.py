@@ -1,6 +1,6 @@
 """Twenty-five people at once: how long each waits, and whether anything of theirs mixes or is lost.
 
-    python benchmarks/chat_load.py [--index NAME] [--people N] [--only-alone | --only-together] [--json FILE]
+    python benchmarks/chat_load.py [--index NAME] [--people N] [--only alone|together] [--json FILE]
 
 Starts `areographer chat` in a home of its own, in which the user's index is linked, and speaks Gradio's
 protocol as a page does: each person has a session, a conversation and a question of his own, follows it
