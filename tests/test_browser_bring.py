@@ -11,19 +11,11 @@ import app
 from prompts import load_prompts
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
+from tests.browsing import NEEDS_BROWSER, NO_GL, PATIENCE_MS, launched, sync_api
 from tests.fakes import PatternEncoder
 from tests.gradio_page import GRADIO_WARNINGS, serving
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no chromium at {CHROMIUM}"),
-    *GRADIO_WARNINGS,
-]
-PATIENCE_MS = 60_000
-SWITCHES = ("--no-sandbox", "--disable-3d-apis", "--disable-background-networking", "--no-first-run")
+pytestmark = [*NEEDS_BROWSER, *GRADIO_WARNINGS]
 DROP = """([name, text, over]) => {
     const carried = new DataTransfer();
     carried.items.add(new File([text], name));
@@ -46,8 +38,7 @@ def page(
     settings = Settings(home=tmp_path_factory.mktemp("bring") / "home")
     chat = app.build_app(settings, tiny_index, pattern_encoder, load_prompts(), "offline")
     elsewhere: list[str] = []
-    with serving(chat, settings) as address, sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(SWITCHES))
+    with serving(chat, settings) as address, launched(*NO_GL) as browser:
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         context.set_default_timeout(PATIENCE_MS)
         opened = context.new_page()
@@ -60,7 +51,6 @@ def page(
         opened.goto(address)
         opened.locator("#ask textarea").wait_for()
         yield opened
-        browser.close()
     assert elsewhere == []
 
 

@@ -16,30 +16,13 @@ from agent.chat.examples import EXAMPLES
 from prompts import load_prompts
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
+from tests.browsing import NEEDS_BROWSER, PATIENCE_MS, launched, sync_api
 from tests.chat_double import opener
 from tests.fakes import PatternEncoder
 from tests.gradio_page import GRADIO_WARNINGS, serving
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no chromium at {CHROMIUM}"),
-    *GRADIO_WARNINGS,
-]
+pytestmark = [*NEEDS_BROWSER, *GRADIO_WARNINGS]
 QUESTION = "Where are pitted cones within 40 km of outflow channels, north of 20 degrees?"
-PATIENCE_MS = 60_000
-SWITCHES = (
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +39,8 @@ def address(
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[sync_api.Browser]:
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(SWITCHES))
-        yield launched
-        launched.close()
+    with launched() as running:
+        yield running
 
 
 @pytest.fixture

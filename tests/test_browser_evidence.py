@@ -12,17 +12,11 @@ import app
 from prompts import load_prompts
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
+from tests.browsing import NEEDS_BROWSER, PATIENCE_MS, launched, sync_api
 from tests.fakes import PatternEncoder
 from tests.gradio_page import GRADIO_WARNINGS, serving
-from tests.test_browser_chat import CHROMIUM, PATIENCE_MS, SWITCHES
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no chromium at {CHROMIUM}"),
-    *GRADIO_WARNINGS,
-]
+pytestmark = [*NEEDS_BROWSER, *GRADIO_WARNINGS]
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +27,7 @@ def page(
     settings = Settings(home=tmp_path_factory.mktemp("evidence") / "home")
     broken: list[str] = []
     chat = app.build_app(settings, tiny_index, pattern_encoder, load_prompts(), "offline")
-    with serving(chat, settings) as address, sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(SWITCHES))
+    with serving(chat, settings) as address, launched() as browser:
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         context.set_default_timeout(PATIENCE_MS)
         opened = context.new_page()
@@ -45,7 +38,6 @@ def page(
         opened.get_by_text("traced to tool results").first.wait_for(state="attached")
         opened.locator("[data-of]").wait_for()
         yield opened
-        browser.close()
     assert broken == []
 
 

@@ -14,18 +14,15 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 from retrieval.body import Body, get_body
 from retrieval.index import TileIndex
 from retrieval.spatial.shapes import normalised, representative
-from tests.test_browser_transcript import CHROMIUM, QUIET, SOFTWARE_GL, Opened, colour_pixels, open_page
+from tests.browsing import CHROMIUM, NEEDS_BROWSER, NO_GL, QUIET, SOFTWARE_GL
+from tests.test_browser_transcript import Opened, colour_pixels, open_page
 from tests.transcripts import HOSTILE
 from tools.candidates import LEAST_LEVEL, Candidates
 from tools.layers import Layer, Provenance, make_table
 from tools.maps.globe import COLOURS, globe_document, globe_payload
 from tools.maps.globe_layers import count_levels
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: the pages are not looked at"),
-]
+pytestmark = [*NEEDS_BROWSER, pytest.mark.slow]
 
 LOWELL = get_body("lowell")
 MANY = 100_000
@@ -46,7 +43,7 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def without_webgl(playwright: Playwright) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, "--disable-3d-apis"])
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *NO_GL])
     yield browser
     browser.close()
 

@@ -11,17 +11,11 @@ import app
 from prompts import load_prompts
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
+from tests.browsing import NEEDS_BROWSER, PATIENCE_MS, launched, sync_api
 from tests.fakes import PatternEncoder
 from tests.gradio_page import GRADIO_WARNINGS, serving
-from tests.test_browser_chat import CHROMIUM, PATIENCE_MS, SWITCHES
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no chromium at {CHROMIUM}"),
-    *GRADIO_WARNINGS,
-]
+pytestmark = [*NEEDS_BROWSER, *GRADIO_WARNINGS]
 HANDLE = "const globe = document.querySelector('.areo-globe').areographer;"
 ROW = 3
 
@@ -38,8 +32,7 @@ def address(
 
 @pytest.fixture
 def page(address: str) -> Iterator[sync_api.Page]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(SWITCHES))
+    with launched() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
         page.set_default_timeout(PATIENCE_MS)
         broken: list[str] = []
@@ -47,7 +40,6 @@ def page(address: str) -> Iterator[sync_api.Page]:
         page.goto(address)
         yield page
         assert broken == []
-        browser.close()
 
 
 def test_what_is_done_on_the_map_reaches_the_conversation(page: sync_api.Page) -> None:

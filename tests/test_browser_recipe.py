@@ -11,17 +11,11 @@ import app
 from prompts import load_prompts
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
+from tests.browsing import NEEDS_BROWSER, PATIENCE_MS, launched, sync_api
 from tests.fakes import PatternEncoder
 from tests.gradio_page import GRADIO_WARNINGS, serving
-from tests.test_browser_chat import CHROMIUM, PATIENCE_MS, SWITCHES
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no chromium at {CHROMIUM}"),
-    *GRADIO_WARNINGS,
-]
+pytestmark = [*NEEDS_BROWSER, *GRADIO_WARNINGS]
 QUESTION = "Where are pitted cones within 70 km of outflow channels?"
 
 
@@ -29,15 +23,13 @@ QUESTION = "Where are pitted cones within 70 km of outflow channels?"
 def page(tmp_path: Path, tiny_index: TileIndex, pattern_encoder: PatternEncoder) -> Iterator[sync_api.Page]:
     settings = Settings(home=tmp_path / "home")
     chat = app.build_app(settings, tiny_index, pattern_encoder, load_prompts(), "offline")
-    with serving(chat, settings) as address, sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(SWITCHES))
+    with serving(chat, settings) as address, launched() as browser:
         opened = browser.new_page(viewport={"width": 1280, "height": 900})
         opened.set_default_timeout(PATIENCE_MS)
         opened.errors = []  # type: ignore[attr-defined]
         opened.on("pageerror", lambda error: opened.errors.append(str(error)))  # type: ignore[attr-defined]
         opened.goto(address)
         yield opened
-        browser.close()
 
 
 def test_a_distance_is_changed_and_run_again(page: sync_api.Page) -> None:

@@ -12,19 +12,14 @@ import app
 from prompts import load_prompts
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
+from tests.browsing import NEEDS_BROWSER, PATIENCE_MS, launched, sync_api
 from tests.chat_double import opener
 from tests.fakes import PatternEncoder
 from tests.gradio_page import GRADIO_WARNINGS, free_port, serving
-from tests.test_browser_chat import CHROMIUM, PATIENCE_MS, SWITCHES
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no chromium at {CHROMIUM}"),
-    *GRADIO_WARNINGS,
-]
+pytestmark = [*NEEDS_BROWSER, *GRADIO_WARNINGS]
 TABS = ("Evidence", "Layers", "Recipe", "Share")
 Open = Callable[..., "sync_api.Page"]
 
@@ -43,10 +38,8 @@ def address(
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[sync_api.Browser]:
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(SWITCHES))
-        yield launched
-        launched.close()
+    with launched() as running:
+        yield running
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,24 +15,15 @@ from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from agent.transcript import write_bundle
 from retrieval.index import TileIndex
+from tests.browsing import CHROMIUM, NEEDS_BROWSER, NO_GL, QUIET, SOFTWARE_GL
 from tests.fakes import PatternEncoder
 from tests.transcripts import hostile_turn, make_workspace, spatial_turn
 from tools.maps.globe import globe_document, globe_payload, json_for_script
 from tools.workspace import Workspace
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = [
-    "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--no-first-run",
-]  # fmt: skip
-SOFTWARE_GL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
 PATIENCE_MS = 180_000  # drawing without a GPU, perhaps beside other tests
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: the pages are not looked at"),
-]
+pytestmark = [*NEEDS_BROWSER, pytest.mark.slow]
 
 
 @dataclass
@@ -372,7 +362,7 @@ def test_works_in_a_sandboxed_frame(chromium: Browser, workspace: Workspace, tra
 
 
 def test_without_webgl_a_flat_map_shows_the_same(playwright: Playwright, transcript: Path) -> None:
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, "--disable-3d-apis"])
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *NO_GL])
     opened = open_page(browser, transcript, view="canvas")
     assert "no WebGL" in opened.page.locator(".areo-note").inner_text()
     opened.page.get_by_role("button", name="Show the whole planet").click()
