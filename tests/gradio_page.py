@@ -8,7 +8,7 @@ import json
 import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -138,10 +138,11 @@ def serving(chat: Chat, settings: Settings) -> Iterator[str]:
     finally:
         chat.shut()
         # Gradio never closes the event loops it makes: they go now, while their warning is ignored.
-        loop = asyncio.get_event_loop()
-        if not loop.is_running():  # a browser's driver may have its own in this thread
-            loop.close()
-            asyncio.set_event_loop(None)
+        with suppress(RuntimeError):  # there may be none
+            loop = asyncio.get_event_loop()
+            if not loop.is_running():  # a browser's driver may have its own in this thread
+                loop.close()
+                asyncio.set_event_loop(None)
         gc.collect()
 
 

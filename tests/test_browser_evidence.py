@@ -12,7 +12,7 @@ import app
 from prompts import load_prompts
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
-from tests.browsing import NEEDS_BROWSER, PATIENCE_MS, launched, sync_api
+from tests.browsing import NEEDS_BROWSER, NO_GL, PATIENCE_MS, launched, sync_api
 from tests.fakes import PatternEncoder
 from tests.gradio_page import GRADIO_WARNINGS, serving
 
@@ -27,7 +27,7 @@ def page(
     settings = Settings(home=tmp_path_factory.mktemp("evidence") / "home")
     broken: list[str] = []
     chat = app.build_app(settings, tiny_index, pattern_encoder, load_prompts(), "offline")
-    with serving(chat, settings) as address, launched() as browser:
+    with serving(chat, settings) as address, launched(*NO_GL) as browser:
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         context.set_default_timeout(PATIENCE_MS)
         opened = context.new_page()

@@ -11,7 +11,7 @@ import app
 from prompts import load_prompts
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
-from tests.browsing import NEEDS_BROWSER, PATIENCE_MS, launched, sync_api
+from tests.browsing import NEEDS_BROWSER, NO_GL, PATIENCE_MS, launched, sync_api
 from tests.fakes import PatternEncoder
 from tests.gradio_page import GRADIO_WARNINGS, serving
 
@@ -23,7 +23,7 @@ QUESTION = "Where are pitted cones within 70 km of outflow channels?"
 def page(tmp_path: Path, tiny_index: TileIndex, pattern_encoder: PatternEncoder) -> Iterator[sync_api.Page]:
     settings = Settings(home=tmp_path / "home")
     chat = app.build_app(settings, tiny_index, pattern_encoder, load_prompts(), "offline")
-    with serving(chat, settings) as address, launched() as browser:
+    with serving(chat, settings) as address, launched(*NO_GL) as browser:
         opened = browser.new_page(viewport={"width": 1280, "height": 900})
         opened.set_default_timeout(PATIENCE_MS)
         opened.errors = []  # type: ignore[attr-defined]

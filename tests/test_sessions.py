@@ -155,7 +155,7 @@ def test_the_least_recently_used_conversation_is_closed_and_a_busy_one_never() -
         opened[made.id] = made
         return made
 
-    sessions = Sessions(open_one, capacity=2)
+    sessions = Sessions(open_one, capacity=2, spare_s=0)
     busy = sessions.new()
     run = busy.ask("Where?")
     assert sessions.get(busy.id) is busy
@@ -220,3 +220,12 @@ def test_a_conversation_that_is_deleted_while_a_page_opens_it_is_gone() -> None:
     thread.join(10)
     assert came == ["the conversation was deleted. Next: start a new one."]
     assert len(known) == 0
+
+
+def test_a_session_that_is_about_to_be_asked_is_not_closed() -> None:
+    opened = iter(range(100))
+    sessions = Sessions(lambda name: Scripted(name or f"c{next(opened)}"), capacity=2)  # type: ignore[arg-type, return-value]
+    first = sessions.new()
+    for _ in range(5):
+        sessions.new()
+    assert sessions.get(first.id) is first

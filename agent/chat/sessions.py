@@ -228,6 +228,7 @@ class Session:
         self.conversation = conversation
         self.past = [Progress.of(turn) for turn in conversation.turns]
         self.run: Run | None = None
+        self.used = time.monotonic()  # when a page last asked for it
         self._lock = threading.Lock()
 
     @property
@@ -291,9 +292,17 @@ class Sessions:
     ----------
     open_conversation
         Opens a stored conversation by id, or a new one for None; raises `InputError` for an unknown id.
+    spare_s
+        One that was asked for within this time is not closed: its question may be about to begin.
     """
 
-    def __init__(self, open_conversation: Callable[[str | None], Conversation], capacity: int = 32) -> None:
+    def __init__(
+        self,
+        open_conversation: Callable[[str | None], Conversation],
+        capacity: int = 32,
+        spare_s: float = 60.0,
+    ) -> None:
+        self._spare_s = spare_s
         self._open_conversation = open_conversation
         self._capacity = capacity
         self._open: OrderedDict[str, Session] = OrderedDict()
@@ -318,6 +327,7 @@ class Sessions:
         with self._lock:
             if conversation_id in self._open:
                 self._open.move_to_end(conversation_id)
+                self._open[conversation_id].used = time.monotonic()
                 return self._open[conversation_id]
             opening = self._opening.setdefault(conversation_id, threading.Lock())
         # Nobody waits for the opening of a conversation but those who want it.
@@ -379,7 +389,9 @@ class Sessions:
 
     def _keep(self, session: Session) -> Session:
         self._open[session.id] = session
-        idle = [key for key, other in self._open.items() if not other.busy and other is not session]
+        before = time.monotonic() - self._spare_s
+        others = ((key, other) for key, other in self._open.items() if other is not session)
+        idle = [key for key, other in others if not other.busy and other.used <= before]
         for key in idle[: max(0, len(self._open) - self._capacity)]:
             del self._open[key]
         return session
