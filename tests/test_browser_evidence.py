@@ -81,6 +81,11 @@ def test_judging_by_key_refining_and_going_back(page: sync_api.Page) -> None:
 
 
 def test_a_citation_shows_its_layer_on_the_map_and_its_tiles(page: sync_api.Page) -> None:
+    answers = page.get_by_text("traced to tool results")
+    before = answers.count()
+    page.locator("#ask textarea").fill("Where are dunes?")
+    page.locator("#ask textarea").press("Enter")
+    sync_api.expect(answers).to_have_count(before + 1, timeout=PATIENCE_MS)
     page.locator("#panels [role=tab]", has_text="Layers").click()
     page.locator('#layers [data-toggle="L1"]').wait_for()
     page.locator("#dialogue a", has_text="L1").first.click()
@@ -88,8 +93,10 @@ def test_a_citation_shows_its_layer_on_the_map_and_its_tiles(page: sync_api.Page
     assert page.evaluate("areographerChat.state.layers") == ["L1"]
     # Beside it another one, by a tick in the table.
     page.locator("#panels [role=tab]", has_text="Layers").click()
-    page.locator('#layers [data-toggle="L2"]').check()
-    page.wait_for_function("areographerChat.state.layers.join() === 'L1,L2'")
+    other = page.locator("#layers [data-toggle]").last
+    name = other.get_attribute("data-toggle")
+    other.check()
+    page.wait_for_function(f"areographerChat.state.layers.join() === 'L1,{name}'")
     sync_api.expect(page.locator("#layers tr.on")).to_have_count(2)
 
 
