@@ -242,7 +242,8 @@ class Judging:
                 return f"{text} {made.tool} could not be run again on it: {step.error}"
             new = step.layer_ids[-1]
             text = f"{text} {_cited(step.summary, step.layer_ids)}"
-        return text
+        # Cited first, so that its tiles are the ones that come into sight.
+        return f"[{new}] takes the place of {self.layer.id}. {text}" if derived else text
 
 
 def _newest(verdicts: dict[str, bool], verdict: bool) -> list[str]:
