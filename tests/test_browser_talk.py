@@ -85,6 +85,7 @@ def questions(page: sync_api.Page, *expected: str) -> None:
 
 
 def offer(page: sync_api.Page, words: str, number: int = 0) -> None:
+    page.locator("#ask .submit-button").wait_for()  # the answer is at its end: nothing is drawn anew
     page.locator("#dialogue").get_by_role("button", name=words, exact=True).nth(number).click()
 
 
