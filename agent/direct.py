@@ -10,13 +10,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from langchain_core.messages import ToolMessage
+from langchain_core.tools import StructuredTool
 
 from agent.events import AnswerText, Event, Step
-from agent.record import Record, kept
-from agent.toolbox import explain, wrap_tools
+from agent.record import Record, as_sentence, kept
+from agent.toolbox import explain
 from retrieval.errors import Cancelled, InputError
 from retrieval.stop import stopped_by
-from tools.schema import ToolFunction
 from tools.workspace import Workspace
 
 Json = Any
@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 def carry_out(
     record: Record,
     work: Work,
-    tools: Sequence[ToolFunction],
+    tools: Sequence[StructuredTool],
     workspace: Workspace,
     note: Callable[[Record], None],
 ) -> Iterator[Event]:
@@ -63,6 +63,8 @@ def carry_out(
 
     Parameters
     ----------
+    tools
+        What may be called, bound to the workspace (`agent.toolbox.wrap_tools`).
     note
         Called with the record before the first call and after each.
 
@@ -72,7 +74,7 @@ def carry_out(
         If the workspace's stop is set meanwhile.
     """
     record.by = BY_HAND
-    known = {tool.name: tool for tool in wrap_tools(tools, workspace)}
+    known = {tool.name: tool for tool in tools}
     note(record)
     number = 0
     try:
@@ -103,8 +105,7 @@ def carry_out(
     except Cancelled:
         raise
     except InputError as error:
-        text = str(error)
-        record.end("failed", text[:1].upper() + text[1:])
+        record.end("failed", as_sentence(error))
     except Exception as error:
         log.error("a turn by hand could not be carried out", exc_info=error)
         record.end("failed", f"{OUR_FAULT}{kept(record.layer_ids)}")

@@ -151,12 +151,12 @@ class Conversation:
         self.model = model
         self.turns: list[Turn] = store.turns(conversation_id)
         self._store = store
-        self._tools = tools
+        self._tools = wrap_tools(tools, workspace)
         self._busy = threading.Lock()
         self._tokens = TokenLimit(workspace.settings.max_tokens)
         self._agent = create_agent(
             chat,
-            wrap_tools(tools, workspace),
+            self._tools,
             system_prompt=system_prompt,
             middleware=middleware_stack(workspace, chat, model, self._tokens, self._review),
             checkpointer=store.checkpointer(),

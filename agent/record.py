@@ -12,6 +12,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
 
 from agent.events import AnswerText, Event, Evidence, Planned, Status, Step, StepFinished, StepStarted, Turn
 from agent.validation import GIVEN_UP
+from retrieval.errors import InputError
 
 # Longer than any answer, and than the arguments of any call: a model that writes more is not going to end.
 MAX_REPLY_CHARS = 60_000
@@ -213,6 +214,12 @@ def asks_back(text: str, steps: Sequence[Step]) -> bool:
 def only_stated(text: str) -> str:
     """A text with its questions, which claim nothing, blanked out; the rest stays in its place."""
     return _QUESTION.sub(lambda match: " " * len(match[0]), text)
+
+
+def as_sentence(error: InputError) -> str:
+    """An error's words, as they stand in a dialogue."""
+    text = str(error)
+    return text[:1].upper() + text[1:]
 
 
 def kept(layer_ids: Sequence[str]) -> str:

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 from _common import make_parser, write_json
-from playwright.sync_api import Browser, Route, sync_playwright
+from _offline_page import offline_page
+from playwright.sync_api import Browser, sync_playwright
 
 from retrieval.index import TileIndex
 from retrieval.settings import load_settings
@@ -56,26 +57,12 @@ def busy_s(browser: Browser) -> dict[int, float]:
 
 def draw(browser: Browser, page: Path) -> dict[str, Any]:
     """Open a page as new; milliseconds until it was drawn, the core's seconds that took, and the rows."""
-    context = browser.new_context(viewport={"width": 1040, "height": 600})
-    asked: list[str] = []
-
-    def refuse(route: Route) -> None:
-        if route.request.url == page.as_uri():
-            route.continue_()
-        else:
-            asked.append(route.request.url)
-            route.abort()
-
-    context.route("**/*", refuse)
-    context.add_init_script(HEAR)
-    tab = context.new_page()
-    tab.set_default_timeout(120_000)
-    before = busy_s(browser)
-    tab.goto(page.as_uri(), wait_until="commit")
-    tab.wait_for_function("() => window.told")
-    told = tab.evaluate("({...window.told})")
-    cpu = sum(used - before.get(process, 0.0) for process, used in busy_s(browser).items())
-    context.close()
+    with offline_page(browser, page, HEAR, width=1040, height=600) as (tab, asked):
+        before = busy_s(browser)
+        tab.goto(page.as_uri(), wait_until="commit")
+        tab.wait_for_function("() => window.told")
+        told = tab.evaluate("({...window.told})")
+        cpu = sum(used - before.get(process, 0.0) for process, used in busy_s(browser).items())
     return {"ms": told["ms"], "cpu_s": cpu, "rows": told["rows"], "requests": len(asked)}
 
 

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from _common import make_parser, write_json
-from playwright.sync_api import Browser, Route, sync_playwright
+from _offline_page import offline_page
+from playwright.sync_api import Browser, sync_playwright
 
 from agent.conversations import ConversationStore
 from agent.events import Turn
@@ -81,24 +82,10 @@ def labels_of(workspace: Workspace) -> list[dict[str, str]]:
 
 def opened(browser: Browser, page: Path) -> dict[str, float]:
     """Milliseconds until a page could be read and until its map was drawn; requests it made."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    asked: list[str] = []
-
-    def refuse(route: Route) -> None:
-        if route.request.url == page.as_uri():
-            route.continue_()
-        else:
-            asked.append(route.request.url)
-            route.abort()
-
-    context.route("**/*", refuse)
-    context.add_init_script(HEAR)
-    tab = context.new_page()
-    tab.set_default_timeout(120_000)
-    tab.goto(page.as_uri(), wait_until="commit")
-    tab.wait_for_function("() => window.told && window.read")
-    read_ms, drawn_ms = tab.evaluate("[window.read, window.told]")
-    context.close()
+    with offline_page(browser, page, HEAR) as (tab, asked):
+        tab.goto(page.as_uri(), wait_until="commit")
+        tab.wait_for_function("() => window.told && window.read")
+        read_ms, drawn_ms = tab.evaluate("[window.read, window.told]")
     return {"read_s": read_ms / 1000, "drawn_s": drawn_ms / 1000, "requests": len(asked)}
 
 

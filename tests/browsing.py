@@ -5,8 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+
+import app
+from prompts import load_prompts
+from retrieval.index import TileIndex
+from retrieval.settings import Settings
+from tests.fakes import PatternEncoder
+from tests.gradio_page import serving
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -37,3 +45,12 @@ def launched(*switches: str) -> Iterator[sync_api.Browser]:
         )
         yield browser
         browser.close()
+
+
+@contextmanager
+def chatting(folder: Path, index: TileIndex, encoder: PatternEncoder) -> Iterator[str]:
+    """The chat with a home of its own, served; gives its address."""
+    settings = Settings(home=folder / "home")
+    chat = app.build_app(settings, index, encoder, load_prompts(), "offline")
+    with serving(chat, settings) as address:
+        yield address

@@ -7,13 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import app
-from prompts import load_prompts
 from retrieval.index import TileIndex
-from retrieval.settings import Settings
-from tests.browsing import NEEDS_BROWSER, NO_GL, PATIENCE_MS, launched, sync_api
+from tests.browsing import NEEDS_BROWSER, NO_GL, PATIENCE_MS, chatting, launched, sync_api
 from tests.fakes import PatternEncoder
-from tests.gradio_page import GRADIO_WARNINGS, serving
+from tests.gradio_page import GRADIO_WARNINGS
 
 pytestmark = [*NEEDS_BROWSER, *GRADIO_WARNINGS]
 DROP = """([name, text, over]) => {
@@ -35,10 +32,9 @@ def page(
     tmp_path_factory: pytest.TempPathFactory, tiny_index: TileIndex, pattern_encoder: PatternEncoder
 ) -> Iterator[sync_api.Page]:
     """An open page; whatever it asks of another machine, or its own policy forbids it, fails the test."""
-    settings = Settings(home=tmp_path_factory.mktemp("bring") / "home")
-    chat = app.build_app(settings, tiny_index, pattern_encoder, load_prompts(), "offline")
     elsewhere: list[str] = []
-    with serving(chat, settings) as address, launched(*NO_GL) as browser:
+    served = chatting(tmp_path_factory.mktemp("bring"), tiny_index, pattern_encoder)
+    with served as address, launched(*NO_GL) as browser:
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         context.set_default_timeout(PATIENCE_MS)
         opened = context.new_page()

@@ -13,13 +13,11 @@ from PIL import Image
 
 import app
 from agent.chat.examples import EXAMPLES
-from prompts import load_prompts
 from retrieval.index import TileIndex
-from retrieval.settings import Settings
-from tests.browsing import NEEDS_BROWSER, PATIENCE_MS, launched, sync_api
+from tests.browsing import NEEDS_BROWSER, PATIENCE_MS, chatting, launched, sync_api
 from tests.chat_double import opener
 from tests.fakes import PatternEncoder
-from tests.gradio_page import GRADIO_WARNINGS, serving
+from tests.gradio_page import GRADIO_WARNINGS
 
 pytestmark = [*NEEDS_BROWSER, *GRADIO_WARNINGS]
 QUESTION = "Where are pitted cones within 40 km of outflow channels, north of 20 degrees?"
@@ -29,11 +27,9 @@ QUESTION = "Where are pitted cones within 40 km of outflow channels, north of 20
 def address(
     tmp_path_factory: pytest.TempPathFactory, tiny_index: TileIndex, pattern_encoder: PatternEncoder
 ) -> Iterator[str]:
-    settings = Settings(home=tmp_path_factory.mktemp("browser") / "home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app, "open_conversation", opener(pace_s=0.05))
-        chat = app.build_app(settings, tiny_index, pattern_encoder, load_prompts(), "offline")
-        with serving(chat, settings) as opened:
+        with chatting(tmp_path_factory.mktemp("browser"), tiny_index, pattern_encoder) as opened:
             yield opened
 
 
@@ -79,6 +75,7 @@ def test_the_empty_page_teaches_and_an_example_starts(page: sync_api.Page) -> No
     examples = page.locator("#dialogue .examples button")
     assert examples.count() == len(EXAMPLES)
     globe_text(page, "no layers yet")
+    examples.first.hover()  # from now on its words stay, whatever is found out about the index meanwhile
     offered = examples.first.inner_text().strip()
     examples.first.click()
     sync_api.expect(page.get_by_text("numbers traced")).to_have_count(1, timeout=PATIENCE_MS)

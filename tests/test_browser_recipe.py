@@ -7,13 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import app
-from prompts import load_prompts
 from retrieval.index import TileIndex
-from retrieval.settings import Settings
-from tests.browsing import NEEDS_BROWSER, NO_GL, PATIENCE_MS, launched, sync_api
+from tests.browsing import NEEDS_BROWSER, NO_GL, PATIENCE_MS, chatting, launched, sync_api
 from tests.fakes import PatternEncoder
-from tests.gradio_page import GRADIO_WARNINGS, serving
+from tests.gradio_page import GRADIO_WARNINGS
 
 pytestmark = [*NEEDS_BROWSER, *GRADIO_WARNINGS]
 QUESTION = "Where are pitted cones within 70 km of outflow channels?"
@@ -21,9 +18,8 @@ QUESTION = "Where are pitted cones within 70 km of outflow channels?"
 
 @pytest.fixture
 def page(tmp_path: Path, tiny_index: TileIndex, pattern_encoder: PatternEncoder) -> Iterator[sync_api.Page]:
-    settings = Settings(home=tmp_path / "home")
-    chat = app.build_app(settings, tiny_index, pattern_encoder, load_prompts(), "offline")
-    with serving(chat, settings) as address, launched(*NO_GL) as browser:
+    served = chatting(tmp_path, tiny_index, pattern_encoder)
+    with served as address, launched(*NO_GL) as browser:
         opened = browser.new_page(viewport={"width": 1280, "height": 900})
         opened.set_default_timeout(PATIENCE_MS)
         opened.errors = []  # type: ignore[attr-defined]

@@ -15,13 +15,10 @@ from typing import Any
 
 import pytest
 
-import app
-from prompts import load_prompts
 from retrieval.index import TileIndex
-from retrieval.settings import Settings
-from tests.browsing import NEEDS_BROWSER, PATIENCE_MS, launched, sync_api
+from tests.browsing import NEEDS_BROWSER, PATIENCE_MS, chatting, launched, sync_api
 from tests.fakes import PatternEncoder
-from tests.gradio_page import GRADIO_WARNINGS, serving
+from tests.gradio_page import GRADIO_WARNINGS
 
 pytestmark = [*NEEDS_BROWSER, *GRADIO_WARNINGS]
 
@@ -34,9 +31,7 @@ ACCEPTED, REJECTED = 5, 7
 def address(
     tmp_path_factory: pytest.TempPathFactory, tiny_index: TileIndex, pattern_encoder: PatternEncoder
 ) -> Iterator[str]:
-    settings = Settings(home=tmp_path_factory.mktemp("scene") / "home")
-    chat = app.build_app(settings, tiny_index, pattern_encoder, load_prompts(), "offline")
-    with serving(chat, settings) as opened:
+    with chatting(tmp_path_factory.mktemp("scene"), tiny_index, pattern_encoder) as opened:
         yield opened
 
 

@@ -12,10 +12,10 @@ import app
 from prompts import load_prompts
 from retrieval.index import TileIndex
 from retrieval.settings import Settings
-from tests.browsing import NEEDS_BROWSER, NO_GL, PATIENCE_MS, launched, sync_api
+from tests.browsing import NEEDS_BROWSER, NO_GL, PATIENCE_MS, chatting, launched, sync_api
 from tests.chat_double import opener
 from tests.fakes import PatternEncoder
-from tests.gradio_page import GRADIO_WARNINGS, free_port, serving
+from tests.gradio_page import GRADIO_WARNINGS, free_port
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
 
@@ -28,11 +28,9 @@ Open = Callable[..., "sync_api.Page"]
 def address(
     tmp_path_factory: pytest.TempPathFactory, tiny_index: TileIndex, pattern_encoder: PatternEncoder
 ) -> Iterator[str]:
-    settings = Settings(home=tmp_path_factory.mktemp("talk") / "home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app, "open_conversation", opener(pace_s=0.02))
-        chat = app.build_app(settings, tiny_index, pattern_encoder, load_prompts(), "offline")
-        with serving(chat, settings) as opened:
+        with chatting(tmp_path_factory.mktemp("talk"), tiny_index, pattern_encoder) as opened:
             yield opened
 
 

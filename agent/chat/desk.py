@@ -15,15 +15,15 @@ from agent.chat import panels
 from agent.chat.bring import read_again, turn_of
 from agent.chat.dialogue import Message, messages, plain
 from agent.chat.house import House, Place, conversation_base
-from agent.chat.sessions import BUSY, WAIT, Progress, Session, as_sentence
+from agent.chat.sessions import BUSY, WAIT, Progress, Session
 from agent.chat.uploads import MOST_AT_ONCE, keep_all, named_in, shown_name
 from agent.direct import Work
 from agent.listing import give
 from agent.models import OFFLINE
+from agent.record import as_sentence
 from retrieval.errors import InputError, QuestionError
 
 Json = Any
-NOT_YET = "there is no conversation yet"
 
 
 @dataclass
@@ -123,7 +123,12 @@ class Desk:
         except InputError as error:
             yield View(notice=as_sentence(error))
             return
-        yield from self._carry_out(session, question, work, viewing)
+        try:
+            session.ask(question, work)
+        except QuestionError as error:
+            yield View(working=session.busy, notice=as_sentence(error))
+            return
+        yield from self.follow(session, viewing)
 
     def follow(self, session: Session, viewing: Viewing) -> Iterator[View]:
         """Show a conversation now and, while it works, after every change; until the page looks elsewhere."""
@@ -160,14 +165,6 @@ class Desk:
         """Stop the work of a conversation."""
         if viewing.conversation_id:
             self._house.sessions.get(viewing.conversation_id).stop()
-
-    def _carry_out(self, session: Session, question: str, work: Work, viewing: Viewing) -> Iterator[View]:
-        try:
-            session.ask(question, work)
-        except QuestionError as error:
-            yield View(working=session.busy, notice=as_sentence(error))
-            return
-        yield from self.follow(session, viewing)
 
     def _session(self, viewing: Viewing) -> Session:
         if viewing.conversation_id:

@@ -29,6 +29,7 @@ from agent.events import (
     Turn,
     Waiting,
 )
+from agent.record import as_sentence
 from retrieval.errors import InputError, QuestionError
 from retrieval.stop import watched_by
 
@@ -122,12 +123,6 @@ class Progress:
     def refuse(self, error: InputError) -> None:
         """End with the reason why it cannot be answered."""
         self.take(Answered(as_sentence(error), "failed", Evidence(), (), 0.0))
-
-
-def as_sentence(error: InputError) -> str:
-    """An error's words, as they stand in a dialogue."""
-    text = str(error)
-    return text[:1].upper() + text[1:]
 
 
 class Run:

@@ -147,7 +147,8 @@
   function describe() {
     document.querySelectorAll("#dialogue .examples .example").forEach((example, number) => {
       const words = example.querySelector(".example-text");
-      if (words && examples[number] && words.textContent !== examples[number]) {
+      // Words that somebody points at stay: what is pressed is what was read.
+      if (words && examples[number] && words.textContent !== examples[number] && !example.matches(":hover, :focus-within")) {
         words.textContent = examples[number];
         example.setAttribute("aria-label", examples[number]);
       }
