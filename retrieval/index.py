@@ -33,7 +33,7 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
 from retrieval.body import Body, get_body
-from retrieval.build import (
+from retrieval.building import (
     MIN_OBSERVED,
     THUMBNAIL_PX,
     Progress,

@@ -39,7 +39,7 @@ ONLY_IN = {
     "torch": ("retrieval/encoder_open_clip.py", "retrieval/encoder_torch.py", "retrieval/training/"),
     "open_clip": ("retrieval/encoder.py", "retrieval/encoder_open_clip.py", "retrieval/training/"),
     "rasterio": ("retrieval/corpus/",),
-    "faiss": ("retrieval/index.py", "retrieval/build.py"),
+    "faiss": ("retrieval/index.py", "retrieval/building/"),
     "requests": ("retrieval/sources.py",),
     "pooch": ("retrieval/sources.py", "retrieval/unpack.py"),
     "mcp": ("tools/mcp.py",),

@@ -1,0 +1,113 @@
+"""Assemble parts into the files of an index, one part in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import faiss
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from retrieval.building.parts import MIN_OBSERVED, read_part
+from retrieval.calibrate import background
+from retrieval.errors import RasterError
+from retrieval.grid import Grid
+from retrieval.manifest import Storage
+
+if TYPE_CHECKING:
+    from retrieval.encoder import Encoder
+
+Progress = Callable[[str, int, int], None]
+
+QUANTISER_PARTS = 64  # parts from which the 8-bit quantiser learns its ranges
+
+
+def assemble(
+    folder: Path,
+    grid: Grid,
+    encoder: Encoder,
+    paths: list[Path],
+    storage: Storage,
+    background_prompts: Sequence[str],
+    progress: Progress | None = None,
+) -> dict[str, int]:
+    """Turn parts into the files of an index, one part in memory at a time.
+
+    Returns
+    -------
+    dict
+        Number of tiles ``looked_at``, ``indexed`` and ``not_observed``.
+
+    Raises
+    ------
+    RasterError
+        If no tile was observed well enough.
+    """
+    logit_scale = encoder.manifest.logit_scale
+    vectors = _empty_faiss(encoder.manifest.dimension, storage, paths)
+    bank = encoder.encode_texts(list(background_prompts)) if background_prompts else None
+    rows, coverage, backgrounds = [], [], []
+    schema = pa.schema([("jpeg", pa.binary())])
+    with pa.OSFile(str(folder / "thumbnails.arrow"), "wb") as file, pa.ipc.new_file(file, schema) as jpegs:
+        for done, part in enumerate(map(read_part, paths)):
+            coverage.append(pd.DataFrame({"tile": part.tiles, "observed": part.observed}))
+            if part.kept.any():
+                vectors.add(part.vectors)
+                facts = {name: values[part.kept] for name, values in part.facts.items()}
+                rows.append(coverage[-1][part.kept].assign(**facts))
+                jpegs.write_batch(pa.record_batch([pa.array(part.thumbnails, pa.binary())], schema=schema))
+                backgrounds.append(
+                    np.zeros(len(part.vectors), dtype=np.float32)
+                    if bank is None
+                    else background(part.vectors, bank, logit_scale)
+                )
+            if progress:
+                progress("index", done + 1, len(paths))
+    if not rows:
+        raise RasterError(
+            f"no tile of {grid.tile_km:g} km has data in at least {MIN_OBSERVED:.0%} of it",
+            next_step="choose smaller tiles, or check where the data lie",
+        )
+    faiss.write_index(vectors, str(folder / "vectors.faiss"))
+    np.save(folder / "background.npy", np.concatenate(backgrounds).astype(np.float32))
+    looked_at = pd.concat(coverage, ignore_index=True)
+    looked_at.to_parquet(folder / "coverage.parquet")
+    table = _tile_table(grid, pd.concat(rows, ignore_index=True))
+    table.to_parquet(folder / "tiles.parquet")
+    return {
+        "looked_at": len(looked_at),
+        "indexed": len(table),
+        "not_observed": len(looked_at) - len(table),
+    }
+
+
+def _empty_faiss(dimension: int, storage: Storage, paths: list[Path]) -> Any:
+    """An inner-product index without rows, trained where the storage needs it."""
+    if storage == "fp32":
+        return faiss.IndexFlatIP(dimension)
+    kinds = {"fp16": faiss.ScalarQuantizer.QT_fp16, "sq8": faiss.ScalarQuantizer.QT_8bit}
+    index = faiss.IndexScalarQuantizer(dimension, kinds[storage], faiss.METRIC_INNER_PRODUCT)
+    if storage == "sq8":
+        # Spread over the planet, so that the ranges are not those of one region.
+        sample = paths[:: max(1, len(paths) // QUANTISER_PARTS)]
+        index.train(np.concatenate([read_part(path).vectors for path in sample]))
+    return index
+
+
+def _tile_table(grid: Grid, rows: pd.DataFrame) -> gpd.GeoDataFrame:
+    tiles = rows["tile"].to_numpy()
+    lonlat = grid.centres(tiles)
+    place = {
+        "tile": tiles,
+        "tile_id": pd.Series(grid.tile_ids(tiles), dtype="str"),
+        "lon": lonlat[:, 0],
+        "lat": lonlat[:, 1],
+        "area_km2": grid.areas_km2(tiles),
+    }
+    table = pd.DataFrame(place).join(rows.drop(columns="tile"))
+    points = gpd.points_from_xy(lonlat[:, 0], lonlat[:, 1])
+    return gpd.GeoDataFrame(table, geometry=points, crs=grid.body.crs)

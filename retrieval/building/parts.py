@@ -1,0 +1,152 @@
+"""A part: the tiles of one chunk of the grid on disk, from which an interrupted build continues.
+
+It holds how much of each tile was observed, its facts and, where at least `MIN_OBSERVED` of it has data, its
+vector and thumbnail.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+from PIL import Image
+
+from retrieval.corpus.source import TileBatch
+from retrieval.errors import IndexFolderError
+
+if TYPE_CHECKING:
+    from retrieval.encoder import Encoder
+
+THUMBNAIL_PX = 96
+THUMBNAIL_QUALITY = 85
+MIN_OBSERVED = 0.5  # tiles with less data than this are counted as not observed and not indexed
+
+
+@dataclass(frozen=True)
+class Part:
+    """One chunk of tiles, as read back from disk.
+
+    Attributes
+    ----------
+    tiles, observed, facts
+        Every tile that was drawn, shape (n,) each.
+    kept
+        Which of them are indexed, bool, shape (n,).
+    vectors
+        Unit rows of the kept tiles, float32, shape (m, d).
+    thumbnails
+        JPEG files of the kept tiles, m of them.
+    """
+
+    tiles: NDArray[np.int64]
+    observed: NDArray[np.float32]
+    facts: dict[str, NDArray[np.float32]]
+    kept: NDArray[np.bool_]
+    vectors: NDArray[np.float32]
+    thumbnails: list[bytes]
+
+
+@contextmanager
+def building_folder(out: Path, recipe: dict[str, Any], fingerprint: str) -> Iterator[Path]:
+    """Folder ``<out>.building`` under a lock, and in it one folder of parts for this recipe.
+
+    Parts of another recipe stay where they are until a build succeeds: they are never mixed.
+
+    Yields
+    ------
+    Path
+        ``<out>.building/<fingerprint>``, holding ``journal.json`` (the recipe) and ``parts/``.
+
+    Raises
+    ------
+    IndexFolderError
+        If another process is building there.
+    """
+    building = out.with_name(out.name + ".building")
+    building.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(building / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise IndexFolderError(
+            f"another process is building {out}", next_step="wait for it, stop it, or choose another folder"
+        ) from None
+    try:
+        folder = building / fingerprint
+        (folder / "parts").mkdir(parents=True, exist_ok=True)
+        (folder / "journal.json").write_text(json.dumps(recipe, indent=1), encoding="utf-8")
+        yield folder
+    finally:
+        lock.release()
+
+
+def read_part(path: Path) -> Part:
+    """Read a part.
+
+    Raises
+    ------
+    ValueError, OSError, zipfile.BadZipFile, KeyError
+        If the file is torn.
+    """
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+        blob, ends = data["thumbnails"].tobytes(), data["thumbnail_ends"].tolist()
+        return Part(
+            tiles=data["tiles"],
+            observed=data["observed"],
+            facts={name[5:]: data[name] for name in data.files if name.startswith("fact_")},
+            kept=data["kept"],
+            vectors=data["vectors"],
+            thumbnails=[blob[start:end] for start, end in pairwise([0, *ends])],
+        )
+
+
+def write_part(path: Path, batch: TileBatch, thumbnails: list[bytes], encoder: Encoder) -> None:
+    kept = batch.observed >= MIN_OBSERVED
+    vectors = np.zeros((0, encoder.manifest.dimension), dtype=np.float32)
+    if kept.any():
+        vectors = encoder.encode_images(batch.pixels[kept])
+    arrays: dict[str, Any] = {
+        "tiles": batch.tiles,
+        "observed": batch.observed.astype(np.float32),
+        "kept": kept,
+        "vectors": vectors.astype(np.float32),
+        "thumbnails": np.frombuffer(b"".join(thumbnails), dtype=np.uint8),
+        "thumbnail_ends": np.cumsum([len(jpeg) for jpeg in thumbnails], dtype=np.int64),
+        **{f"fact_{name}": values.astype(np.float32) for name, values in batch.facts.items()},
+    }
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        np.savez(file, **arrays)
+    os.replace(temporary, path)
+
+
+def is_part_of(path: Path, tiles: NDArray[np.int64]) -> bool:
+    if not path.exists():
+        return False
+    try:
+        return bool(np.array_equal(read_part(path).tiles, tiles))
+    except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile):
+        return False  # torn, perhaps by a full disk: drawn again
+
+
+def encode_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
+    """JPEG of at most `THUMBNAIL_PX` a side from RGB pixels (s, s, 3); grey where the bands are equal."""
+    image = Image.fromarray(pixels)
+    if (pixels[..., :1] == pixels).all():
+        image = image.convert("L")
+    if image.width > THUMBNAIL_PX:
+        image = image.resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=THUMBNAIL_QUALITY)
+    return buffer.getvalue()
