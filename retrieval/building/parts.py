@@ -112,6 +112,7 @@ def read_part(path: Path) -> Part:
 
 
 def write_part(path: Path, batch: TileBatch, thumbnails: list[bytes], encoder: Encoder) -> None:
+    """Encode what was observed of a chunk and write its part: whole or not at all."""
     kept = batch.observed >= MIN_OBSERVED
     vectors = np.zeros((0, encoder.manifest.dimension), dtype=np.float32)
     if kept.any():
@@ -132,6 +133,7 @@ def write_part(path: Path, batch: TileBatch, thumbnails: list[bytes], encoder: E
 
 
 def is_part_of(path: Path, tiles: NDArray[np.int64]) -> bool:
+    """Whether there is a whole part of exactly these tiles."""
     if not path.exists():
         return False
     try:
