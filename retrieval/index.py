@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
@@ -228,6 +228,7 @@ def build_index(
     workers: int = 1,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
+    draw: Callable[..., list[Path]] = draw_parts,
 ) -> TileIndex:
     """Draw, encode and index tiles. An interrupted build continues when called again with the same recipe.
 
@@ -247,6 +248,9 @@ def build_index(
         Called with the stage (``tiles``, then ``index``), the count done and the total.
     stop
         When set, the build ends with `Cancelled` and keeps what it has.
+    draw
+        What draws and encodes: `retrieval.building.draw_parts` here, or something that takes and returns the
+        same and does it elsewhere (`retrieval.building.ray.on_ray`).
 
     Raises
     ------
@@ -260,7 +264,7 @@ def build_index(
     _refuse_existing(out)
     plan = _Plan(source, grid, encoder, _wanted_tiles(source, grid, tiles), storage, background_prompts)
     try:
-        _build(plan, out, workers, progress, stop)
+        _build(plan, out, workers, progress, stop, draw)
     except OSError as error:
         raise IndexFolderError(
             f"{out} cannot be written ({error.strerror or error})",
@@ -335,12 +339,17 @@ class _Plan:
 
 
 def _build(
-    plan: _Plan, out: Path, workers: int, progress: Progress | None, stop: threading.Event | None
+    plan: _Plan,
+    out: Path,
+    workers: int,
+    progress: Progress | None,
+    stop: threading.Event | None,
+    draw: Callable[..., list[Path]],
 ) -> None:
     """Make the files beside their place, describe and verify them, and rename the folder."""
     with building_folder(out, plan.recipe, plan.fingerprint) as folder:
         _refuse_existing(out)  # another process may have finished it while this one waited
-        paths = draw_parts(
+        paths = draw(
             plan.source,
             plan.grid,
             plan.encoder,

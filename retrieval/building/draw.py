@@ -52,9 +52,7 @@ def draw_parts(
     IndexFolderError
         If a worker process died.
     """
-    chunks = [tiles[start : start + CHUNK] for start in range(0, len(tiles), CHUNK)]
-    paths = [folder / "parts" / f"{number:06d}.npz" for number in range(len(chunks))]
-    missing = [number for number, path in enumerate(paths) if not is_part_of(path, chunks[number])]
+    chunks, paths, missing = plan_parts(tiles, folder)
     done = len(tiles) - sum(len(chunks[number]) for number in missing)
     if progress:
         progress("tiles", done, len(tiles))
@@ -72,6 +70,29 @@ def draw_parts(
     return paths
 
 
+def plan_parts(
+    tiles: NDArray[np.int64], folder: Path
+) -> tuple[list[NDArray[np.int64]], list[Path], list[int]]:
+    """Chunks of the tiles, the part of each, and the numbers of those that have no whole part yet."""
+    chunks = [tiles[start : start + CHUNK] for start in range(0, len(tiles), CHUNK)]
+    paths = [folder / "parts" / f"{number:06d}.npz" for number in range(len(chunks))]
+    missing = [number for number, path in enumerate(paths) if not is_part_of(path, chunks[number])]
+    return chunks, paths, missing
+
+
+def draw_chunk(source: TileSource, grid: Grid, size_px: int, tiles: NDArray[np.int64]) -> Drawn:
+    """Draw a chunk, and a thumbnail of each tile of it that is kept."""
+    batch = source.read(grid, tiles, size_px)
+    kept = batch.observed >= MIN_OBSERVED
+    return batch, [encode_thumbnail(pixels) for pixels in batch.pixels[kept]]
+
+
+def check_stop(stop: threading.Event | None) -> None:
+    """Raise `Cancelled` if the build is to stop."""
+    if stop is not None and stop.is_set():
+        raise Cancelled("stopped; the same command continues from the tiles already drawn")
+
+
 def _draw(
     source: TileSource,
     grid: Grid,
@@ -84,8 +105,8 @@ def _draw(
     """Chunks as they are drawn, by this process or by several."""
     if processes <= 1:
         for number in wanted:
-            _check_stop(stop)
-            yield number, _draw_chunk(source, grid, size_px, chunks[number])
+            check_stop(stop)
+            yield number, draw_chunk(source, grid, size_px, chunks[number])
         return
     pool = drawing_pool(processes, _start_worker, (source, grid, size_px))
     pending: dict[Future[Drawn], int] = {}
@@ -98,7 +119,7 @@ def _draw(
             if not pending:
                 break
             finished, _ = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
-            _check_stop(stop)
+            check_stop(stop)
             for future in finished:
                 yield pending.pop(future), future.result()
     except BrokenProcessPool:
@@ -121,15 +142,4 @@ def _start_worker(source: TileSource, grid: Grid, size_px: int) -> None:
 
 
 def _work(tiles: NDArray[np.int64]) -> Drawn:
-    return _draw_chunk(_worker["source"], _worker["grid"], _worker["size_px"], tiles)
-
-
-def _draw_chunk(source: TileSource, grid: Grid, size_px: int, tiles: NDArray[np.int64]) -> Drawn:
-    batch = source.read(grid, tiles, size_px)
-    kept = batch.observed >= MIN_OBSERVED
-    return batch, [encode_thumbnail(pixels) for pixels in batch.pixels[kept]]
-
-
-def _check_stop(stop: threading.Event | None) -> None:
-    if stop is not None and stop.is_set():
-        raise Cancelled("stopped; the same command continues from the tiles already drawn")
+    return draw_chunk(_worker["source"], _worker["grid"], _worker["size_px"], tiles)

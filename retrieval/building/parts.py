@@ -113,6 +113,11 @@ def read_part(path: Path) -> Part:
 
 def write_part(path: Path, batch: TileBatch, thumbnails: list[bytes], encoder: Encoder) -> None:
     """Encode what was observed of a chunk and write its part: whole or not at all."""
+    store_part(path, part_bytes(batch, thumbnails, encoder))
+
+
+def part_bytes(batch: TileBatch, thumbnails: list[bytes], encoder: Encoder) -> bytes:
+    """Encode what was observed of a chunk; its part as the bytes of the file."""
     kept = batch.observed >= MIN_OBSERVED
     vectors = np.zeros((0, encoder.manifest.dimension), dtype=np.float32)
     if kept.any():
@@ -126,9 +131,15 @@ def write_part(path: Path, batch: TileBatch, thumbnails: list[bytes], encoder: E
         "thumbnail_ends": np.cumsum([len(jpeg) for jpeg in thumbnails], dtype=np.int64),
         **{f"fact_{name}": values.astype(np.float32) for name, values in batch.facts.items()},
     }
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def store_part(path: Path, content: bytes) -> None:
+    """Write the bytes of a part: whole or not at all."""
     temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        np.savez(file, **arrays)
+    temporary.write_bytes(content)
     os.replace(temporary, path)
 
 
