@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import faiss
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from retrieval.building.parts import MIN_OBSERVED, read_part
 from retrieval.calibrate import background
 from retrieval.errors import RasterError
 from retrieval.grid import Grid
 from retrieval.manifest import Storage
+from retrieval.vectors import VECTORS
+from retrieval.vectors.flat import write_flat
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
@@ -48,7 +50,6 @@ def assemble(
         If no tile was observed well enough.
     """
     logit_scale = encoder.manifest.logit_scale
-    vectors = _empty_faiss(encoder.manifest.dimension, storage, paths)
     bank = encoder.encode_texts(list(background_prompts)) if background_prompts else None
     rows, coverage, backgrounds = [], [], []
     schema = pa.schema([("jpeg", pa.binary())])
@@ -56,7 +57,6 @@ def assemble(
         for done, part in enumerate(map(read_part, paths)):
             coverage.append(pd.DataFrame({"tile": part.tiles, "observed": part.observed}))
             if part.kept.any():
-                vectors.add(part.vectors)
                 facts = {name: values[part.kept] for name, values in part.facts.items()}
                 rows.append(coverage[-1][part.kept].assign(**facts))
                 jpegs.write_batch(pa.record_batch([pa.array(part.thumbnails, pa.binary())], schema=schema))
@@ -72,7 +72,9 @@ def assemble(
             f"no tile of {grid.tile_km:g} km has data in at least {MIN_OBSERVED:.0%} of it",
             next_step="choose smaller tiles, or check where the data lie",
         )
-    faiss.write_index(vectors, str(folder / "vectors.faiss"))
+    sample = _sample(paths) if storage == "sq8" else np.zeros((0, encoder.manifest.dimension), np.float32)
+    blocks = (read_part(path).vectors for path in paths)
+    write_flat(folder / VECTORS, storage, encoder.manifest.dimension, blocks, sample)
     np.save(folder / "background.npy", np.concatenate(backgrounds).astype(np.float32))
     looked_at = pd.concat(coverage, ignore_index=True)
     looked_at.to_parquet(folder / "coverage.parquet")
@@ -85,17 +87,10 @@ def assemble(
     }
 
 
-def _empty_faiss(dimension: int, storage: Storage, paths: list[Path]) -> Any:
-    """An inner-product index without rows, trained where the storage needs it."""
-    if storage == "fp32":
-        return faiss.IndexFlatIP(dimension)
-    kinds = {"fp16": faiss.ScalarQuantizer.QT_fp16, "sq8": faiss.ScalarQuantizer.QT_8bit}
-    index = faiss.IndexScalarQuantizer(dimension, kinds[storage], faiss.METRIC_INNER_PRODUCT)
-    if storage == "sq8":
-        # Spread over the planet, so that the ranges are not those of one region.
-        sample = paths[:: max(1, len(paths) // QUANTISER_PARTS)]
-        index.train(np.concatenate([read_part(path).vectors for path in sample]))
-    return index
+def _sample(paths: list[Path]) -> NDArray[np.float32]:
+    """Rows from which 8-bit codes learn their ranges: spread over the planet, not those of one region."""
+    sample = paths[:: max(1, len(paths) // QUANTISER_PARTS)]
+    return np.concatenate([read_part(path).vectors for path in sample])
 
 
 def _tile_table(grid: Grid, rows: pd.DataFrame) -> gpd.GeoDataFrame:

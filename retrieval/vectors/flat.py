@@ -1,0 +1,127 @@
+"""Exact kinds: every row is scored, at the speed of memory (fp32, fp16, sq8).
+
+The file is a flat FAISS index with one row a tile. It is mapped, not read: what a query needs of it comes
+into memory with the first query and stays as long as the machine has room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from retrieval.manifest import Storage
+from retrieval.vectors import Floats, Rows, best_of, checked_queries
+from retrieval.vectors.kernels import SHARE, dots, in_threads
+
+_QUANTISERS = {"fp16": faiss.ScalarQuantizer.QT_fp16, "sq8": faiss.ScalarQuantizer.QT_8bit}
+_CODES = {"fp32": np.float32, "fp16": np.uint16, "sq8": np.uint8}
+_GATHER = 65_536  # rows copied together at a time when only some are scored
+
+
+class FlatVectors:
+    """Vectors in a flat FAISS index file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        ``fp32``, ``fp16`` or ``sq8``; must be that of the file.
+    """
+
+    def __init__(self, path: Path, kind: Storage) -> None:
+        # The IFC flag maps flat codes too; the older MMAP flag maps inverted lists only.
+        self._faiss: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        self.kind: Storage = kind
+        self.count, self.dimension = int(self._faiss.ntotal), int(self._faiss.d)
+        if kind not in _CODES or not _is_of(self._faiss, kind):
+            raise ValueError(f"it does not hold {kind} codes")
+        raw = faiss.rev_swig_ptr(self._faiss.codes.data(), self._faiss.codes.size())
+        self._codes: NDArray[Any] = raw.view(_CODES[kind]).reshape(self.count, self.dimension)
+        # A byte c stands for low + (c + 0.5) * step, in ranges of each dimension.
+        self._ranges = _ranges(self._faiss) if kind == "sq8" else None
+
+    def scores(self, queries: Floats, rows: ArrayLike | None = None) -> Floats:
+        """As `retrieval.vectors.Vectors.scores`."""
+        asked = checked_queries(queries, self.dimension)
+        if rows is None:
+            return self._dots(self._codes, asked)
+        wanted = np.asarray(rows, dtype=np.int64).reshape(-1)
+        parts = [
+            self._dots(self._codes[wanted[start : start + _GATHER]], asked)
+            for start in range(0, len(wanted), _GATHER)
+        ]
+        return np.concatenate(parts, axis=1) if parts else np.zeros((len(asked), 0), dtype=np.float32)
+
+    def best(self, queries: Floats, k: int, rows: ArrayLike | None = None) -> tuple[Rows, Floats]:
+        """As `retrieval.vectors.Vectors.best`."""
+        wanted = None if rows is None else np.unique(np.asarray(rows, dtype=np.int64))
+        return best_of(self.scores(queries, wanted), k, wanted)
+
+    def above(self, query: Floats, bar: float, rows: ArrayLike | None = None) -> tuple[Rows, Floats]:
+        """As `retrieval.vectors.Vectors.above`; nothing is missed."""
+        wanted = None if rows is None else np.unique(np.asarray(rows, dtype=np.int64))
+        scores = self.scores(np.asarray(query)[None], wanted)[0]
+        found = np.flatnonzero(scores >= np.float32(bar))
+        return found if wanted is None else wanted[found], scores[found]
+
+    def get(self, rows: ArrayLike) -> Floats:
+        """As `retrieval.vectors.Vectors.get`."""
+        wanted = np.asarray(rows, dtype=np.int64).reshape(-1)
+        found = np.asarray(self._faiss.reconstruct_batch(wanted), dtype=np.float32)
+        return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
+
+    def _dots(self, codes: NDArray[Any], queries: Floats) -> Floats:
+        if self._ranges is not None:
+            low, step = self._ranges
+            found = dots(codes, queries * step)
+            found += (queries @ (low + 0.5 * step))[:, None]
+        elif self.kind == "fp16":
+            found = dots(codes, queries)
+        else:
+            found = np.empty((len(queries), len(codes)), dtype=np.float32)
+
+            def share(start: int) -> None:
+                part = slice(start, start + SHARE)
+                np.matmul(queries, codes[part].T, out=found[:, part])
+
+            in_threads(share, range(0, len(codes), SHARE))
+        # Rounded codes may exceed the unit length by a hair.
+        return np.clip(found, -1.0, 1.0, out=found)
+
+
+def write_flat(path: Path, kind: Storage, dimension: int, blocks: Iterable[Floats], sample: Floats) -> None:
+    """Make the file from blocks of unit rows.
+
+    Parameters
+    ----------
+    blocks
+        Shape (m, d) each, in row order; one is held at a time.
+    sample
+        Unit rows from all over the index, from which 8-bit codes learn their ranges, (s, d).
+    """
+    if kind == "fp32":
+        index: Any = faiss.IndexFlatIP(dimension)
+    else:
+        index = faiss.IndexScalarQuantizer(dimension, _QUANTISERS[kind], faiss.METRIC_INNER_PRODUCT)
+        index.train(sample)
+    for block in blocks:
+        index.add(np.ascontiguousarray(block, dtype=np.float32))
+    faiss.write_index(index, str(path))
+
+
+def _is_of(index: Any, kind: Storage) -> bool:
+    if kind == "fp32":
+        return isinstance(index, faiss.IndexFlat)
+    return isinstance(index, faiss.IndexScalarQuantizer) and index.sq.qtype == _QUANTISERS[kind]
+
+
+def _ranges(index: Any) -> tuple[Floats, Floats]:
+    trained = faiss.vector_to_array(index.sq.trained)
+    low, width = trained[: index.d], trained[index.d :]
+    return np.asarray(low, dtype=np.float32), np.asarray(width / 255.0, dtype=np.float32)
