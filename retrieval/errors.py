@@ -6,6 +6,7 @@
     │   ├── RasterError           a raster that is missing, torn, not a raster, without a CRS
     │   │   └── BodyMismatchError a raster or catalogue of another body
     │   ├── IndexFolderError      an index that is missing, unfinished, torn or of another encoder
+    │   ├── VectorsError          tile vectors on a server that is out of reach, or another index's
     │   ├── EncoderError          weights that are missing, torn or of another architecture
     │   ├── SourceError           a public data set that is unknown, out of reach, changed or torn
     │   ├── GeometryError         positions or shapes that cannot lie on a body
@@ -64,6 +65,10 @@ class BodyMismatchError(RasterError):
 
 class IndexFolderError(InputError):
     """An index folder is missing, unfinished, torn, or was made with another encoder."""
+
+
+class VectorsError(InputError):
+    """Tile vectors are on a server that does not answer, are not whole there, or are another index's."""
 
 
 class EncoderError(InputError):

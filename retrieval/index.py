@@ -55,6 +55,7 @@ from retrieval.manifest import (
     versions,
 )
 from retrieval.vectors import VECTORS, Vectors, open_vectors
+from retrieval.vectors.place import read_place
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
@@ -83,7 +84,7 @@ class TileIndex:
         self.body: Body = get_body(manifest.body)
         self.grid = Grid(self.body, manifest.tile_km)
         try:
-            self.store: Vectors = open_vectors(folder, manifest.storage)
+            self.store: Vectors = _open_store(folder, manifest)
             with pa.memory_map(str(folder / "thumbnails.arrow")) as mapped:
                 self._thumbnails = pa.ipc.open_file(mapped).read_all().column("jpeg")
             self.background: NDArray[np.float32] = np.load(folder / "background.npy", mmap_mode="r")
@@ -107,10 +108,12 @@ class TileIndex:
         ------
         IndexFolderError
             If the folder is missing, unfinished, torn, or of another version's layout.
+        VectorsError
+            If it says that its vectors are elsewhere, and they cannot be had there.
         """
         folder = Path(folder)
         manifest = read_manifest(folder)
-        check_files(folder, manifest, full=False)
+        check_files(folder, manifest, full=False, elsewhere=read_place(folder) is not None)
         return cls(folder, manifest)
 
     def verify(self, full: bool = True) -> None:
@@ -121,7 +124,7 @@ class TileIndex:
         IndexFolderError
             If a file is missing or not the one that was built.
         """
-        check_files(self.folder, self.manifest, full=full)
+        check_files(self.folder, self.manifest, full=full, elsewhere=read_place(self.folder) is not None)
 
     def __len__(self) -> int:
         return self.manifest.count
@@ -192,6 +195,15 @@ class TileIndex:
             f"tile {tile_id} is not in the index: {share:.0%} of it was observed",
             allowed=f"tiles observed to {MIN_OBSERVED:.0%} or more",
         )
+
+
+def _open_store(folder: Path, manifest: IndexManifest) -> Vectors:
+    place = read_place(folder)
+    if place is None:
+        return open_vectors(folder, manifest.storage)
+    from retrieval.vectors.milvus import open_milvus  # needs an extra
+
+    return open_milvus(place, manifest)
 
 
 def open_matching(folder: Path, encoder: Encoder) -> TileIndex:

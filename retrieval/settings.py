@@ -150,6 +150,11 @@ def load_settings(home: Path | None = None) -> Settings:
     return replace(settings, **overrides)  # type: ignore[arg-type]
 
 
+def milvus_token() -> str:
+    """Token, or ``NAME:PASSWORD``, for a Milvus (`AREOGRAPHER_MILVUS_TOKEN`); empty if it asks for none."""
+    return os.environ.get("AREOGRAPHER_MILVUS_TOKEN", "")
+
+
 def real_data_folder() -> Path | None:
     """Folder of real data for tests and benchmarks (`AREOGRAPHER_REAL_DATA`), if there is one."""
     value = os.environ.get("AREOGRAPHER_REAL_DATA")

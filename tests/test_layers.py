@@ -41,6 +41,8 @@ ONLY_IN = {
     "rasterio": ("retrieval/corpus/",),
     "faiss": ("retrieval/vectors/",),
     "numba": ("retrieval/vectors/kernels.py",),
+    "pymilvus": ("retrieval/vectors/milvus",),
+    "grpc": ("retrieval/vectors/milvus_link.py",),
     "requests": ("retrieval/sources.py",),
     "pooch": ("retrieval/sources.py", "retrieval/unpack.py"),
     "mcp": ("tools/mcp.py",),

@@ -16,10 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from retrieval.manifest import Storage
 from retrieval.vectors import Floats, Rows, best_of, checked_queries
-from retrieval.vectors.kernels import SHARE, dots, in_threads
+from retrieval.vectors.codec import DTYPES, Codec
 
 _QUANTISERS = {"fp16": faiss.ScalarQuantizer.QT_fp16, "sq8": faiss.ScalarQuantizer.QT_8bit}
-_CODES = {"fp32": np.float32, "fp16": np.uint16, "sq8": np.uint8}
 _GATHER = 65_536  # rows copied together at a time when only some are scored
 
 
@@ -32,6 +31,11 @@ class FlatVectors:
         The file.
     kind
         ``fp32``, ``fp16`` or ``sq8``; must be that of the file.
+
+    Attributes
+    ----------
+    codec, codes
+        What the codes mean; the codes, (n, d), mapped.
     """
 
     def __init__(self, path: Path, kind: Storage) -> None:
@@ -39,21 +43,20 @@ class FlatVectors:
         self._faiss: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
         self.kind: Storage = kind
         self.count, self.dimension = int(self._faiss.ntotal), int(self._faiss.d)
-        if kind not in _CODES or not _is_of(self._faiss, kind):
+        if kind not in DTYPES or not _is_of(self._faiss, kind):
             raise ValueError(f"it does not hold {kind} codes")
         raw = faiss.rev_swig_ptr(self._faiss.codes.data(), self._faiss.codes.size())
-        self._codes: NDArray[Any] = raw.view(_CODES[kind]).reshape(self.count, self.dimension)
-        # A byte c stands for low + (c + 0.5) * step, in ranges of each dimension.
-        self._ranges = _ranges(self._faiss) if kind == "sq8" else None
+        self.codes: NDArray[Any] = raw.view(DTYPES[kind]).reshape(self.count, self.dimension)
+        self.codec = Codec(kind, *(_ranges(self._faiss) if kind == "sq8" else ()))
 
     def scores(self, queries: Floats, rows: ArrayLike | None = None) -> Floats:
         """As `retrieval.vectors.Vectors.scores`."""
         asked = checked_queries(queries, self.dimension)
         if rows is None:
-            return self._dots(self._codes, asked)
+            return self.codec.dots(self.codes, asked)
         wanted = np.asarray(rows, dtype=np.int64).reshape(-1)
         parts = [
-            self._dots(self._codes[wanted[start : start + _GATHER]], asked)
+            self.codec.dots(self.codes[wanted[start : start + _GATHER]], asked)
             for start in range(0, len(wanted), _GATHER)
         ]
         return np.concatenate(parts, axis=1) if parts else np.zeros((len(asked), 0), dtype=np.float32)
@@ -73,26 +76,8 @@ class FlatVectors:
     def get(self, rows: ArrayLike) -> Floats:
         """As `retrieval.vectors.Vectors.get`."""
         wanted = np.asarray(rows, dtype=np.int64).reshape(-1)
-        found = np.asarray(self._faiss.reconstruct_batch(wanted), dtype=np.float32)
+        found = self.codec.decode(self.codes[wanted])
         return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
-
-    def _dots(self, codes: NDArray[Any], queries: Floats) -> Floats:
-        if self._ranges is not None:
-            low, step = self._ranges
-            found = dots(codes, queries * step)
-            found += (queries @ (low + 0.5 * step))[:, None]
-        elif self.kind == "fp16":
-            found = dots(codes, queries)
-        else:
-            found = np.empty((len(queries), len(codes)), dtype=np.float32)
-
-            def share(start: int) -> None:
-                part = slice(start, start + SHARE)
-                np.matmul(queries, codes[part].T, out=found[:, part])
-
-            in_threads(share, range(0, len(codes), SHARE))
-        # Rounded codes may exceed the unit length by a hair.
-        return np.clip(found, -1.0, 1.0, out=found)
 
 
 def write_flat(path: Path, kind: Storage, dimension: int, blocks: Iterable[Floats], sample: Floats) -> None:
