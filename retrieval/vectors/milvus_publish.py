@@ -216,7 +216,7 @@ def _verify(place: Place, vectors: Vectors, manifest: IndexManifest) -> tuple[in
         wrong = np.flatnonzero((there.values(rows) != mine).any(axis=1))
         if len(wrong):
             raise VectorsError(
-                f"row {rows[wrong[0]]} of {place} is another than the index's ({len(wrong)} of {len(rows)} are)",
+                f"row {rows[wrong[0]]} of {place} is not the index's ({len(wrong)} of {len(rows)} are not)",
                 next_step="drop the collection and publish the index again",
             )
     return len(rows), there.index_type
