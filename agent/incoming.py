@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -358,12 +357,11 @@ def _shapes(column: pa.ChunkedArray, lonlat: np.ndarray, about: LayerAbout) -> n
 
 
 def _check_tiles(table: Any, about: LayerAbout, index: TileIndex) -> None:
-    tiles = index.tiles
-    rows = pd.Index(tiles["tile_id"].astype(str)).get_indexer(table["row_id"].astype(str))
+    rows = index.tiles.rows_of(table["row_id"].astype(str).tolist())
     if (rows < 0).any():
         odd = str(table["row_id"].iloc[int(np.argmax(rows < 0))])
         raise refused(f"has a layer {about.id} with a tile {odd[:40]!r} that the index does not have")
-    there = tiles[["lon", "lat"]].to_numpy(dtype=float)[rows]
+    there = index.tiles.centres(rows)
     if not np.allclose(there, table[["lon", "lat"]].to_numpy(dtype=float), atol=PLACE_TOLERANCE_DEG):
         raise refused(f"has a layer {about.id} with tiles that lie elsewhere than the index says")
 

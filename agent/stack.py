@@ -88,12 +88,11 @@ def describe_state(workspace: Workspace) -> str:
 
 def describe_area(index: TileIndex) -> str:
     """Where the tiles of an index lie: bounds in degrees, and their share of the body."""
-    tiles = index.tiles
-    if not len(tiles):
+    if not len(index):
         return "no tiles"
-    lat, lon = tiles["lat"], tiles["lon"]
-    share = float(tiles["area_km2"].sum()) / (4.0 * math.pi * index.body.radius_km**2)
+    west, south, east, north = index.tiles.bounds
+    share = index.tiles.area_km2 / (4.0 * math.pi * index.body.radius_km**2)
     return (
-        f"tiles between latitudes {lat.min():.1f} and {lat.max():.1f}, longitudes {lon.min():.1f} and "
-        f"{lon.max():.1f}, {100.0 * min(share, 1.0):.2g} % of the body"
+        f"tiles between latitudes {south:.1f} and {north:.1f}, longitudes {west:.1f} and {east:.1f}, "
+        f"{100.0 * min(share, 1.0):.2g} % of the body"
     )

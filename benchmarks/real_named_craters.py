@@ -169,7 +169,7 @@ def _plain(found: Association) -> dict[str, Any]:
 
 
 def _tile_layer(ws: Workspace, rows: NDArray[np.int64], chance: Floats, title: str) -> Layer:
-    tiles = ws.index.tiles.iloc[rows]
+    tiles = ws.index.tiles.rows(rows)
     lonlat = tiles[["lon", "lat"]].to_numpy(dtype=float)
     table = make_table(ws.body, tiles["tile_id"].tolist(), lonlat, chance, chance)
     return ws.layers.add(title, "tiles", table, ws.provenance("benchmark", {}))

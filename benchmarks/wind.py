@@ -98,7 +98,7 @@ def found_tiles(planet: Planet, seed: int, options: argparse.Namespace) -> Tiles
     rng = np.random.default_rng(seed)
     rows, others = np.flatnonzero(hit), rng.permutation(np.flatnonzero(~hit))[:OTHERS]
     some = np.sort(rng.permutation(len(rows))[: options.most])
-    tiles = index.tiles["tile"].to_numpy()[rows]
+    tiles = index.tiles.numbers[rows]
     pictures, rest = (thumbnails(index, which) for which in (rows[some], others))
     return index.grid, tiles[some], link_tiles(index.grid, tiles)[some], pictures, rest
 

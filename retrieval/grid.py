@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -131,16 +132,22 @@ class Grid:
     def tile_id(self, tile: int) -> str:
         """Stable name of a tile: ``16km-r012c034``."""
         rows, cols = self.rows_cols(tile)
-        return f"{self.tile_km:g}km-r{int(rows):0{_digits(self.rows)}d}c{int(cols):0{self._col_digits}d}"
+        return f"{self.tile_km:g}km-r{int(rows):0{self._row_digits}d}c{int(cols):0{self._col_digits}d}"
 
     def tile_ids(self, tiles: ArrayLike) -> list[str]:
         """Stable names of many tiles."""
-        rows, cols = self.rows_cols(tiles)
-        height, width = _digits(self.rows), self._col_digits
-        return [
-            f"{self.tile_km:g}km-r{row:0{height}d}c{col:0{width}d}"
-            for row, col in zip(rows.tolist(), cols.tolist(), strict=True)
-        ]
+        letters = self.tile_id_letters(tiles)
+        text, width = letters.tobytes().decode("ascii"), letters.shape[1]
+        return [text[start : start + width] for start in range(0, len(text), width)]
+
+    def tile_id_letters(self, tiles: ArrayLike) -> NDArray[np.uint8]:
+        """Stable names of many tiles as ASCII codes, shape (n, w): of one grid they are all of one length."""
+        rows, cols = self.rows_cols(np.asarray(tiles, dtype=np.int64).reshape(-1))
+        pattern = np.frombuffer(self.tile_id(0).encode("ascii"), dtype=np.uint8)
+        letters = np.tile(pattern, (len(rows), 1))
+        _write_digits(letters[:, -1 - self._col_digits - self._row_digits : -1 - self._col_digits], rows)
+        _write_digits(letters[:, -self._col_digits :], cols)
+        return letters
 
     def parse_tile_id(self, text: str) -> int:
         """Tile number from its name.
@@ -159,6 +166,24 @@ class Grid:
             f"{text[:60]!r} is no tile of this grid",
             allowed=f"names such as {self.tile_id(0)} up to {self.tile_id(len(self) - 1)}",
         )
+
+    def parse_tile_ids(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """Tile numbers from names, shape (n,); -1 for a name that is not one of this grid's."""
+        width = len(self.tile_id(0))
+        text = "".join(names)
+        plain = len(text) == width * len(names) and text.isascii() and all(len(n) == width for n in names)
+        if not plain:
+            return np.array([self._number_of(name) for name in names], dtype=np.int64)
+        letters = np.frombuffer(text.encode("ascii"), dtype=np.uint8).reshape(-1, width)
+        rows = _read_digits(letters[:, -1 - self._col_digits - self._row_digits : -1 - self._col_digits])
+        cols = _read_digits(letters[:, -self._col_digits :])
+        known = (rows < self.rows) & (cols < self.columns[np.minimum(rows, self.rows - 1)])
+        numbers = np.where(known, self.first[np.minimum(rows, self.rows - 1)] + cols, 0)
+        # Written again it is the same name: every other letter is in its place as well.
+        same = (self.tile_id_letters(numbers) == letters).all(axis=1) & known
+        for odd in np.flatnonzero(~same).tolist():  # such as more digits than needed
+            numbers[odd] = self._number_of(names[odd])
+        return np.asarray(numbers, dtype=np.int64)
 
     def neighbours(self, tiles: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Pairs of tiles among ``tiles`` whose cells share an edge, (p,) and (p,), each pair once.
@@ -211,8 +236,18 @@ class Grid:
         return self.body.offsets_to_lonlat(self.centres([tile])[0], east, north)
 
     @cached_property
+    def _row_digits(self) -> int:
+        return _digits(self.rows)
+
+    @cached_property
     def _col_digits(self) -> int:
         return _digits(int(self.columns.max()))
+
+    def _number_of(self, name: str) -> int:
+        try:
+            return self.parse_tile_id(name)
+        except SettingsError:
+            return -1
 
 
 def in_box(lonlat: ArrayLike, west: float, south: float, east: float, north: float) -> NDArray[np.bool_]:
@@ -240,3 +275,17 @@ def in_box(lonlat: ArrayLike, west: float, south: float, east: float, north: flo
 
 def _digits(count: int) -> int:
     return len(str(count - 1))
+
+
+def _write_digits(letters: NDArray[np.uint8], numbers: NDArray[np.int64]) -> None:
+    """Write numbers as ASCII digits, the last in the last column, shape (n, digits)."""
+    rest = numbers
+    for place in range(letters.shape[1] - 1, -1, -1):
+        rest, digit = np.divmod(rest, 10)
+        letters[:, place] = digit + ord("0")
+
+
+def _read_digits(letters: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Numbers from ASCII digits, (n, digits); what is no digit gives some number of no meaning, none < 0."""
+    powers = 10 ** np.arange(letters.shape[1] - 1, -1, -1, dtype=np.int64)
+    return np.asarray((letters.astype(np.int64) % 16) @ powers)

@@ -1,8 +1,8 @@
 """The index: a folder of tile vectors, a tile table and thumbnails; built once, opened by memory map.
 
     vectors.faiss       FAISS inner-product index, one row per tile
-    tiles.parquet       GeoParquet: tile, tile_id, lon, lat, area_km2, observed, facts, geometry
-    coverage.parquet    share observed of every tile that was looked at, indexed or not
+    tiles.arrow         grid number, share observed and facts of each row (see `retrieval.tiles`)
+    coverage.arrow      share observed of every tile that was looked at, indexed or not
     thumbnails.arrow    Arrow IPC file, one JPEG a row
     background.npy      score of each tile against prompts that name nothing (see `retrieval.calibrate`)
     manifest.json       what the index is, with the size and SHA-256 of each file; written last
@@ -24,11 +24,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
 from retrieval.body import Body, get_body
@@ -44,16 +42,18 @@ from retrieval.corpus.source import TileSource
 from retrieval.errors import BodyMismatchError, IndexFolderError, RasterError, SettingsError
 from retrieval.grid import Grid
 from retrieval.manifest import (
-    FILES,
     FORMAT,
+    RECIPE_FORMAT,
     IndexManifest,
     Storage,
     check_files,
+    files_of,
     read_manifest,
     size_and_hash,
     torn,
     versions,
 )
+from retrieval.tiles import TileTable, count_rows, read_columns
 from retrieval.vectors import VECTORS, Vectors, open_vectors
 from retrieval.vectors.place import read_place
 
@@ -83,6 +83,8 @@ class TileIndex:
         self.manifest = manifest
         self.body: Body = get_body(manifest.body)
         self.grid = Grid(self.body, manifest.tile_km)
+        ending = "parquet" if manifest.format == 1 else "arrow"
+        self._table, self._looked_at = folder / f"tiles.{ending}", folder / f"coverage.{ending}"
         try:
             self.store: Vectors = _open_store(folder, manifest)
             with pa.memory_map(str(folder / "thumbnails.arrow")) as mapped:
@@ -92,7 +94,7 @@ class TileIndex:
                 VECTORS: (self.store.count, self.store.dimension),
                 "thumbnails.arrow": (len(self._thumbnails), manifest.dimension),
                 "background.npy": (len(self.background), manifest.dimension),
-                "tiles.parquet": (pq.read_metadata(folder / "tiles.parquet").num_rows, manifest.dimension),
+                self._table.name: (count_rows(self._table), manifest.dimension),
             }
         except (RuntimeError, OSError, ValueError) as error:
             raise torn(folder, f"cannot be read ({str(error).splitlines()[0][:200]})") from error
@@ -130,16 +132,20 @@ class TileIndex:
         return self.manifest.count
 
     @cached_property
-    def tiles(self) -> gpd.GeoDataFrame:
-        """Tile table in row order: grid number, id, centre, area, share observed, facts."""
-        # Writers may lose the name of a custom CRS; the body is the authority.
-        table = gpd.read_parquet(self.folder / "tiles.parquet")
-        return table.set_crs(self.body.crs, allow_override=True)
+    def tiles(self) -> TileTable:
+        """Tile table in row order: grid numbers, shares observed and facts; all else row by row."""
+        try:
+            return TileTable(self.grid, read_columns(self._table))
+        except (OSError, ValueError) as error:
+            raise torn(self.folder, f"has a {self._table.name} that is none ({error})") from error
 
     @cached_property
     def coverage(self) -> pd.DataFrame:
         """Every tile that was looked at, ascending: ``tile`` (grid number), ``observed`` (0..1)."""
-        return pd.read_parquet(self.folder / "coverage.parquet")
+        try:
+            return pd.DataFrame(read_columns(self._looked_at), columns=["tile", "observed"], copy=False)
+        except (OSError, ValueError) as error:
+            raise torn(self.folder, f"has a {self._looked_at.name} that is none ({error})") from error
 
     def observed_share(self, tiles: ArrayLike) -> NDArray[np.float32]:
         """Share of each tile (grid numbers) that has data; 0 for tiles never looked at."""
@@ -185,11 +191,10 @@ class TileIndex:
         SettingsError
             If the id is no tile of the grid, or the tile was not observed.
         """
-        tile = self.grid.parse_tile_id(tile_id)
-        numbers = self.tiles["tile"].to_numpy()
-        row = int(np.searchsorted(numbers, tile))
-        if row < len(numbers) and numbers[row] == tile:
+        row = self.tiles.row_of(tile_id)
+        if row >= 0:
             return row
+        tile = self.grid.parse_tile_id(tile_id)
         share = float(self.observed_share([tile])[0])
         raise SettingsError(
             f"tile {tile_id} is not in the index: {share:.0%} of it was observed",
@@ -333,7 +338,7 @@ class _Plan:
         self.background_prompts = list(background_prompts)
         self.size_px = max(THUMBNAIL_PX, encoder.manifest.image_size)
         self.recipe: dict[str, Json] = {
-            "format": FORMAT,
+            "format": RECIPE_FORMAT,
             "body": grid.body.name,
             "tile_km": grid.tile_km,
             "tile_px": self.size_px,
@@ -401,5 +406,5 @@ def _describe(plan: _Plan, name: str, staged: Path, coverage: dict[str, int]) ->
         background_prompts=len(plan.background_prompts),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
-        files={file: size_and_hash(staged / file) for file in FILES},
+        files={file: size_and_hash(staged / file) for file in files_of(FORMAT)},
     )

@@ -18,7 +18,7 @@ from retrieval.corpus.lowell_version import lowell_fingerprint
 from retrieval.errors import IndexFolderError, InputError, SettingsError
 from retrieval.grid import Grid
 from retrieval.index import TileIndex, build_index, open_matching
-from retrieval.manifest import FILES, read_manifest
+from retrieval.manifest import all_files, read_manifest
 from retrieval.settings import Settings
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ def _delete_set_aside(folder: Path) -> None:
     for aside in folder.parent.glob(f"{folder.name}.old[0-9]*"):
         if aside.is_symlink():
             continue
-        for name in ("manifest.json", *FILES):
+        for name in all_files():
             (aside / name).unlink(missing_ok=True)
         with suppress(OSError):
             aside.rmdir()

@@ -15,8 +15,12 @@ from retrieval.errors import IndexFolderError
 Json = Any
 Storage = Literal["fp16", "fp32", "sq8"]
 
-FORMAT = 1
-FILES = ("vectors.faiss", "tiles.parquet", "coverage.parquet", "thumbnails.arrow", "background.npy")
+FORMAT = 2  # of the folder's layout; indexes of layout 1 are read as well
+RECIPE_FORMAT = 1  # of what an index says: its fingerprint does not change with the layout of its files
+_FILES = {
+    1: ("vectors.faiss", "tiles.parquet", "coverage.parquet", "thumbnails.arrow", "background.npy"),
+    2: ("vectors.faiss", "tiles.arrow", "coverage.arrow", "thumbnails.arrow", "background.npy"),
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,16 @@ class IndexManifest:
     files: dict[str, dict[str, Json]]
 
 
+def files_of(layout: int) -> tuple[str, ...]:
+    """Names of the files beside the manifest in a folder of a layout."""
+    return _FILES[layout]
+
+
+def all_files() -> tuple[str, ...]:
+    """Names of the files of an index of any layout, the manifest's among them."""
+    return "manifest.json", *dict.fromkeys(name for names in _FILES.values() for name in names)
+
+
 def read_manifest(folder: Path) -> IndexManifest:
     """Read ``manifest.json``.
 
@@ -83,9 +97,9 @@ def read_manifest(folder: Path) -> IndexManifest:
         )
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        if values["format"] != FORMAT:
+        if values["format"] not in _FILES:
             raise IndexFolderError(
-                f"{folder} has layout {values['format']!r}; this version reads {FORMAT}",
+                f"{folder} has layout {values['format']!r}; this version reads 1 and {FORMAT}",
                 next_step="build it again with this version",
             )
         return IndexManifest(**{field.name: values[field.name] for field in fields(IndexManifest)})
@@ -103,7 +117,7 @@ def check_files(folder: Path, manifest: IndexManifest, *, full: bool, elsewhere:
     IndexFolderError
         If a file is missing or not the one that was built.
     """
-    for name in FILES:
+    for name in files_of(manifest.format):
         if elsewhere and name.startswith("vectors."):
             continue
         path, recorded = folder / name, manifest.files.get(name, {})

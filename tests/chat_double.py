@@ -128,7 +128,7 @@ class ScriptedConversation:
         index = self.workspace.index
         rng = np.random.default_rng(count)
         rows = rng.choice(len(index), count, replace=False)
-        tiles = index.tiles.iloc[rows]
+        tiles = index.tiles.rows(rows)
         table = make_table(
             index.body,
             list(tiles["tile_id"]),

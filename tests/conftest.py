@@ -107,5 +107,5 @@ def ws(home: Settings, tiny_index: TileIndex, pattern_encoder: PatternEncoder) -
 @pytest.fixture
 def truth(tiny_index: TileIndex, pattern_source: PatternSource) -> dict[str, NDArray[np.int64]]:
     """Rows of the tiny index that show each landform."""
-    labels = pattern_source.labels(tiny_index.grid).iloc[tiny_index.tiles["tile"].to_numpy()]
+    labels = pattern_source.labels(tiny_index.grid).iloc[tiny_index.tiles.numbers]
     return {str(name): np.flatnonzero(labels[name].to_numpy()) for name in labels}

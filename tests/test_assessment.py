@@ -15,7 +15,7 @@ from tools.statistics.assessment import evaluate_layer
 
 
 def centres(ws, rows):
-    return ws.index.tiles[["lon", "lat"]].to_numpy(dtype=float)[rows]
+    return ws.index.tiles.lonlat[rows]
 
 
 def test_a_layer_that_is_the_catalogue_is_perfect_and_chance_is_not(ws, truth) -> None:

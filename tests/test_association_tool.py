@@ -192,7 +192,7 @@ class TestShapes:
 class TestStrata:
     def two_of_the_heights(self, ws, rng, count: int = 60):
         """Two patterns that both keep to the highest ground, and know nothing of each other."""
-        elevation = ws.index.tiles["elevation_m"].to_numpy()
+        elevation = ws.index.tiles.facts["elevation_m"]
         places = anywhere(rng, 4000)
         rows = ws.rows_at(places)
         high = places[(rows >= 0) & (elevation[rows] > np.quantile(elevation, 0.8))]

@@ -25,7 +25,7 @@ class TestUnion:
         made = ws.layers.get("L3")
         assert len(made) == 4
         assert result.figures["shared_count"] == 1
-        shared = made.table.set_index("row_id").loc[ws.index.tiles["tile_id"].iloc[2]]
+        shared = made.table.set_index("row_id").loc[ws.index.tiles.tile_id(2)]
         assert shared["probability"] == 0.99
         assert shared["sources"] == "L1+L2"
         assert made.kind == "tiles"

@@ -131,7 +131,7 @@ class TestGround:
         assert sum(p <= 0.05 for p in p_values) <= 1
 
     def test_low_ground_is_lower_and_latitude_is_asked_about(self, ws) -> None:
-        tiles = ws.index.tiles
+        tiles = ws.index.tiles.rows()
         low = tiles.loc[tiles["elevation_m"] < tiles["elevation_m"].quantile(0.35), ["lon", "lat"]]
         spread = low.to_numpy()[np.random.default_rng(0).permutation(len(low))[:25]]
         result = compare(ws, a_layer(ws, spread).id, "elevation")

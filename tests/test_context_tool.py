@@ -17,7 +17,7 @@ from retrieval.corpus.context import ContextFile, ContextRaster, broken_context,
 from retrieval.errors import Cancelled, RasterError, ToolInputError
 from retrieval.settings import Settings
 from retrieval.spatial.directions import apart_deg
-from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, tile_layer
+from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, tile_layer, tiles_like
 from tools.context import quantities, quantity, values_of
 from tools.layers import make_table
 from tools.sampling import sample_context
@@ -131,7 +131,7 @@ class TestQuantities:
     def test_without_rasters_the_index_knows_its_own(self, ws: Workspace) -> None:
         ws.context = ()
         assert quantities(ws) == ["latitude", "longitude", "elevation"]
-        tiles = ws.index.tiles.iloc[[3, 40]]
+        tiles = ws.index.tiles.rows([3, 40])
         found = quantity(ws, "elevation").at(tiles[["lon", "lat"]].to_numpy())
         assert found.tolist() == tiles["elevation_m"].tolist()
         with pytest.raises(ToolInputError, match=r"slope needs an elevation model of Lowell.*data\.md"):
@@ -350,4 +350,4 @@ class OnMars:
 
     def __init__(self, index) -> None:
         self.grid, self.manifest = index.grid, index.manifest
-        self.tiles = index.tiles.drop(columns="elevation_m")
+        self.tiles = tiles_like(index, facts=False)

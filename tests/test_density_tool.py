@@ -57,7 +57,7 @@ class TestByLatitude:
     def test_touching_tiles_count_once(self, ws) -> None:
         grid, tiles = ws.index.grid, ws.index.tiles
         row = len(tiles) // 2
-        first = grid.neighbours(tiles["tile"].to_numpy()[row : row + 2])[0]
+        first = grid.neighbours(tiles.numbers[row : row + 2])[0]
         assert len(first), "two tiles of the fixture touch"
         result = density(ws, tile_layer(ws, [row, row + 1]).id)
         assert result.figures["count"] == 1

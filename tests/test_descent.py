@@ -61,7 +61,7 @@ def test_every_link_of_a_chain_counts(ws, hillside) -> None:
 
 def test_without_slopes_only_elevations_are_compared_and_that_is_said(ws, tiny_index, monkeypatch) -> None:
     monkeypatch.setattr(module, "quantities", lambda ws: ["elevation"])
-    tiles = tiny_index.tiles.sort_values("elevation_m")
+    tiles = tiny_index.tiles.rows().sort_values("elevation_m")
     low, high = tiles[["lon", "lat"]].iloc[0], tiles[["lon", "lat"]].iloc[-1]
     a_layer(ws, [low]), a_layer(ws, [high])
     half = ws.body.half_circumference_km

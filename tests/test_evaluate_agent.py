@@ -57,7 +57,7 @@ def suite() -> list[Question]:
 @pytest.fixture(scope="module")
 def ground(tiny_index: TileIndex, pattern_encoder: PatternEncoder, pattern_source: PatternSource) -> Ground:
     table = pattern_source.labels(tiny_index.grid)
-    labels = table.iloc[tiny_index.tiles["tile"].to_numpy()].reset_index(drop=True)
+    labels = table.iloc[tiny_index.tiles.numbers].reset_index(drop=True)
     return Ground(tiny_index, pattern_encoder, load_prompts(), labels, SEED)
 
 

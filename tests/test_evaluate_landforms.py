@@ -26,7 +26,7 @@ from tests.fakes import LANDFORMS, PatternEncoder, PatternSource
 @pytest.fixture
 def labels(tiny_index: TileIndex, pattern_source: PatternSource) -> pd.DataFrame:
     table = pattern_source.labels(tiny_index.grid)
-    return table.iloc[tiny_index.tiles["tile"].to_numpy()].reset_index(drop=True)
+    return table.iloc[tiny_index.tiles.numbers].reset_index(drop=True)
 
 
 def judge(index: TileIndex, encoder: PatternEncoder, labels: pd.DataFrame, **given: object) -> dict:

@@ -244,7 +244,7 @@ def test_what_was_made_of_a_search_is_made_again(house, session, post, fetch) ->
 
 def test_a_search_by_example_is_refined_by_further_examples(house, session, post, fetch) -> None:
     ws = session.conversation.workspace
-    search_example(ws, str(ws.index.tiles["tile_id"].iloc[3]), limit=30)
+    search_example(ws, ws.index.tiles.tile_id(3), limit=30)
     one, two = tiles_of(fetch(layer="L2"))[:2]
     assert post("judge", layer="L2", tiles={one: "accept", two: "reject"})["refine"]
     step = refine(house, session, "L2").steps[0]

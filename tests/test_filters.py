@@ -13,6 +13,7 @@ from tests.workspaces import (
     ids,
     shape_layer,
     tile_layer,
+    tiles_like,
 )
 from tools.filters import filter_layer
 
@@ -145,7 +146,7 @@ class TestFilter:
 
     def test_without_any_elevations_the_refusal_says_so(self, ws, monkeypatch) -> None:
         a_layer(ws, [[0, 0]])
-        monkeypatch.setitem(vars(ws.index), "tiles", ws.index.tiles.drop(columns="elevation_m"))
+        monkeypatch.setitem(vars(ws.index), "tiles", tiles_like(ws.index, facts=False))
         with pytest.raises(ToolInputError, match="neither layer L1 nor the index knows elevations"):
             filter_layer(ws, "L1", min_elevation_m=0)
 

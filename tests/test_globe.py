@@ -70,7 +70,7 @@ def spread(n: int, seed: int = 0) -> NDArray[np.float64]:
 
 
 def tile_layer(index: TileIndex, rows: list[int]) -> Layer:
-    tiles = index.tiles.iloc[rows]
+    tiles = index.tiles.rows(rows)
     probability = np.linspace(0.9, 0.5, len(rows))
     return layer(tiles[["lon", "lat"]].to_numpy(), probability, ids=tiles["tile_id"].tolist())
 
@@ -140,7 +140,7 @@ def test_texts_come_back_but_for_line_breaks(given_texts: list[str]) -> None:
 
 
 def test_names_of_tiles_take_little(tiny_index: TileIndex) -> None:
-    names = tiny_index.tiles["tile_id"].tolist()
+    names = tiny_index.tiles.ids().tolist()
     assert len(pack_texts(names)) < 0.45 * len("\n".join(names))
 
 

@@ -25,7 +25,6 @@ from retrieval.settings import Settings
 from tests.fakes import PatternEncoder
 from tests.test_raster import write
 from tools.maps.ground import TILE_PX, VIEWS, Ground, View, tile_lonlat
-from tools.maps.mosaic import rows_at
 
 MARS = get_body("mars")
 WEST, NORTH, STEP = -30.0, 20.0, 0.05  # of the raster: 60 x 40 degrees in pixels of 3 km
@@ -133,7 +132,7 @@ def test_what_was_not_observed_is_clear(index: TileIndex, source: RasterSource) 
     picture = grey(ground.tile("mercator", last, x, y))
     lonlat, _ = tile_lonlat("mercator", last, x, y, MARS.radius_km)
     lon = lonlat[1:-1, 1:-1, 0]
-    indexed = rows_at(index, lonlat[1:-1, 1:-1].reshape(-1, 2)).reshape(lon.shape) >= 0
+    indexed = index.tiles.at(lonlat[1:-1, 1:-1]) >= 0
     assert indexed.any()
     assert not picture[lon < -20.1].any()
     assert not picture[~indexed].any(), "it was not searched either"
@@ -205,7 +204,7 @@ def test_tiles_come_over_http_and_may_be_kept(client: TestClient, home: Settings
 
 
 def test_a_tile_has_its_picture_under_its_id(client: TestClient, index: TileIndex) -> None:
-    tile_id = str(index.tiles["tile_id"].iloc[2])
+    tile_id = index.tiles.tile_id(2)
     assert client.get(f"/areographer/tiles/x/id/{tile_id}.jpg").content == index.thumbnail(2)
     wrong = client.get("/areographer/tiles/x/id/<script>.jpg")
     assert wrong.status_code == 404

@@ -52,7 +52,7 @@ def test_the_fakes_keep_the_protocol(pattern_source: PatternSource) -> None:
 def test_search_finds_what_was_drawn(
     tiny_index: TileIndex, pattern_encoder: PatternEncoder, pattern_source: PatternSource
 ) -> None:
-    truth = pattern_source.labels(tiny_index.grid)["pitted_cones"].to_numpy()[tiny_index.tiles["tile"]]
+    truth = pattern_source.labels(tiny_index.grid)["pitted_cones"].to_numpy()[tiny_index.tiles.numbers]
     scores = tiny_index.score(pattern_encoder.encode_texts(["pitted cones"])[0])
     assert scores.shape == (len(tiny_index),)
     assert scores[truth].min() > 0.6
@@ -78,7 +78,7 @@ def test_a_query_of_another_length_is_a_mistake(tiny_index: TileIndex) -> None:
 
 
 def test_rows_are_tiles_in_grid_order_with_facts_and_areas(tiny_index: TileIndex) -> None:
-    table = tiny_index.tiles
+    table = tiny_index.tiles.rows()
     assert list(table.columns[:6]) == ["tile", "tile_id", "lon", "lat", "area_km2", "observed"]
     assert table["tile"].is_monotonic_increasing
     assert table["elevation_m"].notna().all()
@@ -91,7 +91,7 @@ def test_what_was_not_observed_is_told_apart_from_what_was_not_found(tiny_index:
     hole = int(tiny_index.grid.locate([115.0, -15.0]))
     seen = int(tiny_index.grid.locate([0.0, 0.0]))
     assert tiny_index.observed_share([hole, seen]).tolist() == [0.0, 1.0]
-    assert hole not in set(tiny_index.tiles["tile"])
+    assert hole not in set(tiny_index.tiles.numbers)
     coverage = tiny_index.manifest.coverage
     assert coverage["looked_at"] == len(tiny_index.grid) == len(tiny_index.coverage)
     assert coverage["indexed"] == len(tiny_index)
@@ -100,7 +100,7 @@ def test_what_was_not_observed_is_told_apart_from_what_was_not_found(tiny_index:
 
 def test_tiles_are_found_by_id(tiny_index: TileIndex) -> None:
     for row in (0, 17, len(tiny_index) - 1):
-        assert tiny_index.row_of(tiny_index.tiles["tile_id"].iloc[row]) == row
+        assert tiny_index.row_of(tiny_index.tiles.tile_id(row)) == row
     with pytest.raises(SettingsError, match="0% of it was observed"):
         tiny_index.row_of(tiny_index.grid.tile_id(int(tiny_index.grid.locate([115.0, -15.0]))))
     with pytest.raises(SettingsError, match="no tile of this grid"):
@@ -132,7 +132,7 @@ def test_background_is_that_of_the_prompts(tiny_index: TileIndex, tmp_path: Path
 def test_every_storage_keeps_the_cosines(tmp_path: Path, storage: str, error: float) -> None:
     encoder, source = PatternEncoder(), PatternSource(hole=None)
     index = build_index(source, GRID, encoder, tmp_path / "index", storage=storage)  # type: ignore[arg-type]
-    tiles = index.tiles["tile"].to_numpy()
+    tiles = index.tiles.numbers
     exact = encoder.encode_images(source.read(GRID, tiles, 96).pixels)
     query = encoder.encode_texts(["fresh simple crater"])[0]
     assert index.score(query) == pytest.approx(exact @ query, abs=error)
@@ -189,7 +189,7 @@ def test_the_encoder_is_held_to_the_cores_that_drawing_processes_leave(
 
 def test_a_subset_of_tiles_can_be_indexed(tmp_path: Path) -> None:
     index = build_index(PatternSource(), GRID, PatternEncoder(), tmp_path / "some", tiles=[9, 3, 3, 7])
-    assert index.tiles["tile"].tolist() == [3, 7, 9]
+    assert index.tiles.numbers.tolist() == [3, 7, 9]
     with pytest.raises(SettingsError, match="not of this grid"):
         build_index(PatternSource(), GRID, PatternEncoder(), tmp_path / "none", tiles=[len(GRID)])
 
@@ -285,7 +285,7 @@ def test_a_folder_without_manifest_is_no_index(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["vectors.faiss", "tiles.parquet", "coverage.parquet", "thumbnails.arrow", "background.npy"]
+    "name", ["vectors.faiss", "tiles.arrow", "coverage.arrow", "thumbnails.arrow", "background.npy"]
 )
 def test_every_file_is_missed_when_truncated_and_when_swapped(copied: Path, name: str) -> None:
     file = copied / name
@@ -304,7 +304,7 @@ def test_every_file_is_missed_when_truncated_and_when_swapped(copied: Path, name
         TileIndex.open(copied)
 
 
-@pytest.mark.parametrize("name", ["vectors.faiss", "tiles.parquet", "thumbnails.arrow", "background.npy"])
+@pytest.mark.parametrize("name", ["vectors.faiss", "tiles.arrow", "thumbnails.arrow", "background.npy"])
 def test_a_file_of_another_index_is_seen_at_once(copied: Path, tmp_path: Path, name: str) -> None:
     other = build_index(PatternSource(), GRID, PatternEncoder(), tmp_path / "other", tiles=range(9))
     shutil.copy(other.folder / name, copied / name)
@@ -327,7 +327,7 @@ def test_garbage_of_the_right_size_is_seen_at_once(copied: Path) -> None:
     [
         ("{", "not one"),
         ("[]", "not one"),
-        ('{"format": 99}', "layout 99; this version reads 1"),
+        ('{"format": 99}', "layout 99; this version reads 1 and 2"),
         ('{"format": 1}', "not one"),
     ],
 )

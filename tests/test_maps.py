@@ -12,7 +12,7 @@ from retrieval.errors import Cancelled, ToolInputError
 from retrieval.grid import Grid
 from retrieval.index import build_index
 from tests.fakes import PatternEncoder, PatternSource
-from tests.workspaces import a_gazetteer, a_layer, a_workspace, assert_keeps_its_word, tile_layer
+from tests.workspaces import a_gazetteer, a_layer, a_workspace, assert_keeps_its_word, tile_layer, tiles_like
 from tools.layers import make_table
 from tools.maps import mosaic
 from tools.maps.draw import draw_map
@@ -66,7 +66,7 @@ class TestBasemap:
         lon = -180 + (np.arange(512) + 0.5) * 360 / 512
         lat = 90 - (np.arange(256) + 0.5) * 180 / 256
         tiles = tiny_index.grid.locate(np.stack(np.meshgrid(lon, lat), axis=-1))
-        np.testing.assert_array_equal(picture > 0, np.isin(tiles, tiny_index.tiles["tile"]))
+        np.testing.assert_array_equal(picture > 0, np.isin(tiles, tiny_index.tiles.numbers))
 
     def test_pixels_are_those_of_the_thumbnails(self, tiny_index) -> None:
         # Fine enough that a pixel of the picture is about one of the thumbnail.
@@ -83,7 +83,7 @@ class TestBasemap:
         assert not mosaic.paint(tiny_index, lonlat, 10.0).any()
 
     def test_gaps_within_a_tile_are_gaps(self, tiny_index, monkeypatch) -> None:
-        monkeypatch.setitem(vars(tiny_index), "tiles", tiny_index.tiles.assign(observed=0.7))
+        monkeypatch.setitem(vars(tiny_index), "tiles", tiles_like(tiny_index, observed=0.7))
         half = np.full((96, 96), 100, np.uint8)
         half[:, :48] = 3  # what JPEG makes of zeros
         monkeypatch.setattr(mosaic, "grey_thumbnail", lambda index, row, side: half[:side, :side])

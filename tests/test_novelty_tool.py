@@ -52,11 +52,11 @@ def test_a_feature_is_known_as_soon_as_one_of_its_tiles_is(ws) -> None:
     grid = ws.index.grid
     row = int(grid.rows // 2)
     start = int(grid.first[row])
-    numbers = ws.index.tiles["tile"].to_numpy()
+    numbers = ws.index.tiles.numbers
     chain = np.flatnonzero(np.isin(numbers, np.arange(start, start + 12)))
     linked = chain[: np.argmax(np.diff(numbers[chain], append=-1) != 1) + 1]
     assert len(linked) >= 3
-    lonlat = ws.index.tiles[["lon", "lat"]].to_numpy()
+    lonlat = ws.index.tiles.lonlat
     apart = ws.body.distance_km(lonlat, lonlat[linked[0]])
     lonely = int(np.argmax(apart))
     hits = tile_layer(ws, [*linked, lonely], "channels")
@@ -66,7 +66,7 @@ def test_a_feature_is_known_as_soon_as_one_of_its_tiles_is(ws) -> None:
     assert (result.figures["hits"], result.figures["new"]) == (2, 1)
     made = ws.layers.get(result.layer_ids[0])
     assert made.kind == "tiles"
-    assert made.table["row_id"].tolist() == [ws.index.tiles["tile_id"].iloc[lonely]]
+    assert made.table["row_id"].tolist() == [ws.index.tiles.tile_id(lonely)]
     assert made.table["nearest_listed"].tolist() == ["list-0"]
 
 

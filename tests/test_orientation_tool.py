@@ -14,7 +14,7 @@ from retrieval.errors import ToolInputError
 from retrieval.grid import Grid
 from retrieval.index import build_index
 from retrieval.spatial.directions import apart_deg
-from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, shape_layer, tile_layer
+from tests.workspaces import a_layer, a_workspace, assert_keeps_its_word, shape_layer, tile_layer, tiles_like
 from tools.statistics.axes import directions_of, light_of
 from tools.statistics.orientation import orientation, tile_axes
 
@@ -88,8 +88,8 @@ def along_30(ws):
 
 def scattered(ws, modulus: int, remainder: int, every: int = 1) -> np.ndarray:
     """Rows of a class of tile numbers, thinned until clusters of them are small."""
-    rows = np.flatnonzero(ws.index.tiles["tile"] % modulus == remainder)
-    lonlat = ws.index.tiles[["lon", "lat"]].to_numpy()
+    rows = np.flatnonzero(ws.index.tiles.numbers % modulus == remainder)
+    lonlat = ws.index.tiles.lonlat
     kept: list[int] = []
     for row in rows[::every]:
         if not kept or ws.body.distance_km(lonlat[row], lonlat[kept]).min() > 420:
@@ -120,9 +120,9 @@ class TestTiles:
         assert "no common direction beyond chance" in result.summary
 
     def test_what_every_tile_has_may_be_the_light(self, ws) -> None:
-        rows = np.flatnonzero(ws.index.tiles["tile"] % 3 == 0)
+        rows = np.flatnonzero(ws.index.tiles.numbers % 3 == 0)
         tile_layer(ws, scattered(ws, 3, 0))
-        other = ws.index.tiles.iloc[rows].reset_index(drop=True)
+        other = tiles_like(ws.index, rows)
         pictures = [ws.index.thumbnail(row) for row in rows]
 
         class OnlyStripes:
@@ -141,7 +141,7 @@ class TestTiles:
 
     def test_one_large_feature_is_one_piece_of_evidence(self, ws) -> None:
         together = ws.index.grid.within_bounds(-60, -20, 60, 20)
-        tile_layer(ws, np.flatnonzero(ws.index.tiles["tile"].isin(together)))
+        tile_layer(ws, np.flatnonzero(np.isin(ws.index.tiles.numbers, together)))
         result = orientation(ws, "L1")
         assert result.figures["effective_n"] == 1
         assert result.figures["p_value"] > 0.01
@@ -185,7 +185,7 @@ class TestTiles:
         azimuth, strength = tile_axes(ws, rows)
         assert np.isnan(azimuth[1])
         assert strength[1] == 0
-        wanted = [stripes_of(int(ws.index.tiles["tile"].iloc[row])) for row in rows[[0, 2, 4]]]
+        wanted = [stripes_of(int(ws.index.tiles.numbers[row])) for row in rows[[0, 2, 4]]]
         assert apart_deg(azimuth[[0, 2, 4]], wanted).max() < 3
         assert (azimuth[0], strength[0]) == (azimuth[3], strength[3])
         assert strength[[0, 2, 4]].min() > 0.8

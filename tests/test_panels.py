@@ -66,7 +66,7 @@ def fetch(client: TestClient, session: Session) -> Fetch:
 
 def add_layer(session: Session, count: int, kind: Kind = "tiles", title: str = "dunes") -> list[str]:
     index = session.conversation.workspace.index
-    tiles = index.tiles.iloc[:count]
+    tiles = index.tiles.rows(range(count))
     ids = list(tiles["tile_id"]) if kind == "tiles" else [f"{kind}-{n}" for n in range(count)]
     probability = [0.5 + 0.4 * n / max(count, 1) for n in range(count)]
     table = make_table(index.body, ids, tiles[["lon", "lat"]].to_numpy(), probability, probability)

@@ -23,7 +23,7 @@ def ws(home, tiny_index, request):
 @pytest.fixture(scope="session")
 def truth(pattern_source, tiny_index):
     labels = pattern_source.labels(tiny_index.grid)
-    return labels.iloc[tiny_index.tiles["tile"].to_numpy()].reset_index(drop=True)
+    return labels.iloc[tiny_index.tiles.numbers].reset_index(drop=True)
 
 
 def verdicts(ws, truth, layer_id: str, key: str, count: int = 5) -> tuple[list[str], list[str]]:
@@ -125,7 +125,7 @@ def test_wrong_arguments_are_refused(ws, truth) -> None:
 
 
 def test_layers_without_words_are_refused(ws) -> None:
-    tile = ws.index.tiles["tile_id"].iloc[0]
+    tile = ws.index.tiles.tile_id(0)
     search_example(ws, tile)
     tile_layer(ws, range(4))
     for layer in ("L1", "L2"):

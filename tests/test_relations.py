@@ -163,7 +163,7 @@ class TestOverlap:
     def test_a_tile_that_only_meets_a_corner_does_not_overlap(self, ws, tiny_index) -> None:
         grid = tiny_index.grid
         own = int(grid.locate([[0.5, 10.0]])[0])
-        others = tiny_index.tiles["tile"].to_numpy()
+        others = tiny_index.tiles.numbers
         first, second = grid.neighbours(others)
         beside = {own, *second[first == own].tolist(), *first[second == own].tolist()}
         tile_layer(ws, np.arange(len(others))), tile_layer(ws, ws.rows_at([grid.centres([own])[0]]))

@@ -54,7 +54,7 @@ class TestWords:
     def test_rows_carry_what_the_index_knows_of_them(self, ws, tiny_index) -> None:
         table = ws.layers.get(search_words(ws, "gullies").layer_ids[0]).table
         assert {"tile", "area_km2", "observed", "elevation_m", "rank", "feature_id"} <= set(table.columns)
-        known = tiny_index.tiles.set_index("tile_id").loc[table["row_id"]]
+        known = tiny_index.tiles.rows().set_index("tile_id").loc[table["row_id"]]
         np.testing.assert_allclose(table["elevation_m"], known["elevation_m"])
         np.testing.assert_allclose(table[["lon", "lat"]], known[["lon", "lat"]])
         assert table["rank"].tolist() == list(range(1, len(table) + 1))
@@ -231,9 +231,9 @@ class TestExample:
         assert_keeps_its_word(result)
 
     def test_a_place_is_the_tile_under_it(self, ws, tiny_index) -> None:
-        lon, lat = tiny_index.tiles[["lon", "lat"]].iloc[50]
+        lon, lat = tiny_index.tiles.lonlat[50]
         by_place = ws.layers.get(search_example(ws, f"{lon + 360:.4f}, {lat:.4f}").layer_ids[0])
-        by_id = ws.layers.get(search_example(ws, tiny_index.tiles["tile_id"].iloc[50]).layer_ids[0])
+        by_id = ws.layers.get(search_example(ws, tiny_index.tiles.tile_id(50)).layer_ids[0])
         assert by_place.hash == by_id.hash
 
     def test_a_picture_finds_its_like(self, ws, folder, truth, tiny_index) -> None:
@@ -247,7 +247,7 @@ class TestExample:
         assert_keeps_its_word(result)
 
     def test_the_whole_index_may_be_ranked(self, ws, tiny_index) -> None:
-        result = search_example(ws, tiny_index.tiles["tile_id"].iloc[0], limit=1000)
+        result = search_example(ws, tiny_index.tiles.tile_id(0), limit=1000)
         assert result.figures["count"] == len(tiny_index) - 1
 
     @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ class TestExample:
     @pytest.mark.parametrize("limit", [0, -1, 1001, float("nan")])
     def test_wrong_limits_are_refused(self, ws, tiny_index, limit) -> None:
         with pytest.raises(ToolInputError, match="limit is"):
-            search_example(ws, tiny_index.tiles["tile_id"].iloc[0], limit)
+            search_example(ws, tiny_index.tiles.tile_id(0), limit)
 
 
 class TestSeveralExamples:

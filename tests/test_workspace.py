@@ -43,7 +43,7 @@ def test_stop_ends_a_tool_and_nothing_is_made(ws) -> None:
 
 
 def test_rows_at_agrees_with_the_index(ws, tiny_index) -> None:
-    centres = tiny_index.tiles[["lon", "lat"]].to_numpy()
+    centres = tiny_index.tiles.lonlat
     np.testing.assert_array_equal(ws.rows_at(centres), np.arange(len(tiny_index)))
     assert ws.rows_at([[115.0, -15.0]])[0] == -1  # never observed
 

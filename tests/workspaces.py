@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from retrieval.settings import Settings
 from retrieval.spatial.shapes import normalised, representative
+from retrieval.tiles import TileTable
 from tools.layers import Layer, make_table
 from tools.workspace import ToolResult, Workspace, open_workspace
 
@@ -80,7 +81,7 @@ def shape_layer(ws: Workspace, shapes: list[Any], title: str = "shapes", **colum
 
 def tile_layer(ws: Workspace, rows: ArrayLike, title: str = "tiles", threshold: float = 0.5) -> Layer:
     """Index rows as a layer of tiles of falling probability."""
-    tiles = ws.index.tiles.iloc[np.asarray(rows, dtype=int)]
+    tiles = ws.index.tiles.rows(np.asarray(rows, dtype=int))
     chance = np.linspace(0.99, threshold, len(tiles))
     table = make_table(
         ws.body,
@@ -92,6 +93,17 @@ def tile_layer(ws: Workspace, rows: ArrayLike, title: str = "tiles", threshold: 
         elevation_m=tiles["elevation_m"].to_numpy(),
     )
     return ws.layers.add(title, "tiles", table, ws.provenance("made by hand", {}, threshold=threshold))
+
+
+def tiles_like(
+    index: Any, rows: ArrayLike | None = None, observed: float | None = None, facts: bool = True
+) -> TileTable:
+    """The tile table of an index, changed: some rows of it, another share observed, no facts."""
+    tiles = index.tiles
+    which = np.arange(len(tiles)) if rows is None else np.asarray(rows)
+    shares = tiles.observed if observed is None else np.full(len(tiles), observed)
+    known = {name: values[which] for name, values in tiles.facts.items()} if facts else {}
+    return TileTable(tiles.grid, {"tile": tiles.numbers[which], "observed": shares[which], **known})
 
 
 def assert_keeps_its_word(result: ToolResult) -> None:

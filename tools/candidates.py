@@ -61,14 +61,14 @@ def candidates_of(ws: Workspace, layer: Layer) -> Candidates | None:
     if found is None:
         return None
     probability, scores = found
-    own = np.flatnonzero(ws.index.tiles["tile_id"].isin(layer.table["row_id"]).to_numpy())
+    own = np.unique(ws.index.tiles.rows_of(layer.table["row_id"].astype(str).tolist()))
     # Compared as the tools do, in single precision.
     reaching = probability.astype(np.float32).astype(float) >= float(layer.provenance.threshold or 0.0)
     if len(own) != len(layer) or not np.array_equal(own, np.flatnonzero(reaching)):
         return None
     missed = np.flatnonzero((probability >= THRESHOLDS[LEAST_LEVEL]) & ~reaching)
     rows = best_first(missed, probability, scores)[:MOST]
-    tiles = ws.index.tiles.iloc[rows]
+    tiles = ws.index.tiles.rows(rows)
     facts: dict[str, Any] = {
         str(name): tiles[name].to_numpy() for name in ("elevation_m",) if name in tiles.columns
     }

@@ -117,8 +117,10 @@ def several(ws: Workspace, names: Sequence[str], scale_km: float | None = None) 
 def of_tiles(ws: Workspace, column: str, lonlat: Floats) -> Floats:
     """A column of the index's tiles at the tiles that hold positions, (n,); NaN where the index has none."""
     rows = ws.rows_at(lonlat)
-    values = ws.index.tiles[column].to_numpy(dtype=float)
-    return np.where(rows >= 0, values[rows], np.nan) if len(values) else np.full(len(rows), np.nan)
+    values = ws.index.tiles.facts[column]
+    found = np.full(len(rows), np.nan)
+    found[rows >= 0] = values[rows[rows >= 0]]
+    return found
 
 
 def largest_scale_km(ws: Workspace) -> float:
@@ -168,7 +170,7 @@ def _known(ws: Workspace, scale_km: float | None) -> dict[str, Quantity]:
         "latitude": Quantity("latitude", "deg", "lat", lambda lonlat: lonlat[:, 1], "positions"),
         "longitude": Quantity("longitude", "deg", "lon", lambda lonlat: lonlat[:, 0], "positions", 360.0),
     }
-    if "elevation_m" in ws.index.tiles:
+    if "elevation_m" in ws.index.tiles.facts:
         at = partial(of_tiles, ws, "elevation_m")
         found[ELEVATION] = Quantity(ELEVATION, "m", "elevation_m", at, "tiles of the index")
     for raster in ws.context:

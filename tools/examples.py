@@ -73,7 +73,7 @@ def tile_row(ws: Workspace, tile_id: str) -> int:
 
 
 def _of_row(ws: Workspace, row: int) -> Example:
-    tile_id = str(ws.index.tiles["tile_id"].iloc[row])
+    tile_id = ws.index.tiles.tile_id(row)
     return Example(tile_id, ws.index.vectors(np.array([row]))[0], row, f"tile {tile_id}")
 
 
@@ -91,5 +91,5 @@ def _row_at(ws: Workspace, lon: float, lat: float) -> int:
 
 
 def _nearest_tile(ws: Workspace, lon: float, lat: float) -> str:
-    centres = ws.index.tiles[["lon", "lat"]].to_numpy(dtype=float)
-    return str(ws.index.tiles["tile_id"].iloc[int(ws.body.distance_km(centres, [lon, lat]).argmin())])
+    centres = ws.index.tiles.lonlat
+    return ws.index.tiles.tile_id(int(ws.body.distance_km(centres, [lon, lat]).argmin()))

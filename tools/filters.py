@@ -331,7 +331,7 @@ def _meeting(
 def _elevation_m(ws: Workspace, source: Layer) -> Floats:
     if "elevation_m" in source.table:
         return np.asarray(source.table["elevation_m"], dtype=float)
-    if "elevation_m" not in ws.index.tiles:
+    if "elevation_m" not in ws.index.tiles.facts:
         raise ToolInputError(
             f"neither layer {source.id} nor the index knows elevations",
             next_step="filter by latitude, longitude, place or probability, or use an index made from a DEM",

@@ -53,7 +53,7 @@ def store_tiles(
     record
         Other fields of `tools.layers.Provenance`.
     """
-    tiles = ws.index.tiles.iloc[rows]
+    tiles = ws.index.tiles.rows(rows)
     lonlat = tiles[["lon", "lat"]].to_numpy(dtype=float)
     facts = tiles.drop(columns=["tile_id", "lon", "lat", tiles.geometry.name]).reset_index(drop=True)
     labels = link_tiles(ws.index.grid, tiles["tile"])

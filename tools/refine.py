@@ -200,7 +200,7 @@ def _verdicts(
     both = sorted(right.keys() & wrong.keys())
     if both:
         raise ToolInputError(
-            f"tile {ws.index.tiles['tile_id'].iloc[both[0]]} is both accepted and rejected",
+            f"tile {ws.index.tiles.tile_id(both[0])} is both accepted and rejected",
             allowed="each tile once",
         )
     return verdicts | right | wrong

@@ -182,7 +182,7 @@ def rank_words(
     asked = ask(index, encoder, check_text("text", text, LONGEST_TEXT), templates, glossary)
     probability = np.asarray(asked.calibrated.probability, dtype=np.float64)
     rows = best_first(np.arange(len(index)), probability, asked.scores)[:most]
-    hits = index.tiles.iloc[rows][["tile_id", "lon", "lat"]]
+    hits = index.tiles.rows(rows)[["tile_id", "lon", "lat"]]
     hits = pd.DataFrame(hits).assign(score=asked.scores[rows], probability=probability[rows])
     return [
         {str(name): round(value, 6) if isinstance(value, float) else value for name, value in hit.items()}

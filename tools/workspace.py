@@ -112,12 +112,7 @@ class Workspace:
 
     def rows_at(self, lonlat: ArrayLike) -> NDArray[np.int64]:
         """Index row of the tile whose cell holds each point, shape (...,); -1 where the index has none."""
-        numbers = self.index.tiles["tile"].to_numpy(dtype=np.int64)  # ascending
-        tiles = self.index.grid.locate(lonlat)
-        if not len(numbers):
-            return np.full(tiles.shape, -1, dtype=np.int64)
-        at = np.minimum(np.searchsorted(numbers, tiles), len(numbers) - 1)
-        return np.where(numbers[at] == tiles, at, -1)
+        return self.index.tiles.at(lonlat)
 
     def provenance(self, tool: str, arguments: Mapping[str, Json], **record: Any) -> Provenance:
         """A layer's provenance with everything that the workspace knows filled in.

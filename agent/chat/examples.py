@@ -114,7 +114,7 @@ class _Holds:
             rows = np.flatnonzero(asked.calibrated.probability >= asked.calibrated.threshold)
             if not HITS <= len(rows) <= SHARE * len(index):
                 rows = rows[:0]
-            self._known[term.key] = index.tiles[["lon", "lat"]].to_numpy(dtype=np.float64)[rows]
+            self._known[term.key] = index.tiles.centres(rows)
         return self._known[term.key]
 
 

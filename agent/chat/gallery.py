@@ -84,7 +84,7 @@ def around(house: House, row: int) -> Response:
     index = house.index
     if row >= len(index):
         return PlainTextResponse("There is no such tile.", 404)
-    lon, lat = index.tiles[["lon", "lat"]].to_numpy(dtype=float)[row]
+    lon, lat = index.tiles.centres([row])[0]
     side_km = AROUND_TILES * index.grid.tile_km
     steps = ((np.arange(AROUND_PX) + 0.5) / AROUND_PX - 0.5) * side_km
     east, south = np.meshgrid(steps, steps)

@@ -95,11 +95,10 @@ class Ground:
     ) -> None:
         self.labels, self.seed = labels, seed
         self.index, self.prompts, self.body = index, prompts, index.body
-        self.lonlat = index.tiles[["lon", "lat"]].to_numpy(dtype=np.float64)
-        self.area_km2 = index.tiles["area_km2"].to_numpy(dtype=np.float64)
+        self.lonlat = index.tiles.lonlat
+        self.area_km2 = index.tiles.areas_km2()
         self._encoder = encoder
         self._asked: dict[str, Asked] = {}
-        self._rows = {tile: row for row, tile in enumerate(index.tiles["tile_id"].astype(str))}
         self.key_of = landform_keys(prompts.glossary)
 
     @cached_property
@@ -156,7 +155,8 @@ class Ground:
     def rows_of(self, tile_ids: Sequence[str]) -> Bools:
         """Tiles by id as a mask; ids that are no tiles are left out."""
         rows = np.zeros(len(self.lonlat), dtype=bool)
-        rows[[self._rows[tile] for tile in tile_ids if tile in self._rows]] = True
+        found = self.index.tiles.rows_of(tile_ids)
+        rows[found[found >= 0]] = True
         return rows
 
     def apart_km(self, rows: Bools, others: Bools) -> Floats:
@@ -205,7 +205,7 @@ class Ground:
         score = self.asked(key).scores * (self.truth(key) & self.hits(key))
         row = int(np.argsort(-score, kind="stable")[0])
         if uploads is None:
-            return str(self.index.tiles["tile_id"].iloc[row])
+            return self.index.tiles.tile_id(row)
         name = f"view-{key}.png"
         uploads.mkdir(parents=True, exist_ok=True)
         Image.open(io.BytesIO(self.index.thumbnail(row))).convert("L").save(uploads / name)
@@ -257,7 +257,7 @@ class Ground:
 
     def _beside(self, others: Bools) -> Bools:
         """Tiles that are one of others or share an edge with one."""
-        tiles = self.index.tiles["tile"].to_numpy(dtype=np.int64)
+        tiles = self.index.tiles.numbers
         a, b = self.index.grid.neighbours(tiles)
         ours = tiles[others]
         touched = np.concatenate([ours, b[np.isin(a, ours)], a[np.isin(b, ours)]])

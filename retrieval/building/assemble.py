@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -17,6 +16,7 @@ from retrieval.calibrate import background
 from retrieval.errors import RasterError
 from retrieval.grid import Grid
 from retrieval.manifest import Storage
+from retrieval.tiles import write_columns
 from retrieval.vectors import VECTORS
 from retrieval.vectors.flat import write_flat
 
@@ -76,10 +76,9 @@ def assemble(
     blocks = (read_part(path).vectors for path in paths)
     write_flat(folder / VECTORS, storage, encoder.manifest.dimension, blocks, sample)
     np.save(folder / "background.npy", np.concatenate(backgrounds).astype(np.float32))
-    looked_at = pd.concat(coverage, ignore_index=True)
-    looked_at.to_parquet(folder / "coverage.parquet")
-    table = _tile_table(grid, pd.concat(rows, ignore_index=True))
-    table.to_parquet(folder / "tiles.parquet")
+    looked_at, table = (pd.concat(parts, ignore_index=True) for parts in (coverage, rows))
+    for name, columns in (("coverage.arrow", looked_at), ("tiles.arrow", table)):
+        write_columns(folder / name, {str(column): columns[column] for column in columns})
     return {
         "looked_at": len(looked_at),
         "indexed": len(table),
@@ -91,18 +90,3 @@ def _sample(paths: list[Path]) -> NDArray[np.float32]:
     """Rows from which 8-bit codes learn their ranges: spread over the planet, not those of one region."""
     sample = paths[:: max(1, len(paths) // QUANTISER_PARTS)]
     return np.concatenate([read_part(path).vectors for path in sample])
-
-
-def _tile_table(grid: Grid, rows: pd.DataFrame) -> gpd.GeoDataFrame:
-    tiles = rows["tile"].to_numpy()
-    lonlat = grid.centres(tiles)
-    place = {
-        "tile": tiles,
-        "tile_id": pd.Series(grid.tile_ids(tiles), dtype="str"),
-        "lon": lonlat[:, 0],
-        "lat": lonlat[:, 1],
-        "area_km2": grid.areas_km2(tiles),
-    }
-    table = pd.DataFrame(place).join(rows.drop(columns="tile"))
-    points = gpd.points_from_xy(lonlat[:, 0], lonlat[:, 1])
-    return gpd.GeoDataFrame(table, geometry=points, crs=grid.body.crs)

@@ -37,7 +37,7 @@ def tile_truth(index: TileIndex, catalogue: gpd.GeoDataFrame, tolerance_km: floa
             allowed=f"more than 0 and at most {index.body.half_circumference_km:.0f} km",
         )
     entries = SphereTree(index.body, _lonlat(catalogue))
-    return np.asarray(entries.nearest(_lonlat(index.tiles), tolerance_km)[1] >= 0)
+    return np.asarray(entries.nearest(index.tiles.lonlat, tolerance_km)[1] >= 0)
 
 
 def evaluate_catalogue(
@@ -73,7 +73,7 @@ def evaluate_catalogue(
     tolerance = index.grid.tile_km if tolerance_km is None else tolerance_km
     positive = tile_truth(index, catalogue, tolerance)
     values = np.asarray(scores, dtype=float)
-    observed = SphereTree(index.body, _lonlat(index.tiles)).nearest(_lonlat(catalogue), tolerance)[1] >= 0
+    observed = SphereTree(index.body, index.tiles.lonlat).nearest(_lonlat(catalogue), tolerance)[1] >= 0
     result: dict[str, Json] = {
         "tiles": len(index),
         "positives": int(positive.sum()),
@@ -91,7 +91,7 @@ def blocks_of(index: TileIndex, side_tiles: int = BLOCK_TILES) -> NDArray[np.int
     """Block number of each row: cells of a grid ``side_tiles`` times as coarse, or as coarse as may be."""
     coarsest = index.body.half_circumference_km / 4
     coarse = Grid(index.body, min(side_tiles * index.grid.tile_km, coarsest))
-    return coarse.locate(_lonlat(index.tiles))
+    return coarse.locate(index.tiles.lonlat)
 
 
 def _lonlat(table: gpd.GeoDataFrame) -> Floats:

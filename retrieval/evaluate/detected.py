@@ -83,8 +83,8 @@ def detect(
     seed
         Chooses those other tiles.
     """
-    lonlat = index.tiles[["lon", "lat"]].to_numpy(dtype=np.float64)
-    numbers = index.tiles["tile"].to_numpy(dtype=np.int64)
+    lonlat = index.tiles.lonlat
+    numbers = index.tiles.numbers
     rng = np.random.default_rng(seed)
     others = np.sort(rng.permutation(len(index))[:OTHERS])
     shading = mean_tensor(_tensors(index, others)) if directed else None

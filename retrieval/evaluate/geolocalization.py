@@ -224,7 +224,7 @@ def localize(
     resamples, seed
         Of the interval of the tile-wise average precision; the seed also makes the random order.
     """
-    tiles: Floats = index.tiles[["lon", "lat"]].to_numpy(dtype=float)
+    tiles: Floats = index.tiles.lonlat
     points: Floats = catalogue[["lon", "lat"]].to_numpy(dtype=float)
     reach = index.grid.tile_km
     seen = points[SphereTree(index.body, tiles).nearest(points, reach)[1] >= 0]
@@ -252,4 +252,4 @@ def localize(
 
 def _features(index: TileIndex, hits: Bools) -> Ints:
     """Feature of each hit: hits whose tiles touch are one."""
-    return link_tiles(index.grid, index.tiles["tile"].to_numpy()[hits])
+    return link_tiles(index.grid, index.tiles.numbers[hits])

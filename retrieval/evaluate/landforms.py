@@ -92,7 +92,7 @@ def lowell_truth(index: TileIndex, seed: int | None = None) -> tuple[pd.DataFram
             f"{index.manifest.name} was drawn by another version of Lowell: the truth has other tiles",
             next_step="build it again, or leave --index out",
         )
-    tiles = index.tiles["tile"].to_numpy()
+    tiles = index.tiles.numbers
     labels, partly = make_planet(made).judged(index.grid)
     return labels.iloc[tiles].reset_index(drop=True), partly.iloc[tiles].reset_index(drop=True)
 

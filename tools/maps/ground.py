@@ -24,7 +24,7 @@ from PIL import Image
 
 from retrieval.errors import RasterError
 from tools.maps.globe_pictures import BASEMAP_PX, TINT
-from tools.maps.mosaic import GAP_LEVEL, paint, rows_at, stretch, stretch_levels
+from tools.maps.mosaic import GAP_LEVEL, paint, stretch, stretch_levels
 
 if TYPE_CHECKING:
     from retrieval.corpus.imagery import OpenRasters
@@ -149,7 +149,7 @@ class Ground:
 
     def _photographed(self, lonlat: Floats, pixel_km: float) -> Grey:
         # What the index does not have was not searched, and is not shown as if it were.
-        indexed = (rows_at(self._index, lonlat.reshape(-1, 2)) >= 0).reshape(lonlat.shape[:2])
+        indexed = self._index.tiles.at(lonlat) >= 0
         if self._rasters is None or not indexed.any():
             return np.zeros(lonlat.shape[:2], dtype=np.uint8)
         pixels, seen = self._rasters.draw(lonlat, pixel_km)

@@ -89,7 +89,7 @@ def paint(
     Shape (h, w), uint8; 0 where nothing was observed.
     """
     points = lonlat.reshape(-1, 2)
-    rows = rows_at(index, points)
+    rows = index.tiles.at(points)
     needed = np.unique(rows[rows >= 0])
     picture = np.zeros(len(points), dtype=np.uint8)
     if not len(needed):
@@ -97,15 +97,15 @@ def paint(
     tile_km = index.grid.tile_km
     side = int(np.clip(np.ceil(1.25 * tile_km / pixel_km), 2, 96))
     thumbnails = _thumbnails(index, needed, side, check_stop)
-    has_gaps = index.tiles["observed"].to_numpy()[needed] < 0.999
-    centres = index.tiles[["lon", "lat"]].to_numpy(dtype=float)
+    has_gaps = index.tiles.observed[needed] < 0.999
+    centres = index.tiles.centres(needed)
     seen = np.flatnonzero(rows >= 0)
     for block in in_pieces(len(seen), BLOCK_PIXELS):
         if check_stop:
             check_stop()
         at = seen[block]
-        east, north = index.body.lonlat_to_offsets(centres[rows[at]], points[at])
         tile = np.searchsorted(needed, rows[at])
+        east, north = index.body.lonlat_to_offsets(centres[tile], points[at])
         grey = _bilinear(
             thumbnails, tile, (0.5 - north / tile_km) * side - 0.5, (0.5 + east / tile_km) * side - 0.5
         )
@@ -151,7 +151,7 @@ def stretch_levels(index: TileIndex) -> tuple[float, float]:
     rows = np.unique(np.linspace(0, len(index) - 1, min(len(index), LEVELS_TILES)).astype(np.int64))
     grey = _thumbnails(index, rows, LEVELS_SIDE_PX, None).reshape(len(rows), -1)
     # In the basemap's projection a tile near a pole is as wide as one at the equator is not.
-    lat = index.tiles["lat"].to_numpy(dtype=float)[rows]
+    lat = index.tiles.centres(rows)[:, 1]
     weight = np.repeat(1.0 / np.maximum(np.cos(np.radians(lat)), 0.01), grey.shape[1])
     values = grey.ravel()
     seen = values >= GAP_LEVEL
@@ -191,15 +191,6 @@ def _enlarge(picture: Grey, size: tuple[int, int]) -> Grey:
     seen = Image.fromarray(picture > 0).resize(size, Image.Resampling.NEAREST)
     grey = Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)
     return np.where(np.asarray(seen), np.maximum(np.asarray(grey), 1), 0).astype(np.uint8)
-
-
-def rows_at(index: TileIndex, points: Floats) -> NDArray[np.int64]:
-    """Index row of each point, (n, 2) degrees, shape (n,); -1 where there is none or the point is NaN."""
-    valid = np.isfinite(points[:, 0]) & np.isfinite(points[:, 1])
-    numbers = index.tiles["tile"].to_numpy(dtype=np.int64)  # ascending
-    tiles = index.grid.locate(np.where(valid[:, None], points, 0.0))
-    at = np.minimum(np.searchsorted(numbers, tiles), len(numbers) - 1)
-    return np.where(valid & (numbers[at] == tiles), at, -1)
 
 
 def _thumbnails(

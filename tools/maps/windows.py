@@ -108,7 +108,7 @@ def sheet_of(
 
 def view_of(index: TileIndex) -> Projection:
     """The region that the index has observed where that is small, else the whole body."""
-    lonlat = index.tiles[["lon", "lat"]].to_numpy(dtype=float)
+    lonlat = index.tiles.lonlat
     if not len(lonlat):
         return whole_body(index.body)
     height = float(np.ptp(lonlat[:, 1]))
@@ -183,8 +183,8 @@ def _checked(bounds: Sequence[float | None]) -> Bounds | None:
 
 
 def _whole(ws: Workspace) -> Sheet:
-    lat = ws.index.tiles["lat"].to_numpy(dtype=float)
-    poles = tuple(pole for pole in (1, -1) if (lat * pole > POLAR_LIMIT_DEG).any())
+    _, south, _, north = ws.index.tiles.bounds
+    poles = tuple(pole for pole, lat in ((1, north), (-1, -south)) if lat > POLAR_LIMIT_DEG)
     return Sheet("whole", (whole_body(ws.body),), "a map of the whole body", poles=poles)
 
 

@@ -194,8 +194,8 @@ def _random_layers(ws: Workspace, found: _Found, observed: Observed) -> Iterator
             yield _Found(observed.sample(count, rng), rng.random(count), None)
             continue
         chosen = np.sort(rng.permutation(len(tiles))[:count])
-        lonlat = tiles[["lon", "lat"]].to_numpy(dtype=float)[chosen]
-        labels = link_tiles(ws.index.grid, tiles["tile"].to_numpy()[chosen])
+        lonlat = tiles.centres(chosen)
+        labels = link_tiles(ws.index.grid, tiles.numbers[chosen])
         yield _Found(lonlat, rng.random(len(chosen)), labels)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -128,12 +129,8 @@ def _at_stricter(ws: Workspace, layer: Layer, figures: Figures) -> str:
 
 def _latitude_bands(ws: Workspace, layer: Layer) -> list[dict[str, Any]]:
     # Rows, features and observed area of every band of latitude.
-    coverage = ws.index.coverage
-    numbers = coverage["tile"].to_numpy()
-    lat = ws.index.grid.centres(numbers)[:, 1]
-    area = ws.index.grid.areas_km2(numbers) * np.nan_to_num(coverage["observed"].to_numpy(dtype=float))
     edges = np.arange(-90, 91, BAND_DEG)
-    observed, _ = np.histogram(lat, edges, weights=area)
+    observed, _ = np.histogram(ws.index.grid.row_lat, edges, weights=_observed_km2(ws))
     counts, _ = np.histogram(layer.table["lat"].to_numpy(dtype=float), edges)
     features, _ = np.histogram(things(ws, layer)[0][:, 1], edges)
     merged = layer.kind == "tiles"
@@ -148,3 +145,12 @@ def _latitude_bands(ws: Workspace, layer: Layer) -> list[dict[str, Any]]:
         }
         for low, count, apart, seen in zip(edges[:-1].tolist(), counts, features, observed, strict=True)
     ]
+
+
+def _observed_km2(ws: Workspace) -> NDArray[np.float64]:
+    """Area observed in each row of the grid, (rows,): all tiles of one have one latitude and one area."""
+    grid, coverage = ws.index.grid, ws.index.coverage
+    starts = np.searchsorted(coverage["tile"].to_numpy(), grid.first)
+    share = coverage["observed"].to_numpy()
+    seen = [np.nansum(share[start:end], dtype=np.float64) for start, end in pairwise(starts.tolist())]
+    return np.asarray(seen * grid.areas_km2(grid.first[:-1]))
