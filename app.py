@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
@@ -179,6 +180,8 @@ def build_app(
         if isinstance(encoder, EncoderSoon):
             encoder.load()
             gc.freeze()  # what is loaded stays: collecting it would halt the first answers
+        # Compiled code is loaded, and the vectors come into memory.
+        index.score(np.zeros(index.manifest.dimension, dtype=np.float32))
         try:
             find_out(settings, index, encoder, prompts)
         except (InputError, OSError) as error:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from retrieval.manifest import Storage
 from retrieval.vectors import Floats
-from retrieval.vectors.kernels import SHARE, dots, in_threads
 
 Codes = NDArray[Any]
 DTYPES: dict[str, Any] = {"fp32": np.float32, "fp16": np.uint16, "sq8": np.uint8}
@@ -38,6 +37,9 @@ class Codec:
 
     def dots(self, codes: Codes, queries: Floats) -> Floats:
         """Cosines of queries (q, d) with codes (n, d), (q, n)."""
+        # Only here: what needs no score opens an index without waiting for compiled code (half a second).
+        from retrieval.vectors.kernels import SHARE, dots, in_threads
+
         if self.low is not None and self.step is not None:
             found = dots(codes, queries * self.step)
             found += (queries @ (self.low + 0.5 * self.step))[:, None]

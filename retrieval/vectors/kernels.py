@@ -34,12 +34,12 @@ _FAST = {"reassoc", "nsz", "contract", "arcp"}
 _OPTIONS: dict[str, Any] = {"fastmath": _FAST, "nogil": True, "cache": True}
 
 
-@njit(inline="always")  # type: ignore[untyped-decorator]
+@njit(inline="always")
 def _byte(code: Any) -> Any:
     return np.float32(code)
 
 
-@njit(inline="always")  # type: ignore[untyped-decorator]
+@njit(inline="always")
 def _half(code: Any) -> Any:
     bits = np.uint32(code)
     sign = np.uint32(np.uint32(bits & np.uint32(0x8000)) << np.uint32(16))
