@@ -1,8 +1,10 @@
 """Exact kinds of vectors: every law of the interface, against plain NumPy on what the file holds."""
 
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 
+import faiss
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -101,6 +103,27 @@ def test_a_file_of_another_kind_is_refused(store: Vectors, tmp_path: Path) -> No
     write_flat(tmp_path / "vectors.faiss", store.kind, DIMENSION, [rows], rows)
     with pytest.raises(ValueError, match=f"does not hold {other} codes"):
         open_vectors(tmp_path, other)
+
+
+@pytest.mark.parametrize("kind", ["fp32", "fp16", "sq8"])
+@pytest.mark.parametrize("sizes", [(), (50,), (1, 0, 30, 19)])
+def test_a_file_written_block_by_block_is_the_one_faiss_writes(
+    kind: Storage, sizes: tuple[int, ...], tmp_path: Path
+) -> None:
+    rows = unit(np.random.default_rng(0), 50)
+    ends = np.cumsum([0, *sizes])
+    blocks = [rows[start:end] for start, end in pairwise(ends.tolist())]
+    write_flat(tmp_path / "ours", kind, DIMENSION, blocks, rows)
+    kinds = {"fp16": faiss.ScalarQuantizer.QT_fp16, "sq8": faiss.ScalarQuantizer.QT_8bit}
+    index = (
+        faiss.IndexFlatIP(DIMENSION)
+        if kind == "fp32"
+        else faiss.IndexScalarQuantizer(DIMENSION, kinds[kind], faiss.METRIC_INNER_PRODUCT)
+    )
+    index.train(rows)
+    index.add(rows[: sum(sizes)])
+    faiss.write_index(index, str(tmp_path / "theirs"))
+    assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
 
 
 def test_threads_do_not_disturb_each_other(store: Vectors) -> None:

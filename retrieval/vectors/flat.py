@@ -6,6 +6,7 @@ into memory with the first query and stays as long as the machine has room.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -95,9 +96,23 @@ def write_flat(path: Path, kind: Storage, dimension: int, blocks: Iterable[Float
     else:
         index = faiss.IndexScalarQuantizer(dimension, _QUANTISERS[kind], faiss.METRIC_INNER_PRODUCT)
         index.train(sample)
-    for block in blocks:
-        index.add(np.ascontiguousarray(block, dtype=np.float32))
-    faiss.write_index(index, str(path))
+    # Added to the index, every code would be held twice while its memory grows: they are written as they
+    # come. FAISS' file is the type (4 bytes), the dimension (4), the number of rows (8), the rest of the
+    # header, and in the end the number of codes (8; of bytes, of floats for fp32) and the codes.
+    header = bytearray(faiss.serialize_index(index).tobytes())
+    count = 0
+    with path.open("wb") as file:
+        file.write(header)
+        for block in blocks:
+            rows = np.ascontiguousarray(block, dtype=np.float32)
+            codes = np.ascontiguousarray(rows if kind == "fp32" else index.sa_encode(rows))
+            file.write(codes.data)
+            count += len(rows)
+        each = dimension if kind == "fp32" else index.code_size
+        struct.pack_into("<q", header, 8, count)
+        struct.pack_into("<Q", header, len(header) - 8, count * each)
+        file.seek(0)
+        file.write(header)
 
 
 def _is_of(index: Any, kind: Storage) -> bool:

@@ -1,0 +1,224 @@
+"""A made index of a whole planet on disk, and the exact answers to some texts, in one pass over its vectors.
+
+No more than some thousands of vectors are held at a time: codes are written as they come, and of the exact
+scores only the best are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from _planet_vectors import Floats, LiftedEncoder, PlanetVectors, VectorModel, fit_vectors
+from numpy.typing import NDArray
+
+from retrieval.body import BODIES
+from retrieval.calibrate import background
+from retrieval.encoder import encode_query
+from retrieval.grid import Grid
+from retrieval.index import TileIndex
+from retrieval.manifest import FORMAT, IndexManifest, files_of, size_and_hash, versions
+from retrieval.tiles import write_columns
+from retrieval.vectors import VECTORS
+from retrieval.vectors.flat import write_flat
+
+if TYPE_CHECKING:
+    from retrieval.encoder_manifest import Encoder
+
+QUANTISER_SAMPLE = 65_536
+_STRETCHES = 64  # of grid rows from which that sample comes, spread over the planet
+EXACT_FILE = "exact.f32"
+TRUTH_FILE = "truth.npz"
+TURN_FILE = "turn.npy"
+
+
+@dataclass(frozen=True)
+class Made:
+    """A made index.
+
+    Attributes
+    ----------
+    folder
+        Where it lies.
+    model
+        What its vectors were drawn from.
+    texts, queries
+        What is asked of it, and their unit vectors, (q, d).
+    truth_rows, truth_scores
+        The best rows by exact float32 cosine, best first, (q, k).
+    seconds
+        How long it took to draw and write.
+    """
+
+    folder: Path
+    model: VectorModel
+    texts: tuple[str, ...]
+    queries: Floats
+    truth_rows: NDArray[np.int64]
+    truth_scores: Floats
+    seconds: float
+
+
+class Best:
+    """The k best of scores that come block by block, for several queries at once."""
+
+    def __init__(self, queries: int, k: int) -> None:
+        self.k = k
+        self._rows = [np.zeros(0, dtype=np.int64)] * queries
+        self._scores = [np.zeros(0, dtype=np.float32)] * queries
+        self._bars = np.full(queries, -np.inf, dtype=np.float32)
+
+    def add(self, first: int, scores: Floats) -> None:
+        """Take scores of rows ``first`` and up, (q, m)."""
+        for query, values in enumerate(scores):
+            found = np.flatnonzero(values > self._bars[query])
+            self._rows[query] = np.concatenate([self._rows[query], first + found])
+            self._scores[query] = np.concatenate([self._scores[query], values[found]])
+            if len(self._rows[query]) > 3 * self.k:
+                self._thin(query)
+
+    def result(self) -> tuple[NDArray[np.int64], Floats]:
+        """Rows and scores, (q, k), best first, equal ones in row order."""
+        rows, scores = [], []
+        for found, values in zip(self._rows, self._scores, strict=True):
+            order = np.lexsort((found, -values))[: self.k]
+            rows.append(found[order])
+            scores.append(values[order])
+        return np.stack(rows), np.stack(scores)
+
+    def _thin(self, query: int) -> None:
+        values = self._scores[query]
+        bar = np.partition(values, len(values) - self.k)[len(values) - self.k]
+        kept = values >= bar
+        self._rows[query], self._scores[query] = self._rows[query][kept], values[kept]
+        self._bars[query] = np.nextafter(bar, np.float32(-2))
+
+
+def mars_grid(tiles: int) -> Grid:
+    """The grid of Mars whose tiles are nearest to a number, its side rounded to three digits."""
+    body = BODIES["mars"]
+    return Grid(body, float(f"{(body.area_km2 / tiles) ** 0.5:.3g}"))
+
+
+def make_index(
+    folder: Path,
+    pattern: TileIndex,
+    encoder: Encoder,
+    texts: Sequence[str],
+    templates: Sequence[str],
+    background_prompts: Sequence[str],
+    *,
+    tiles: int,
+    dimension: int,
+    kind: str,
+    best: int,
+    exact: bool,
+    seed: int,
+) -> Made:
+    """Draw the vectors of a planet into an index folder.
+
+    Parameters
+    ----------
+    folder
+        Made; must not exist.
+    pattern, encoder
+        A real index, and the encoder that made it.
+    best
+        How many of the exactly best rows are kept for each text.
+    exact
+        Whether to keep the float32 vectors beside the index as well, 2 KB a tile at 512 dimensions.
+    """
+    started = time.perf_counter()
+    grid = mars_grid(tiles)
+    planet = PlanetVectors(fit_vectors(pattern, dimension, seed=seed), grid, seed=seed)
+    lifted = LiftedEncoder(encoder, planet.model.turn)
+    queries = np.stack([encode_query(lifted, text, templates) for text in texts])
+    bank = lifted.encode_texts(list(background_prompts))
+    folder.mkdir(parents=True)
+    found = Best(len(queries), min(best, len(grid)))
+    backgrounds = np.empty(len(grid), dtype=np.float32)
+
+    def drawn() -> Iterator[Floats]:
+        at = 0
+        with (folder / EXACT_FILE).open("wb") if exact else nullcontext() as keep:
+            for block in planet.blocks():
+                if keep:
+                    keep.write(block.data)
+                found.add(at, queries @ block.T)
+                backgrounds[at : at + len(block)] = background(block, bank, lifted.manifest.logit_scale)
+                at += len(block)
+                yield block
+
+    write_flat(folder / VECTORS, kind, dimension, drawn(), _sample(planet))
+    np.save(folder / "background.npy", backgrounds)
+    _write_tiles(folder, len(grid))
+    rows, scores = found.result()
+    np.save(folder / TURN_FILE, planet.model.turn)
+    np.savez(folder / TRUTH_FILE, rows=rows, scores=scores, queries=queries, texts=np.array(texts))
+    manifest = _describe(folder, grid, lifted, pattern, kind, len(background_prompts), seed)
+    (folder / "manifest.json").write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
+    seconds = time.perf_counter() - started
+    return Made(folder, planet.model, tuple(texts), queries, rows, scores, seconds)
+
+
+def _sample(planet: PlanetVectors) -> Floats:
+    """Vectors from stretches of the whole planet, for the quantiser."""
+    rows = planet.grid.rows
+    starts = np.unique(np.linspace(0, rows, _STRETCHES, endpoint=False).astype(np.int64)).tolist()
+    several = [planet.rows(row, row + 1) for row in starts]
+    each = QUANTISER_SAMPLE // len(several)
+    return np.concatenate([part[:: max(1, len(part) // each)] for part in several])
+
+
+def _write_tiles(folder: Path, count: int) -> None:
+    columns: dict[str, NDArray[Any]] = {
+        "tile": np.arange(count, dtype=np.int64),
+        "observed": np.ones(count, dtype=np.float32),
+    }
+    for name in ("tiles.arrow", "coverage.arrow"):
+        write_columns(folder / name, columns)
+    schema = pa.schema([("jpeg", pa.binary())])
+    with pa.OSFile(str(folder / "thumbnails.arrow"), "wb") as file, pa.ipc.new_file(file, schema) as jpegs:
+        for start, stop in pairwise([*range(0, count, 1_000_000), count]):
+            empty = pa.array([b""] * (stop - start), pa.binary())
+            jpegs.write_batch(pa.record_batch([empty], schema=schema))
+
+
+def _describe(
+    folder: Path, grid: Grid, encoder: LiftedEncoder, pattern: TileIndex, kind: str, prompts: int, seed: int
+) -> IndexManifest:
+    made_of = pattern.manifest
+    return IndexManifest(
+        format=FORMAT,
+        name=folder.name,
+        fingerprint=f"made-{made_of.fingerprint[:8]}-{seed}-{len(grid)}-{encoder.manifest.dimension}",
+        body=grid.body.name,
+        tile_km=grid.tile_km,
+        tile_px=made_of.tile_px,
+        storage=kind,
+        count=len(grid),
+        dimension=encoder.manifest.dimension,
+        encoder=asdict(encoder.manifest),
+        source={"kind": "made", "name": f"made like {made_of.name}", "fingerprint": f"made-{seed}"},
+        coverage={"looked_at": len(grid), "indexed": len(grid), "not_observed": 0, "min_observed": 0.5},
+        background_prompts=prompts,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+        files={name: size_and_hash(folder / name) for name in files_of(FORMAT)},
+    )
+
+
+def free_gb(folder: Path) -> float:
+    """Free space where a folder is to be, GB."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return os.statvfs(there).f_bavail * os.statvfs(there).f_frsize / 1e9
