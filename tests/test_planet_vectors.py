@@ -25,7 +25,7 @@ DIMENSION = 48  # the real vectors have 32
 
 @pytest.fixture(scope="module")
 def model(tiny_index: TileIndex) -> VectorModel:
-    return fit_vectors(tiny_index, DIMENSION, seed=3, clusters=12)
+    return fit_vectors(tiny_index, DIMENSION, seed=3, clusters=32)
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +68,9 @@ def test_texts_score_as_on_the_real_index(
     np.testing.assert_allclose(np.linalg.norm(queries @ model.turn.T, axis=1), 1.0, atol=1e-5)
     there, here = real @ queries.T, made @ (queries @ model.turn.T).T
     distances = [ks_2samp(a, b).statistic for a, b in zip(there.T, here.T, strict=True)]
-    # This encoder reads exact codes: a third of its cosines are nearly one value, which noise widens.
+    # This encoder reads exact codes: most of its cosines are nearly one value, which any noise widens.
     assert np.median(distances) < 0.2
-    shares = [0.05, 0.5, 0.95, 0.99]
+    shares = [0.1, 0.5, 0.9, 0.98]  # one text in 24 is true of a tile
     np.testing.assert_allclose(np.quantile(here, shares), np.quantile(there, shares), atol=0.05)
 
 
