@@ -23,6 +23,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.events import Step, Turn
+from agent.rounding import same_to_rounding
 from retrieval.errors import BundleError, Cancelled, InputError
 from retrieval.stop import stopped_by
 from tools import TOOLS
@@ -193,7 +194,9 @@ def replay(contents: BundleContents, workspace: Workspace) -> Replay:
                 # to report, and must not hide what the other calls gave.
                 differences.append(f"{where} failed: {type(error).__name__}: {str(error)[:SHOWN]}")
             else:
-                differences.extend(f"{where}: {text}" for text in _compare(call, result, fresh, by_other))
+                differences.extend(
+                    f"{where}: {text}" for text in _compare(call, result, fresh, contents, by_other)
+                )
     return Replay(not differences, differences, compared)
 
 
@@ -287,7 +290,9 @@ def _by_other_version(contents: BundleContents) -> bool:
         return False
 
 
-def _compare(call: Call, result: ToolResult, workspace: Workspace, by_other: bool) -> Iterator[str]:
+def _compare(
+    call: Call, result: ToolResult, workspace: Workspace, contents: BundleContents, by_other: bool
+) -> Iterator[str]:
     """How a result differs; a figure that only this version states is no difference to another's."""
     expected = comparable(call.figures)
     given = comparable({name: finite(value) for name, value in result.figures.items()})
@@ -306,7 +311,9 @@ def _compare(call: Call, result: ToolResult, workspace: Workspace, by_other: boo
     for layer_id, was in call.layers.items():
         if layer_id in result.layer_ids:
             layer = workspace.layers.get(layer_id)
-            if (len(layer), layer.hash) != (was.count, was.hash):
+            if (len(layer), layer.hash) != (was.count, was.hash) and not same_to_rounding(
+                contents, layer, was.hash, workspace.index
+            ):
                 before = f"{was.count} ({was.hash[:16]})"
                 yield f"{layer_id} has other rows: {len(layer)} ({layer.hash}), was {before}"
 

@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -486,6 +487,27 @@ def test_small_rounding_is_no_difference_and_more_is(held: Held) -> None:
     assert replay(changed_recipe(held, calls=calls[:5]), held.workspace).identical
     calls[4]["figures"][name] = value * (1 + 1e-7)
     assert len(replay(changed_recipe(held, calls=calls[:5]), held.workspace).differences) == 1
+
+
+@pytest.mark.parametrize(("noise", "same"), [(4e-6, True), (1e-3, False)])
+def test_the_last_digits_of_scores_are_no_difference(
+    held: Held, monkeypatch: pytest.MonkeyPatch, noise: float, same: bool
+) -> None:
+    scored = type(held.workspace.index).score
+    rng = np.random.default_rng(0)
+
+    def on_another_processor(index: TileIndex, vector: np.ndarray) -> np.ndarray:
+        scores = scored(index, vector)
+        return np.asarray(scores + rng.uniform(-noise, noise, len(scores)).astype(np.float32))
+
+    monkeypatch.setattr(type(held.workspace.index), "score", on_another_processor)
+    calls = held.contents.recipe.model_dump(mode="json")["calls"]
+    for call in calls:  # figures are compared elsewhere
+        call["figures"] = {}
+    monkeypatch.setattr("agent.recipe.version", lambda name: "999.0")
+    differences = replay(changed_recipe(held, calls=calls[:1]), held.workspace).differences
+    assert (differences == []) == same
+    assert same or "L1 has other rows" in differences[0]
 
 
 def test_another_index_is_said_first(held: Held, tmp_path: Path, pattern_encoder: PatternEncoder) -> None:
