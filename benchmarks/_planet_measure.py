@@ -178,7 +178,8 @@ class _FaissAlone:
 
 def _codes(folder: Path) -> NDArray[np.uint8]:
     """All bytes of the file of vectors, mapped; the few hundred of its header among them."""
-    return np.memmap(folder / "vectors.faiss", dtype=np.uint8, mode="r")
+    # Torch takes only what it may write to.
+    return np.memmap(folder / "vectors.faiss", dtype=np.uint8, mode="c")
 
 
 def _baseline(made: Made, encoder: Encoder) -> Callable[[str, int], pd.DataFrame] | None:

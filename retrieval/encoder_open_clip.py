@@ -10,6 +10,7 @@ import json
 import logging
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from retrieval.encoder_folder import CONFIG_FILE, MERGES_FILE, encoder_folder, read_folder
 from retrieval.encoder_manifest import EncoderManifest
-from retrieval.encoder_torch import bfloat16_pays, prepare_images, unit_rows
+from retrieval.encoder_torch import at_most_threads, bfloat16_pays, prepare_images, unit_rows
 from retrieval.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 RGB = ("red", "green", "blue")
 _PIXELS_AT_ONCE = 128 * 96 * 96  # enough to keep two cores busy, small enough for the cache
+# Up to here one thread is at least as fast as two, which wait for each other in each of a hundred steps:
+# 20 ms for a query in six templates against 28, and against 100 to 500 where another process has work to do.
+_FEW_TOKENS = 256
 
 
 class OpenClipEncoder:
@@ -83,7 +87,8 @@ class OpenClipEncoder:
         with torch.inference_mode():
             for start in range(0, len(texts), at_once):
                 tokens = self.tokenizer(list(texts[start : start + at_once]))
-                rows[start : start + at_once] = unit_rows(self.model.encode_text(tokens)).numpy()
+                with at_most_threads(1) if tokens.numel() <= _FEW_TOKENS else nullcontext():
+                    rows[start : start + at_once] = unit_rows(self.model.encode_text(tokens)).numpy()
         return rows
 
 
