@@ -5,7 +5,6 @@ Importing this module costs nothing: torch comes in when something is computed.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,9 +64,11 @@ def unit_rows(vectors: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.normalize(vectors.float(), dim=-1)
 
 
-def threads_beside(processes: int) -> int:
-    """Threads that torch may use beside busy processes: one for each core they leave, at least one."""
-    return max(1, (os.cpu_count() or 1) - processes)
+def hold_to_threads(limit: int) -> None:
+    """Hold torch, where this process has loaded it, to at most so many CPU threads."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(min(torch.get_num_threads(), limit))
 
 
 @contextmanager

@@ -30,14 +30,9 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from retrieval.body import Body, get_body
-from retrieval.building import (
-    MIN_OBSERVED,
-    THUMBNAIL_PX,
-    Progress,
-    assemble,
-    building_folder,
-    draw_parts,
-)
+from retrieval.building.assemble import assemble
+from retrieval.building.draw import Progress, draw_parts
+from retrieval.building.parts import MIN_OBSERVED, THUMBNAIL_PX, building_folder
 from retrieval.corpus.source import TileSource
 from retrieval.errors import BodyMismatchError, IndexFolderError, RasterError, SettingsError
 from retrieval.grid import Grid
@@ -257,7 +252,7 @@ def build_index(
     tiles
         Grid numbers to look at; all that may have data if None.
     workers
-        Processes that draw tiles; beside two or more, torch is held to the cores they leave.
+        Hands that draw and encode tiles, threads or processes with one core each.
     progress
         Called with the stage (``tiles``, then ``index``), the count done and the total.
     stop

@@ -23,7 +23,7 @@ from retrieval.encoder import (
     manifest_of,
 )
 from retrieval.encoder_folder import CONFIG_FILE, MANIFEST_FILE, WEIGHTS_FILE
-from retrieval.encoder_torch import at_most_threads, prepare_images, threads_beside
+from retrieval.encoder_torch import at_most_threads, prepare_images
 from retrieval.errors import EncoderError
 from retrieval.training.export import write_weights
 from retrieval.training.start import Start, write_config, write_merges
@@ -280,16 +280,6 @@ def test_a_colour_model_sees_colours(tiny_builtin: str) -> None:
     red, blue = np.zeros((2, 1, 32, 32, 3), dtype=np.uint8)
     red[..., 0] = blue[..., 2] = 200
     assert np.abs(encoder.encode_images(red) - encoder.encode_images(blue)).max() > 1e-3
-
-
-@pytest.mark.parametrize(
-    ("cores", "processes", "threads"), [(2, 1, 1), (2, 2, 1), (1, 4, 1), (16, 4, 12), (None, 2, 1)]
-)
-def test_busy_processes_leave_the_other_cores(
-    monkeypatch: pytest.MonkeyPatch, cores: int | None, processes: int, threads: int
-) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: cores)
-    assert threads_beside(processes) == threads
 
 
 def test_threads_are_held_and_given_back() -> None:

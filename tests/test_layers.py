@@ -40,7 +40,7 @@ ONLY_IN = {
     "open_clip": ("retrieval/encoder.py", "retrieval/encoder_open_clip.py", "retrieval/training/"),
     "rasterio": ("retrieval/corpus/",),
     "faiss": ("retrieval/vectors/",),
-    "numba": ("retrieval/vectors/kernels.py",),
+    "numba": ("retrieval/vectors/kernels.py", "retrieval/corpus/bilinear.py"),
     "pymilvus": ("retrieval/vectors/milvus",),
     "grpc": ("retrieval/vectors/milvus_link.py",),
     "requests": ("retrieval/sources.py",),

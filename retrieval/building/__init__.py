@@ -1,10 +1,5 @@
 """Build an index: `draw` tiles into `parts` on disk, then `assemble` the parts into the files of an index.
 
-`retrieval.index.build_index` is the public door.
+`retrieval.index.build_index` is the public door. Nothing is imported here: the processes that draw come
+through this package and need no more than `draw` and `parts`.
 """
-
-from retrieval.building.assemble import assemble
-from retrieval.building.draw import Progress, draw_parts
-from retrieval.building.parts import MIN_OBSERVED, THUMBNAIL_PX, building_folder
-
-__all__ = ["MIN_OBSERVED", "THUMBNAIL_PX", "Progress", "assemble", "building_folder", "draw_parts"]

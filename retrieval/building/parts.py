@@ -10,9 +10,9 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,15 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from PIL import Image
 
-from retrieval.corpus.source import TileBatch
+from retrieval.corpus.source import TileBatch, TileSource
 from retrieval.errors import IndexFolderError
+from retrieval.grid import Grid
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
 
+CHUNK, MAX_CHUNK = 256, 4096  # tiles drawn and encoded together (some 10 MB of pixels); tiles of a part
+MOST_PARTS = 4096
 THUMBNAIL_PX = 96
 THUMBNAIL_QUALITY = 85
 MIN_OBSERVED = 0.5  # tiles with less data than this are counted as not observed and not indexed
@@ -111,29 +114,57 @@ def read_part(path: Path) -> Part:
         )
 
 
-def write_part(path: Path, batch: TileBatch, thumbnails: list[bytes], encoder: Encoder) -> None:
-    """Encode what was observed of a chunk and write its part: whole or not at all."""
-    store_part(path, part_bytes(batch, thumbnails, encoder))
+def chunk_size(count: int) -> int:
+    """Tiles of a part: few enough that little is lost by a cut, enough that a planet is no swamp of files.
+
+    256 up to a million tiles, then doubled with their number: 14 million make some 3,500 parts.
+    """
+    size = CHUNK
+    while size < MAX_CHUNK and count > MOST_PARTS * size:
+        size *= 2
+    return size
+
+
+def draw_part(
+    source: TileSource,
+    grid: Grid,
+    encoder: Encoder,
+    tiles: NDArray[np.int64],
+    path: Path,
+    size_px: int,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Draw and encode the tiles of a part and write it: whole or not at all.
+
+    Parameters
+    ----------
+    check
+        Called between batches; may raise to stop.
+    """
+    batches, vectors, thumbnails = [], [], []
+    for start in range(0, len(tiles), CHUNK):
+        check()
+        batch, jpegs = draw_chunk(source, grid, size_px, tiles[start : start + CHUNK])
+        vectors.append(_encoded(batch, encoder))
+        thumbnails += jpegs
+        batches.append(replace(batch, pixels=batch.pixels[:0]))  # the pixels are let go
+    facts = {name: np.concatenate([batch.facts[name] for batch in batches]) for name in batches[0].facts}
+    tiles, observed = (np.concatenate([getattr(b, key) for b in batches]) for key in ("tiles", "observed"))
+    whole = TileBatch(tiles, batches[0].pixels, observed, facts)
+    store_part(path, _packed(whole, np.concatenate(vectors), thumbnails))
+
+
+def draw_chunk(
+    source: TileSource, grid: Grid, size_px: int, tiles: NDArray[np.int64]
+) -> tuple[TileBatch, list[bytes]]:
+    """Draw a chunk, and a thumbnail of each tile of it that is kept."""
+    batch = source.read(grid, tiles, size_px)
+    return batch, [encode_thumbnail(pixels) for pixels in _kept_pixels(batch)]
 
 
 def part_bytes(batch: TileBatch, thumbnails: list[bytes], encoder: Encoder) -> bytes:
     """Encode what was observed of a chunk; its part as the bytes of the file."""
-    kept = batch.observed >= MIN_OBSERVED
-    vectors = np.zeros((0, encoder.manifest.dimension), dtype=np.float32)
-    if kept.any():
-        vectors = encoder.encode_images(batch.pixels[kept])
-    arrays: dict[str, Any] = {
-        "tiles": batch.tiles,
-        "observed": batch.observed.astype(np.float32),
-        "kept": kept,
-        "vectors": vectors.astype(np.float32),
-        "thumbnails": np.frombuffer(b"".join(thumbnails), dtype=np.uint8),
-        "thumbnail_ends": np.cumsum([len(jpeg) for jpeg in thumbnails], dtype=np.int64),
-        **{f"fact_{name}": values.astype(np.float32) for name, values in batch.facts.items()},
-    }
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
+    return _packed(batch, _encoded(batch, encoder), thumbnails)
 
 
 def store_part(path: Path, content: bytes) -> None:
@@ -162,4 +193,31 @@ def encode_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
         image = image.resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=THUMBNAIL_QUALITY)
+    return buffer.getvalue()
+
+
+def _kept_pixels(batch: TileBatch) -> NDArray[np.uint8]:
+    kept = batch.observed >= MIN_OBSERVED
+    return batch.pixels if kept.all() else batch.pixels[kept]
+
+
+def _encoded(batch: TileBatch, encoder: Encoder) -> NDArray[np.float32]:
+    pixels = _kept_pixels(batch)
+    if not len(pixels):
+        return np.zeros((0, encoder.manifest.dimension), dtype=np.float32)
+    return encoder.encode_images(pixels).astype(np.float32)
+
+
+def _packed(batch: TileBatch, vectors: NDArray[np.float32], thumbnails: list[bytes]) -> bytes:
+    arrays: dict[str, Any] = {
+        "tiles": batch.tiles,
+        "observed": batch.observed.astype(np.float32),
+        "kept": batch.observed >= MIN_OBSERVED,
+        "vectors": vectors,
+        "thumbnails": np.frombuffer(b"".join(thumbnails), dtype=np.uint8),
+        "thumbnail_ends": np.cumsum([len(jpeg) for jpeg in thumbnails], dtype=np.int64),
+        **{f"fact_{name}": values.astype(np.float32) for name, values in batch.facts.items()},
+    }
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
     return buffer.getvalue()

@@ -19,6 +19,7 @@ import rasterio
 from numpy.typing import ArrayLike, NDArray
 
 from retrieval.body import Body
+from retrieval.corpus.lattice import places_on
 from retrieval.corpus.rasterfile import (
     GDAL_OPTIONS,
     Bounds,
@@ -38,9 +39,9 @@ from retrieval.grid import Grid
 Json = Any
 Floats = NDArray[np.float64]
 
-RENDERING = 1  # raised whenever the same files would be drawn differently
+RENDERING = 2  # raised whenever the same files would be drawn differently
 CANDIDATES_AT_ONCE = 65536
-TILES_AT_ONCE = 16  # lonlat arrays of this many tiles are in memory together
+TILES_AT_ONCE = 256  # whose places are computed together
 SUN_AZIMUTH_DEG, SUN_ELEVATION_DEG = 315.0, 40.0
 # Relief is exaggerated until its steeper slopes reach this, at most tenfold: planets are flat from afar.
 SHOWN_SLOPE, MAX_EXAGGERATION = float(np.tan(np.radians(15.0))), 10.0
@@ -55,6 +56,8 @@ class RasterSource:
 
     rasters: tuple[Raster, ...]
     body: Body
+
+    draws_in_threads = True  # reading and sampling leave Python's lock
 
     @property
     def name(self) -> str:
@@ -98,18 +101,22 @@ class RasterSource:
             datasets: dict[Path, Any] = {}
             for start in range(0, len(numbers), TILES_AT_ONCE):
                 some = slice(start, start + TILES_AT_ONCE)
-                lonlat = np.stack([grid.pixel_lonlat(tile, size_px) for tile in numbers[some].tolist()])
-                seen = np.zeros(lonlat.shape[:-1], dtype=bool)
+                seen = np.zeros((len(numbers[some]), size_px, size_px), dtype=bool)
                 for raster in self.rasters:
                     near = raster.near(grid.centres(numbers[some]), _half_diagonal_deg(grid))
                     if not near.any():
                         continue
                     if raster.path not in datasets:
                         datasets[raster.path] = opened.enter_context(open_dataset(raster.path))
-                    where = raster.positions(self.body, lonlat[near])
-                    for i, rows, cols in zip(np.flatnonzero(near).tolist(), *where, strict=True):
+                    where = places_on(raster, grid, numbers[some][near], size_px)
+                    for i, (rows, cols, whole) in zip(np.flatnonzero(near).tolist(), where, strict=True):
                         patch = _Patch(
-                            pixels[start + i], seen[i], rows, cols, grid.tile_km * 1000.0 / size_px
+                            pixels[start + i],
+                            seen[i],
+                            rows,
+                            cols,
+                            grid.tile_km * 1000.0 / size_px,
+                            whole=whole,
                         )
                         mean = patch.paint(raster, datasets[raster.path])
                         if np.isnan(elevation[start + i]):
@@ -241,6 +248,7 @@ class _Patch:
     cols: Floats
     pixel_m: float
     exaggeration: float | None = None
+    whole: bool = False
 
     def paint(self, raster: Raster, dataset: Any) -> float:
         """Paint what no earlier raster has; mean elevation of the tile, NaN unless the raster has any."""
@@ -249,12 +257,21 @@ class _Patch:
         with telling_of_tears(raster.path):
             palette = palette_of(dataset, raster.bands[0]) if raster.palette else None
             values, has_data = sample(
-                dataset, raster.bands, self.rows, self.cols, cyclic=raster.cyclic, palette=palette
+                dataset,
+                raster.bands,
+                self.rows,
+                self.cols,
+                cyclic=raster.cyclic,
+                palette=palette,
+                whole=self.whole,
             )
         if raster.kind == "dem":
             values = values * np.float32(dataset.scales[0]) + np.float32(dataset.offsets[0])
         new = has_data & ~self.seen
-        if new.any():
+        if new.all():
+            self.pixels[...] = self._drawn(raster, values, has_data)
+            self.seen[...] = True
+        elif new.any():
             self.pixels[new] = self._drawn(raster, values, has_data)[new]
             self.seen[new] = True
         return float(values[0][has_data].mean()) if raster.kind == "dem" and has_data.any() else np.nan
@@ -272,4 +289,4 @@ class _Patch:
             black, white = np.array(raster.stretch, dtype=np.float32).T[:, :, None, None]
             values = (values - black) / (white - black) * np.float32(255.0)
         pixels = np.clip(np.rint(values), 0, 255).astype(np.uint8)
-        return np.moveaxis(np.repeat(pixels, 3, axis=0) if len(pixels) == 1 else pixels, 0, -1)
+        return np.moveaxis(np.broadcast_to(pixels, (3, *pixels.shape[1:])), 0, -1)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,11 +42,15 @@ GDAL_OPTIONS = {
 # Formats that can only be read from the top: decoded once and kept in memory while tiles are drawn.
 SEQUENTIAL = {"JPEG", "PNG", "GIF", "BMP", "WEBP"}
 MAX_DECODED_BYTES = 2_000_000_000
+KEPT_DECODED_BYTES = 500_000_000  # the last one stays for the next tiles if it is no larger
 STRETCH_PERCENT = (2.0, 98.0)
 PROBE = (8, 128)  # windows along each axis, and their side in pixels, that are read on opening
 _ELEVATION_WORDS = re.compile(
     r"(?<![a-z])(dem|dtm|dsm|dhm|elev\w*|topo\w*|heights?|altitude|mola|megdr|megt\w*)(?![a-z])"
 )
+
+_opening, _decoding = threading.RLock(), threading.Lock()
+_last_decoded: dict[tuple[Path, int, int], MemoryFile] = {}
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ class Raster:
     def positions(self, body: Body, lonlat: Floats) -> tuple[Floats, Floats]:
         """Rows and columns (pixel centres count 0, 1...) of points; not finite where there are none."""
         forward = Affine(*self.transform)
-        x, y = body.lonlat_to(CRS.from_wkt(self.crs_wkt), lonlat)
+        x, y = body.lonlat_to(_crs_of(self.crs_wkt), lonlat)
         with np.errstate(invalid="ignore"):
             if self.period:
                 middle = _apply(forward, np.array(self.width / 2), np.array(self.height / 2))[0]
@@ -195,9 +201,7 @@ def open_dataset(path: Path) -> Iterator[Any]:
         raise RasterError(f"{path} is a folder", next_step="name the raster files in it")
     with ExitStack() as stack:
         try:
-            with warnings.catch_warnings():
-                # Files without georeferencing are dealt with by the caller.
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with _placed_or_not():
                 dataset = stack.enter_context(rasterio.open(path))
         except RasterioError as error:
             raise RasterError(
@@ -235,18 +239,38 @@ def _decoded(dataset: Any, path: Path) -> Iterator[Any]:
             f"{path.name} would take {size / 1e9:.1f} GB of memory, because {dataset.driver} has no tiles",
             next_step="convert it first: gdal_translate -of COG INPUT OUTPUT.tif",
         )
+    state = path.stat()
+    key = (path.resolve(), state.st_mtime_ns, state.st_size)
+    with _decoding:  # several threads that draw from one picture decode it once
+        memory = _last_decoded.get(key) or _decode(dataset, path)
+        _last_decoded.clear()
+        if size <= KEPT_DECODED_BYTES:
+            _last_decoded[key] = memory
+    with ExitStack() as stack:
+        with _placed_or_not():
+            copy = stack.enter_context(memory.open())
+        yield copy
+
+
+@contextmanager
+def _placed_or_not() -> Iterator[None]:
+    """Files without georeferencing are dealt with by the caller; what is warned of is one for all threads."""
+    with _opening, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
+
+
+def _decode(dataset: Any, path: Path) -> MemoryFile:
     with telling_of_tears(path):
         data = dataset.read()
     profile = {name: dataset.profile[name] for name in ("count", "dtype", "width", "height", "nodata", "crs")}
-    with MemoryFile(ext=".tif") as memory, warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with memory.open(driver="GTiff", transform=dataset.transform, **profile) as copy:
-            copy.colorinterp = dataset.colorinterp
-            if dataset.colorinterp[0] == ColorInterp.palette:
-                copy.write_colormap(1, dataset.colormap(1))
-            copy.write(data)
-        with memory.open() as copy:
-            yield copy
+    memory = MemoryFile(ext=".tif")
+    with _placed_or_not(), memory.open(driver="GTiff", transform=dataset.transform, **profile) as copy:
+        copy.colorinterp = dataset.colorinterp
+        if dataset.colorinterp[0] == ColorInterp.palette:
+            copy.write_colormap(1, dataset.colormap(1))
+        copy.write(data)
+    return memory
 
 
 def _bands(dataset: Any) -> tuple[tuple[int, ...], bool]:
@@ -315,6 +339,12 @@ def _reach(body: Body, crs: CRS, transform: Affine, shape: tuple[int, int]) -> B
     middle = float(lonlat[len(lonlat) // 2, 0])
     away = np.abs((lonlat[:, 0] - middle + 180.0) % 360.0 - 180.0).max()
     return (middle, min(180.0, float(away) * (1 + 2 / (count - 1))), south - spare, north + spare)
+
+
+@lru_cache(maxsize=4096)
+def _crs_of(wkt: str) -> CRS:
+    # Two milliseconds each; a mosaic has thousands of files of a few kinds.
+    return CRS.from_wkt(wkt)
 
 
 def _apply(transform: Affine, first: Floats, second: Floats) -> tuple[Floats, Floats]:

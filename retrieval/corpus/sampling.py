@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import MaskFlags, Resampling
 from rasterio.windows import Window
-from scipy.ndimage import map_coordinates
+
+from retrieval.corpus.bilinear import bilinear, survey
 
 Floats = NDArray[np.float64]
 
@@ -29,6 +30,7 @@ def sample(
     *,
     cyclic: bool = False,
     palette: NDArray[np.uint8] | None = None,
+    whole: bool = False,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Values at positions, and which positions have data.
 
@@ -43,6 +45,8 @@ def sample(
         Whether column ``width`` is column 0 again.
     palette
         Colours of the values of a single band, shape (256, 3): the result then has three bands.
+    whole
+        The patch has no tear and no position that is not finite: its inside lies inside its edge.
 
     Returns
     -------
@@ -53,33 +57,35 @@ def sample(
     """
     height, width = dataset.height, dataset.width
     slack = CYCLE_SLACK_PX if cyclic else 0.0
-    seen = np.isfinite(rows) & np.isfinite(cols)
-    with np.errstate(invalid="ignore"):
-        seen &= (rows >= -0.5) & (rows <= height - 0.5)
-        seen &= (cols >= -0.5 - slack) & (cols <= width - 0.5 + slack)
     shape = (3 if palette is not None else len(bands), *rows.shape)
-    if not seen.any():
-        return np.zeros(shape, dtype=np.float32), seen
-    if cyclic:
+    values = np.empty(shape, dtype=np.float32)
+    rows, cols = np.ascontiguousarray(rows), np.ascontiguousarray(cols)
+    inside, *ends, row_step, col_step = survey(rows, cols, height, width, slack, whole)
+    all_inside = inside == (2 * sum(rows.shape) - 4 if whole and min(rows.shape) > 1 else rows.size)
+    if whole and not all_inside:  # the raster's own corner may lie within the patch
+        inside, *ends, row_step, col_step = survey(rows, cols, height, width, slack, False)
+    if not inside:
+        return np.zeros(shape, dtype=np.float32), np.zeros(rows.shape, dtype=bool)
+    seen = np.ones(rows.shape, dtype=bool)
+    if not all_inside:
+        seen = _inside(rows, height, 0.0) & _inside(cols, width, slack)
+    if cyclic and ends[3] - ends[2] > width / 2:
         cols = _shortest_cycle(cols, seen, width)
-    row_step, col_step = _spacing(rows, seen), _spacing(cols, seen)
-    row_range = _window(rows[seen], row_step, height, cyclic=False)
-    col_range = _window(cols[seen], col_step, width, cyclic=cyclic)
+        ends[2:] = cols[seen].min(), cols[seen].max()
+    row_range = _window(ends[0], ends[1], row_step, height, cyclic=False)
+    col_range = _window(ends[2], ends[3], col_step, width, cyclic=cyclic)
     data, mask, row_centres, col_centres = _read(
         dataset, bands, row_range, col_range, row_step, col_step, nearest=palette is not None
     )
     if palette is not None:
-        data = np.moveaxis(palette[np.clip(data[0], 0, 255).astype(np.uint8)], -1, 0).astype(np.float32)
-    at = np.stack(
-        [
-            np.interp(np.where(seen, rows, row_range[0]), row_centres, np.arange(len(row_centres))),
-            np.interp(np.where(seen, cols, col_range[0]), col_centres, np.arange(len(col_centres))),
-        ]
-    )
-    weight = map_coordinates(mask, at, order=1, mode="nearest")
-    seen = seen & (weight >= 0.5)
-    values = np.stack([map_coordinates(band * mask, at, order=1, mode="nearest") for band in data])
-    return np.where(seen, values / np.maximum(weight, 0.5), 0.0).astype(np.float32), seen
+        data = np.moveaxis(palette[np.clip(data[0], 0, 255).astype(np.uint8)], -1, 0)
+    row_axis, col_axis = _axis(row_centres), _axis(col_centres)
+    if len(_unrolled(col_range, width)) > 1:
+        # Pieces on both sides of a seam may be decimated differently: their columns are not evenly apart.
+        cols = np.interp(np.where(seen, cols, col_range[0]), col_centres, np.arange(len(col_centres)))
+        col_axis = (0.0, 1.0)
+    bilinear(np.ascontiguousarray(data), mask, rows, cols, row_axis, col_axis, values, seen)
+    return values, seen
 
 
 def mask_of(dataset: Any, bands: tuple[int, ...], data: NDArray[Any], window: Window) -> NDArray[np.bool_]:
@@ -103,19 +109,22 @@ def _shortest_cycle(cols: Floats, seen: NDArray[np.bool_], width: int) -> Floats
     return shifted if np.ptp(shifted[seen]) < np.ptp(cols[seen]) else cols
 
 
-def _spacing(positions: Floats, seen: NDArray[np.bool_]) -> float:
-    """Typical step between neighbours of the patch, in raster pixels, along whichever way is longer."""
-    down = np.abs(np.diff(positions, axis=0))[seen[1:] & seen[:-1]]
-    along = np.abs(np.diff(positions, axis=1))[seen[:, 1:] & seen[:, :-1]]
-    # The lower quartile: at a pole most columns are far apart, and blur there would show further out.
-    return max((float(np.quantile(steps, 0.25)) for steps in (down, along) if len(steps)), default=1.0)
+def _inside(positions: Floats, size: int, slack: float) -> NDArray[np.bool_]:
+    with np.errstate(invalid="ignore"):
+        return np.asarray((positions >= -0.5 - slack) & (positions <= size - 0.5 + slack))
 
 
-def _window(positions: Floats, step: float, size: int, *, cyclic: bool) -> tuple[int, int]:
+def _axis(centres: Floats) -> tuple[float, float]:
+    """First of evenly spaced centres, and how far they are apart."""
+    first = float(centres[0])
+    return first, float(centres[-1] - first) / (len(centres) - 1) if len(centres) > 1 else 1.0
+
+
+def _window(first: float, last: float, step: float, size: int, *, cyclic: bool) -> tuple[int, int]:
     """First and one-past-last pixel needed for bilinear sampling after decimation by ``step``."""
     margin = 2 * max(1, math.floor(step))
-    first, last = math.floor(positions.min()) - margin, math.ceil(positions.max()) + margin + 1
-    return (first, last) if cyclic else (max(0, first), min(size, last))
+    start, stop = math.floor(first) - margin, math.ceil(last) + margin + 1
+    return (start, stop) if cyclic else (max(0, start), min(size, stop))
 
 
 def _read(
@@ -127,8 +136,11 @@ def _read(
     col_step: float,
     *,
     nearest: bool,
-) -> tuple[NDArray[np.float32], NDArray[np.float32], Floats, Floats]:
-    """Data (bands, h, w), mask (h, w) of 0..1, and where the rows and columns read have their centres."""
+) -> tuple[NDArray[Any], NDArray[np.uint8], Floats, Floats]:
+    """Data (bands, h, w), mask (h, w; no rows if all is data), and where rows and columns have their centres.
+
+    Data are of 8 bits or in single precision, 0 where there are none.
+    """
     rows, row_centres = _decimate(row_range, row_step)
     pieces, masks, centres = [], [], []
     for start, stop, offset in _unrolled(col_range, dataset.width):
@@ -139,14 +151,19 @@ def _read(
             list(bands), window=window, out_shape=(len(bands), rows, cols), resampling=resampling
         )
         mask = mask_of(dataset, bands, data, window)
-        pieces.append(np.where(mask, data, 0).astype(np.float32))
-        masks.append(mask.astype(np.float32))
+        if not mask.all():
+            data = np.where(mask, data, 0)
+        pieces.append(data if data.dtype == np.uint8 else data.astype(np.float32))
+        masks.append(mask)
         centres.append(col_centres + offset)
+    data = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)
+    mask = masks[0] if len(masks) == 1 else np.concatenate(masks, axis=-1)
+    nothing_missing = np.zeros((0, 0), dtype=np.uint8)
     return (
-        np.concatenate(pieces, axis=-1),
-        np.concatenate(masks, axis=-1),
+        data,
+        nothing_missing if mask.all() else mask.astype(np.uint8),
         row_centres,
-        np.concatenate(centres),
+        centres[0] if len(centres) == 1 else np.concatenate(centres),
     )
 
 

@@ -44,7 +44,10 @@ class TileBatch:
 
 @runtime_checkable
 class TileSource(Protocol):
-    """Something that draws tiles. Must be picklable: `read` is called in worker processes."""
+    """Something that draws tiles. Must be picklable: `read` is called in worker processes.
+
+    One that sets ``draws_in_threads`` has `read` called by several threads instead.
+    """
 
     @property
     def name(self) -> str:
