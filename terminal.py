@@ -17,6 +17,41 @@ Progress = Callable[[str, int, int], None]
 console = Console(stderr=True)
 
 
+class Pace:
+    """How fast work goes and how long it will take, since it was last begun: what was found done counts not.
+
+    Parameters
+    ----------
+    done
+        What was done before.
+    clock
+        Seconds.
+    """
+
+    def __init__(self, done: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._from = (clock(), done)
+
+    def told(self, done: int, total: int) -> str:
+        """``412/s, 3 min 20 s left``; empty until something was done."""
+        begun, before = self._from
+        taken = self._clock() - begun
+        if taken <= 0 or done <= before:
+            return ""
+        rate = (done - before) / taken
+        speed = f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
+        return f"{speed}, {duration(math.ceil((total - done) / rate))} left" if done < total else speed
+
+
+def duration(seconds: int) -> str:
+    """``8 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    minutes, rest = divmod(seconds, 60)
+    hours = minutes // 60
+    if hours:
+        return f"{hours} h {minutes % 60:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
 @contextmanager
 def progress_bar(in_bytes: bool = False) -> Iterator[Progress]:
     """A bar on standard error that appears with the first report and counts each stage.
@@ -35,18 +70,21 @@ def progress_bar(in_bytes: bool = False) -> Iterator[Progress]:
     )
 
     counts: list[ProgressColumn] = (
-        [DownloadColumn(), TransferSpeedColumn()] if in_bytes else [MofNCompleteColumn()]
+        [DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
+        if in_bytes
+        else [MofNCompleteColumn(), TextColumn("{task.fields[pace]}")]
     )
-    columns = (TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn())
-    bar = Progress(*columns, console=console, transient=True)
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), *counts, console=console, transient=True)
     tasks: dict[str, Any] = {}
+    paces: dict[str, Pace] = {}
 
     def report(stage: str, done: int, total: int) -> None:
         if not tasks:
             bar.start()  # not before: a bar without tasks leaves an empty line
         if stage not in tasks:
-            tasks[stage] = bar.add_task(stage, total=total)
-        bar.update(tasks[stage], completed=done, total=total)
+            tasks[stage] = bar.add_task(stage, total=total, pace="")
+            paces[stage] = Pace(done)
+        bar.update(tasks[stage], completed=done, total=total, pace=paces[stage].told(done, total))
 
     try:
         yield report

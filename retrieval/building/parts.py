@@ -169,7 +169,7 @@ def part_bytes(batch: TileBatch, thumbnails: list[bytes], encoder: Encoder) -> b
 
 def store_part(path: Path, content: bytes) -> None:
     """Write the bytes of a part: whole or not at all."""
-    temporary = path.with_suffix(".tmp")
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_bytes(content)
     os.replace(temporary, path)
 
