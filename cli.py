@@ -23,6 +23,7 @@ from typer.exceptions import TyperException
 
 import cli_data
 import cli_models
+import cli_vectors
 from prompts import Prompts, load_prompts
 from retrieval.errors import AreographerError, Cancelled, InputError, QuestionError, SettingsError
 from retrieval.settings import Settings, load_settings
@@ -46,6 +47,7 @@ app.add_typer(cli_models.evaluate_app, name="evaluate")
 app.command()(cli_models.caption)
 app.command()(cli_models.train)
 app.command()(cli_data.fetch)
+index_app.command()(cli_vectors.publish)
 
 EMBEDDED = "lowell"
 IndexName = Annotated[str, typer.Option("--index", help="Name of an index, or its folder.")]
@@ -383,12 +385,17 @@ def _follow(conversation: Conversation, question: str, *, quiet: bool) -> Answer
 
 
 def _report_index(index: TileIndex, as_json: bool) -> None:
-    manifest = asdict(index.manifest)
+    from retrieval.vectors.place import read_place
+
+    manifest, place = asdict(index.manifest), read_place(index.folder)
     if as_json:
-        print_json({"folder": str(index.folder), **manifest})
+        elsewhere = {"vectors": str(place)} if place else {}
+        print_json({"folder": str(index.folder), **manifest, **elsewhere})
         return
     print(f"{index.folder}: {len(index):,} tiles of {manifest['tile_km']:g} km on {manifest['body']}")
     print(f"encoder {manifest['encoder']['name']}, vectors {manifest['storage']}, made {manifest['created']}")
+    if place is not None:
+        print(f"vectors are searched in {place}")
 
 
 if __name__ == "__main__":

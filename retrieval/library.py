@@ -20,6 +20,7 @@ from retrieval.grid import Grid
 from retrieval.index import TileIndex, build_index, open_matching
 from retrieval.manifest import all_files, read_manifest
 from retrieval.settings import Settings
+from retrieval.vectors.place import PLACE
 
 if TYPE_CHECKING:
     from retrieval.corpus.context import ContextRaster
@@ -254,7 +255,7 @@ def _delete_set_aside(folder: Path) -> None:
     for aside in folder.parent.glob(f"{folder.name}.old[0-9]*"):
         if aside.is_symlink():
             continue
-        for name in all_files():
+        for name in (PLACE, *all_files()):
             (aside / name).unlink(missing_ok=True)
         with suppress(OSError):
             aside.rmdir()
