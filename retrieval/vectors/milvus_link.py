@@ -100,7 +100,7 @@ def connect(address: Address) -> MilvusClient:
             next_step="pip install 'areographer[milvus]'",
         ) from error
     # It logs every fault with its traceback; what matters of it is in the error that is raised here.
-    for name in ("pymilvus", "milvus_lite"):
+    for name in ("pymilvus", "milvus_lite", "grpc"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     if address.lite:
         _check_lite(Path(address.uri))
