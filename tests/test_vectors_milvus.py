@@ -148,14 +148,14 @@ def large(
 def test_more_than_one_answer_holds(large: tuple[Vectors, MilvusVectors]) -> None:
     flat, there = large
     query = unit(np.random.default_rng(6), 1, 32)
-    for bar in (-1.0, -0.2, 0.1):  # 20,000, some 17,000 and some 5,700 rows
+    for bar in (-0.2, 0.1):  # some 17,000 and some 5,700 rows
         for one, other in zip(flat.above(query[0], bar), there.above(query[0], bar), strict=True):
             np.testing.assert_array_equal(one, other)
     assert len(flat.above(query[0], -0.2)[0]) > milvus.MOST
     np.testing.assert_array_equal(flat.scores(query), there.scores(query))
 
 
-@pytest.mark.parametrize("k", [0, 1, 3, 1_500, 16_383, 16_384, 16_385, 20_000, 10**7])
+@pytest.mark.parametrize("k", [0, 2, 1_500, 16_385, 10**7])
 def test_as_many_as_are_asked_for(large: tuple[Vectors, MilvusVectors], k: int) -> None:
     flat, there = large
     query = flat.get([17])  # three rows tie with it
@@ -259,6 +259,8 @@ def test_missing_rows_and_wrong_vectors_are_seen(local: TileIndex, lite: str) ->
         there.scores(query)
     with pytest.raises(VectorsError, match="rows where the index has"):
         open_milvus(made.place, local.manifest)
+    assert publish(local.store, local.manifest, lite, "holes").count == len(local)
+    np.testing.assert_array_equal(there.scores(query), local.store.scores(query))
     client.upsert("holes", [{"row": 0, "vector": -local.vectors([0])[0]}])
     with pytest.raises(VectorsError, match="is not the index's"):
         publish(local.store, local.manifest, lite, "holes")
@@ -358,7 +360,6 @@ def test_a_server_that_goes_away_and_comes_back(
 ) -> None:
     from milvus_lite.adapter.grpc.server import start_server_in_thread
 
-    monkeypatch.setattr(milvus_link, "PAUSE_S", 0.1)
     folder = str(tmp_path / "served")
     server, database, port = start_server_in_thread(folder)
     made = publish(local.store, local.manifest, f"http://127.0.0.1:{port}")
@@ -413,6 +414,7 @@ def test_a_torn_note_of_the_place(local: TileIndex, tmp_path: Path) -> None:
 # --- the command line -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # the index of the whole run is made with the real encoder
 def test_publish_and_search_on_the_command_line(
     small_home: Path, lite: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

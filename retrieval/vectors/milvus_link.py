@@ -24,6 +24,12 @@ CONNECT_S = 5.0
 CALL_S = 60.0  # of one call: a first search of a large collection may wait for its segments to be loaded
 TRIES = 3  # of a call whose server went away: a restarted one is back within seconds
 PAUSE_S = 1.0
+# gRPC waits ever longer, up to two minutes, before it tries a lost server again; people do not.
+_RECONNECT = {
+    "grpc.initial_reconnect_backoff_ms": 200,
+    "grpc.min_reconnect_backoff_ms": 200,
+    "grpc.max_reconnect_backoff_ms": 1_000,
+}
 _SCHEMES = ("http", "https")
 _ALLOWED = "http(s)://HOST[:PORT][/DATABASE], or a Milvus Lite database: a path that ends in .db"
 _CONNECT_FAILED = 2  # pymilvus' code, also after a connection was lost and not to be had again
@@ -105,7 +111,7 @@ def connect(address: Address) -> MilvusClient:
     if address.lite:
         _check_lite(Path(address.uri))
     try:
-        return MilvusClient(address.uri, token=milvus_token(), timeout=CONNECT_S)
+        return MilvusClient(address.uri, token=milvus_token(), timeout=CONNECT_S, grpc_options=_RECONNECT)
     except MilvusException as error:
         raise _unreachable(address, error) from error
 
