@@ -280,8 +280,10 @@ def test_another_index_has_another_collection(local: TileIndex, remote: TileInde
             publish(local.store, other, lite, place.collection)
     with pytest.raises(VectorsError, match="no collection"):
         open_milvus(replace(place, collection="nowhere"), local.manifest)
-    with pytest.raises(VectorsError, match="collection"):
+    with pytest.raises(SettingsError, match="no name of a collection"):
         publish(local.store, local.manifest, lite, "no such name!")
+    with pytest.raises(SettingsError, match="no Milvus index"):
+        publish(local.store, local.manifest, lite, index_type="ANNOY")
 
 
 # --- faults -----------------------------------------------------------------------------------------------

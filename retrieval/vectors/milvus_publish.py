@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     Progress = Callable[[str, int, int], None]
 
 INDEX_TYPES = ("FLAT", "HNSW", "IVF_FLAT", "IVF_SQ8", "DISKANN", "AUTOINDEX")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")  # what a server takes; Milvus Lite takes anything
 _BATCH_BYTES = 4 << 20  # of vectors in one call: a server takes at most 16 MiB unless told otherwise
 _SAMPLE = 1_000  # vectors compared bit by bit at the end
 _INDEXED_S = 3_600.0  # waited for the server to index what it was given
@@ -98,13 +100,18 @@ def publish(
     Raises
     ------
     SettingsError
-        If the address or the index type is none, or pymilvus is not installed.
+        If the address, the collection's name or the index type is none, or pymilvus is not installed.
     VectorsError
         If the server is out of reach, refuses, or the collection is another index's.
     """
     started = time.perf_counter()
     if index_type.upper() not in INDEX_TYPES:
         raise SettingsError(f"no Milvus index is called {index_type!r}", allowed=", ".join(INDEX_TYPES))
+    if collection and not _NAME.fullmatch(collection):
+        raise SettingsError(
+            f"{collection[:80]!r} is no name of a collection",
+            allowed="a letter or underscore, then letters, digits and underscores, at most 255",
+        )
     place = Place(
         parse_address(address), collection or default_collection(manifest), _ranges_of(vectors, manifest)
     )
