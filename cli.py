@@ -229,10 +229,17 @@ def index_build(
     storage: Annotated[Literal["fp16", "fp32", "sq8"], typer.Option(help="How vectors are kept.")] = "fp16",
     seed: Annotated[int, typer.Option(help="Seed of a synthetic planet.")] = 0,
     workers: Annotated[int, typer.Option(min=1, max=256)] = 2,
+    ray: Annotated[
+        str, typer.Option(help="Build on a Ray cluster: local, auto, HOST:PORT or ray://HOST:PORT.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Build an index from rasters; a build that was cut off goes on where it stopped."""
+    from functools import partial
+
     from retrieval.body import get_body
+    from retrieval.building import draw_parts
+    from retrieval.building.ray import draw_parts_on_ray
     from retrieval.corpus.imagery import remember
     from retrieval.corpus.lowell import LowellSource
     from retrieval.corpus.raster import open_rasters
@@ -257,6 +264,7 @@ def index_build(
             storage=storage,
             workers=workers,
             progress=progress,
+            draw=partial(draw_parts_on_ray, address=ray) if ray else draw_parts,
         )
     _report_index(made, as_json)
 

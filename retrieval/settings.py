@@ -177,3 +177,21 @@ def _read_toml(path: Path) -> dict[str, object]:
         if type(value).__name__ != types[name]:
             raise SettingsError(f"{path}: {name} must be of type {types[name]}, not {value!r}")
     return dict(values)
+
+
+def prepare_for_ray(loopback: bool) -> None:
+    """Set what Ray reads from the environment when it is imported; what is set already stays.
+
+    It reports to nobody how it is used, draws no bars of progress, and gives up within seconds where something
+    else than Ray answers. With ``loopback`` a cluster that is made here listens on this machine only.
+    """
+    wanted = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+        "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": "5",
+        "RAY_gcs_server_request_timeout_seconds": "15",
+    }
+    if loopback:
+        wanted["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray's name for more than one machine
+    for name, value in wanted.items():
+        os.environ.setdefault(name, value)

@@ -60,6 +60,7 @@ ONLY_IN = {
     "numba": ("retrieval/vectors/kernels.py", "retrieval/corpus/bilinear.py"),
     "pymilvus": ("retrieval/vectors/milvus",),
     "grpc": ("retrieval/vectors/milvus_link.py",),
+    "ray": ("retrieval/building/ray.py", "retrieval/building/ray_nodes.py"),
     "requests": ("retrieval/sources.py",),
     "pooch": ("retrieval/sources.py", "retrieval/unpack.py"),
     "mcp": ("tools/mcp.py",),

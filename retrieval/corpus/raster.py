@@ -25,6 +25,7 @@ from retrieval.corpus.rasterfile import (
     Bounds,
     Kind,
     Raster,
+    check_raster,
     open_dataset,
     open_raster,
     palette_of,
@@ -42,6 +43,7 @@ Floats = NDArray[np.float64]
 RENDERING = 2  # raised whenever the same files would be drawn differently
 CANDIDATES_AT_ONCE = 65536
 TILES_AT_ONCE = 256  # whose places are computed together
+SAMPLED_FILES = 16  # 4 MB are read of each: a planet of 4,000 files would be 16 GB
 SUN_AZIMUTH_DEG, SUN_ELEVATION_DEG = 315.0, 40.0
 # Relief is exaggerated until its steeper slopes reach this, at most tenfold: planets are flat from afar.
 SHOWN_SLOPE, MAX_EXAGGERATION = float(np.tan(np.radians(15.0))), 10.0
@@ -124,6 +126,18 @@ class RasterSource:
                 observed[some] = seen.mean(axis=(1, 2))
         has_dem = any(raster.kind == "dem" for raster in self.rasters)
         return TileBatch(numbers, pixels, observed, {"elevation_m": elevation} if has_dem else {})
+
+    def check_files(self) -> None:
+        """Look whether every raster is still there, and by samples of some whether they are the same files.
+
+        Raises
+        ------
+        RasterError
+            If one is not; names it.
+        """
+        every = max(1, len(self.rasters) // SAMPLED_FILES)
+        for number, raster in enumerate(self.rasters):
+            check_raster(raster, samples=number % every == 0)
 
     def draw(
         self, lonlat: Floats, pixel_m: float, datasets: Mapping[Path, Any], exaggeration: float | None = None

@@ -186,6 +186,28 @@ def open_raster(path: Path, body: Body, bounds: Bounds | None, kind: Kind) -> tu
     return raster, placed
 
 
+def check_raster(raster: Raster, samples: bool) -> None:
+    """Look whether a raster's file is there, can be opened and has its size; with ``samples`` its bytes too.
+
+    Raises
+    ------
+    RasterError
+        If it is gone, torn or another file.
+    """
+    with rasterio.Env(**GDAL_OPTIONS), telling_of_tears(raster.path):
+        if not raster.path.exists():
+            raise RasterError(f"{raster.path} does not exist", next_step="put it there, under the same path")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(raster.path) as dataset:
+                same = (dataset.width, dataset.height) == (raster.width, raster.height)
+                files = [Path(file) for file in dataset.files] or [raster.path]
+        if not same or (samples and _digest(files) != raster.digest):
+            raise RasterError(
+                f"{raster.path} is another file than the one that was opened", next_step="copy it again"
+            )
+
+
 @contextmanager
 def open_dataset(path: Path) -> Iterator[Any]:
     """Open a file with `rasterio`, in memory if its format can only be read from the top.

@@ -74,3 +74,17 @@ class TileSource(Protocol):
         RasterError
             If the underlying data turn out to be torn.
         """
+
+
+@runtime_checkable
+class SourceOnFiles(Protocol):
+    """A source that reads files, which may be out of reach where it is unpickled."""
+
+    def check_files(self) -> None:
+        """Look whether every file is there and the one that the source was made from.
+
+        Raises
+        ------
+        RasterError
+            If one is not; names it.
+        """
