@@ -182,8 +182,8 @@ def _read_toml(path: Path) -> dict[str, object]:
 def prepare_for_ray(loopback: bool) -> None:
     """Set what Ray reads from the environment when it is imported; what is set already stays.
 
-    It reports to nobody how it is used, draws no bars of progress, and gives up within seconds where something
-    else than Ray answers. With ``loopback`` a cluster that is made here listens on this machine only.
+    It reports to nobody how it is used, draws no bars of progress, and gives up within seconds where
+    something else than Ray answers. With ``loopback`` a cluster that is made here listens to this machine.
     """
     wanted = {
         "RAY_USAGE_STATS_ENABLED": "0",

@@ -1,8 +1,8 @@
-"""Draw and encode the tiles of an index on a Ray cluster: the same parts as `draw_parts` makes on one machine.
+"""Draw and encode the tiles of an index on a Ray cluster: the same parts as `draw_parts` makes here.
 
-Rounds of chunks go through `retrieval.building.ray_nodes` as streaming data sets; the parts come back here and
-are written as soon as they are there. Finished parts are what an interrupted build goes on from, and what a
-round is begun again from when the cluster loses more than Ray makes good. Needs the extra ``ray``.
+Rounds of chunks go through `retrieval.building.ray_nodes` as streaming data sets; the parts come back to
+this process and are written at once. Finished parts are what an interrupted build goes on from, and a round
+when the cluster loses more than Ray makes good. Needs the extra ``ray``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ADDRESSES = "local, auto, HOST:PORT of a cluster that this machine is part of, o
 ROUND = 4096  # chunks, a million tiles: what Ray Data plans at once, and the driver remembers
 ATTEMPTS = 3  # at a round that gives not one part
 OBJECT_STORE_BYTES = 1_000_000_000  # of a cluster that is made here; chunks of a few MB wait in it
-REACH_SECONDS = 5.0
+REACH_SECONDS, CLOSE_SECONDS = 5.0, 3.0
 
 
 def draw_parts_on_ray(
@@ -94,10 +94,12 @@ def draw_parts_on_ray(
                         if progress:
                             progress("tiles", done, len(tiles))
             except ray.exceptions.RayError as error:
+                if not _is_loss(ray, error):
+                    raise  # a fault of ours, which would come again
                 failed = failed + 1 if len(left) == before else 0
                 if failed >= ATTEMPTS:
                     raise IndexFolderError(
-                        f"the Ray cluster gave no part in {ATTEMPTS} attempts ({_first_line(error)})",
+                        f"the Ray cluster gave no part in {ATTEMPTS} attempts ({_in_short(error)})",
                         next_step="look at its nodes, then run the same command again; parts are kept",
                     ) from error
     return paths
@@ -108,8 +110,8 @@ def _round(
 ) -> Iterator[tuple[int, bytes]]:
     """Parts of a round as they are finished. What is still running is stopped when the caller is done."""
     at_once = max(1, int(ray.cluster_resources().get("CPU", 1)))
-    # In an actor of its own: one kill stops the tasks and actors of the round, and a client outside of the
-    # cluster, for whom data sets do not run, sees only this actor. It is on the driver's node where it can be.
+    # In an actor of its own: to end it ends the tasks and actors of the round, and a client outside of the
+    # cluster sees nothing but this actor. It is on the driver's node, or on the head, where it can be.
     stream = ray.remote(Stream).options(num_cpus=0, **_near_driver(ray))
     running = stream.remote(work, [encoder], probe, at_once)
     try:
@@ -119,6 +121,8 @@ def _round(
             yield int(row["number"]), bytes(row["part"])
     finally:
         with suppress(ray.exceptions.RayError):
+            ray.get(running.close.remote(), timeout=CLOSE_SECONDS)
+        with suppress(ray.exceptions.RayError):
             ray.kill(running)
 
 
@@ -127,6 +131,14 @@ def _wait(ray: Any, coming: Any, stop: threading.Event | None) -> Any:
         check_stop(stop)
         if ray.wait([coming], timeout=0.5)[0]:
             return ray.get(coming)
+
+
+def _is_loss(ray: Any, error: BaseException | None) -> bool:
+    """Whether a node, a process or an object was lost, or only a task raised something."""
+    told = ray.exceptions.RayTaskError
+    while isinstance(error, told):
+        error = error.cause if error.cause is not error else error.__cause__
+    return isinstance(error, ray.exceptions.RayError)
 
 
 def _near_driver(ray: Any) -> dict[str, Any]:
@@ -163,7 +175,7 @@ def _check_nodes(ray: Any, source: TileSource) -> None:
             trouble = ray.get(coming)
         except ray.exceptions.RayError as error:
             raise SettingsError(
-                f"node {node['NodeManagerAddress']} cannot look at {source.name} ({_first_line(error)})",
+                f"node {node['NodeManagerAddress']} cannot look at {source.name} ({_in_short(error)})",
                 next_step="install the same version of areographer on each node, or take the node out",
             ) from error
         if trouble:
@@ -194,7 +206,7 @@ def _connected(address: str) -> Iterator[Any]:
         ray.init(address=address, **options)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         ray.shutdown()
-        raise _no_cluster(address, _first_line(error)) from error
+        raise _no_cluster(address, _in_short(error)) from error
     try:
         yield ray
     finally:
@@ -220,6 +232,7 @@ def _no_cluster(address: str, reason: str) -> SettingsError:
     )
 
 
-def _first_line(error: BaseException) -> str:
+def _in_short(error: BaseException) -> str:
+    # Ray tells of an error in another process with its traceback; what was wrong comes last.
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:200]
+    return (lines[-1] if lines else type(error).__name__)[:200]

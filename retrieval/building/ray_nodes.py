@@ -1,12 +1,13 @@
 """What the nodes of a Ray cluster do for a build: tasks draw chunks of tiles, actors encode them into parts.
 
-A row of the data set is a chunk, never a tile: the encoder then sees together what it sees together in a build
-on one machine, and a part has the same bytes wherever it was made. What goes wrong travels as a row too, with
-the name of the node.
+A row of the data set is a chunk, never a tile: the encoder then sees together what it sees together in a
+build on one machine, and a part has the same bytes wherever it was made. What goes wrong travels as a row
+too, with the name of the node.
 """
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import socket
@@ -37,8 +38,8 @@ Rows = dict[str, Any]  # column -> values, as Ray Data hands them over
 PROBE_COSINE = 0.9995
 PROBE_TILES = 8
 
-# Ray counts processors: half a one is asked for drawing and a tenth for an encoder, so that both fit on a node of
-# one processor, also when other nodes are lost and their encoders move there. What limits drawing is `at_once`.
+# Ray counts processors: half a one is asked for drawing and a tenth for an encoder, so that both fit on a
+# node of one processor, also when other nodes are lost and their encoders move there. `at_once` limits drawing.
 DRAWING_CPUS, ENCODING_CPUS = 0.5, 0.1
 
 
@@ -107,7 +108,7 @@ def draw_rows(rows: Rows, work: Work) -> Rows:
 
 
 class Encoding:
-    """An actor that holds the encoder: drawn chunks -> ``number``, ``part`` (bytes of the file), ``trouble``."""
+    """An actor that holds the encoder: drawn chunks -> ``number``, ``part`` (a file's bytes), ``trouble``."""
 
     def __init__(self, encoder: Any, probe: Probe) -> None:
         import ray
@@ -120,6 +121,7 @@ class Encoding:
             self._trouble = _trouble(error)
 
     def __call__(self, rows: Rows) -> Rows:
+        """Encode chunks into parts."""
         parts, troubles = [], []
         for content, earlier in zip(rows["drawn"], rows["trouble"], strict=True):
             part, trouble = b"", str(earlier) or self._trouble
@@ -166,11 +168,16 @@ class Stream:
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=at_once),
             num_cpus=ENCODING_CPUS,
         )
-        self._rows = parts.iter_rows()
+        self._rows = iter(parts.iter_rows())
 
     def next(self) -> Rows | None:
         """The next row that is finished; None at the end."""
         return next(self._rows, None)
+
+    def close(self) -> None:
+        """Let go of the round: Ray Data keeps what it reserved for one that is killed for minutes."""
+        del self._rows
+        gc.collect()
 
 
 def raise_trouble(text: str) -> NoReturn:
