@@ -39,7 +39,7 @@ PROBE_COSINE = 0.9995
 PROBE_TILES = 8
 
 # Ray counts processors: half a one is asked for drawing and a tenth for an encoder, so that both fit on a
-# node of one processor, also when other nodes are lost and their encoders move there. `at_once` limits drawing.
+# node of one processor, also when others are lost and their encoders move there. `at_once` limits drawing.
 DRAWING_CPUS, ENCODING_CPUS = 0.5, 0.1
 
 
