@@ -38,7 +38,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
 
-GRID = Grid(PatternSource().body, 22.0)  # 5,234 tiles: 21 chunks
+GRID = Grid(PatternSource().body, 30.0)  # 2,822 tiles: 12 chunks
 
 
 @pytest.fixture(scope="module")
@@ -91,14 +91,14 @@ def test_an_interrupted_build_goes_on_although_a_node_dies_and_no_tile_is_lost_o
 ) -> None:
     stop, seen = threading.Event(), []
 
-    def until_five(_: str, done: int, total: int) -> None:
-        if done >= 5 * 256:
+    def until_three(_: str, done: int, total: int) -> None:
+        if done >= 3 * 256:
             stop.set()
 
     with pytest.raises(Cancelled):
-        _draw(draw_parts, tmp_path, progress=until_five, stop=stop)
+        _draw(draw_parts, tmp_path, progress=until_three, stop=stop)
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "parts").glob("*.npz")}
-    assert len(kept) == 5
+    assert len(kept) == 3
 
     def lose_a_node(_: str, done: int, total: int) -> None:
         seen.append(done)
@@ -111,7 +111,7 @@ def test_an_interrupted_build_goes_on_although_a_node_dies_and_no_tile_is_lost_o
     assert cluster.last is None
     assert [path.read_bytes() for path in paths] == local_parts
     assert seen == sorted(set(seen))
-    assert (seen[0], seen[-1]) == (5 * 256, len(GRID))
+    assert (seen[0], seen[-1]) == (3 * 256, len(GRID))
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
@@ -181,12 +181,12 @@ class TestOnANode:
     def test_a_chunk_becomes_the_part_of_a_build_on_one_machine(
         self, here: None, local_parts: list[bytes]
     ) -> None:
-        work = Work(PatternSource(), GRID, 96, (20,), (np.arange(20 * 256, len(GRID)),))
+        work = Work(PatternSource(), GRID, 96, (11,), (np.arange(11 * 256, len(GRID)),))
         made = Encoding(PatternEncoder(), make_probe(PatternEncoder()))(
             draw_rows({"id": np.array([0])}, work)
         )
-        assert (made["number"].tolist(), made["trouble"]) == ([20], [""])
-        assert made["part"] == local_parts[20:]
+        assert (made["number"].tolist(), made["trouble"]) == ([11], [""])
+        assert made["part"] == local_parts[11:]
 
     def test_a_node_that_makes_other_vectors_is_refused(self, here: None) -> None:
         probe = make_probe(PatternEncoder())

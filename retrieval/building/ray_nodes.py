@@ -212,16 +212,16 @@ def _trouble(error: Exception) -> str:
 def _pack(batch: TileBatch, thumbnails: list[bytes]) -> bytes:
     """A drawn chunk as bytes; a grey one with one band of the three."""
     grey = bool((batch.pixels[..., :1] == batch.pixels).all())
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        tiles=batch.tiles,
-        observed=batch.observed,
-        pixels=batch.pixels[..., :1] if grey else batch.pixels,
-        thumbnails=np.frombuffer(b"".join(thumbnails), dtype=np.uint8),
-        thumbnail_ends=np.cumsum([len(jpeg) for jpeg in thumbnails], dtype=np.int64),
+    arrays: dict[str, Any] = {
+        "tiles": batch.tiles,
+        "observed": batch.observed,
+        "pixels": batch.pixels[..., :1] if grey else batch.pixels,
+        "thumbnails": np.frombuffer(b"".join(thumbnails), dtype=np.uint8),
+        "thumbnail_ends": np.cumsum([len(jpeg) for jpeg in thumbnails], dtype=np.int64),
         **{f"fact_{name}": values for name, values in batch.facts.items()},
-    )
+    }
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
     return buffer.getvalue()
 
 
