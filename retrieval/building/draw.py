@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from retrieval.building.parts import chunk_size, draw_chunk, draw_part, is_part_of
+from retrieval.building.parts import chunk_size, draw_part, is_part_of
 from retrieval.corpus.source import TileSource
 from retrieval.encoder_torch import at_most_threads, hold_to_threads
 from retrieval.errors import Cancelled, IndexFolderError
@@ -37,7 +37,7 @@ from retrieval.workers import drawing_pool
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
 
-__all__ = ["Job", "Progress", "check_stop", "draw_chunk", "draw_parts", "plan_parts"]
+__all__ = ["Job", "Progress", "check_stop", "draw_parts", "plan_parts"]
 
 Progress = Callable[[str, int, int], None]
 

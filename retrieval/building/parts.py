@@ -10,7 +10,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -28,6 +28,8 @@ from retrieval.grid import Grid
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
+
+Drawn = tuple[TileBatch, list[bytes]]  # tiles, and a JPEG of each that is kept
 
 CHUNK, MAX_CHUNK = 256, 4096  # tiles drawn and encoded together (some 10 MB of pixels); tiles of a part
 MOST_PARTS = 4096
@@ -141,30 +143,39 @@ def draw_part(
     check
         Called between batches; may raise to stop.
     """
-    batches, vectors, thumbnails = [], [], []
+    store_part(path, part_bytes(draw_pieces(source, grid, tiles, size_px, check), encoder))
+
+
+def draw_pieces(
+    source: TileSource,
+    grid: Grid,
+    tiles: NDArray[np.int64],
+    size_px: int,
+    check: Callable[[], None] = lambda: None,
+) -> Iterator[Drawn]:
+    """The tiles of a part, `CHUNK` at a time: what is drawn and encoded together."""
     for start in range(0, len(tiles), CHUNK):
         check()
-        batch, jpegs = draw_chunk(source, grid, size_px, tiles[start : start + CHUNK])
-        vectors.append(_encoded(batch, encoder))
-        thumbnails += jpegs
-        batches.append(replace(batch, pixels=batch.pixels[:0]))  # the pixels are let go
-    facts = {name: np.concatenate([batch.facts[name] for batch in batches]) for name in batches[0].facts}
-    tiles, observed = (np.concatenate([getattr(b, key) for b in batches]) for key in ("tiles", "observed"))
-    whole = TileBatch(tiles, batches[0].pixels, observed, facts)
-    store_part(path, _packed(whole, np.concatenate(vectors), thumbnails))
+        yield draw_chunk(source, grid, size_px, tiles[start : start + CHUNK])
 
 
-def draw_chunk(
-    source: TileSource, grid: Grid, size_px: int, tiles: NDArray[np.int64]
-) -> tuple[TileBatch, list[bytes]]:
+def draw_chunk(source: TileSource, grid: Grid, size_px: int, tiles: NDArray[np.int64]) -> Drawn:
     """Draw a chunk, and a thumbnail of each tile of it that is kept."""
     batch = source.read(grid, tiles, size_px)
     return batch, [encode_thumbnail(pixels) for pixels in _kept_pixels(batch)]
 
 
-def part_bytes(batch: TileBatch, thumbnails: list[bytes], encoder: Encoder) -> bytes:
-    """Encode what was observed of a chunk; its part as the bytes of the file."""
-    return _packed(batch, _encoded(batch, encoder), thumbnails)
+def part_bytes(pieces: Iterable[Drawn], encoder: Encoder) -> bytes:
+    """Encode what was observed of the pieces of a part, one by one; the part as the bytes of its file."""
+    batches, vectors, thumbnails = [], [], []
+    for batch, jpegs in pieces:
+        vectors.append(_encoded(batch, encoder))
+        thumbnails += jpegs
+        batches.append(replace(batch, pixels=batch.pixels[:0].copy()))  # the pixels are let go
+    facts = {name: np.concatenate([batch.facts[name] for batch in batches]) for name in batches[0].facts}
+    tiles, observed = (np.concatenate([getattr(b, key) for b in batches]) for key in ("tiles", "observed"))
+    whole = TileBatch(tiles, batches[0].pixels, observed, facts)
+    return _packed(whole, np.concatenate(vectors), thumbnails)
 
 
 def store_part(path: Path, content: bytes) -> None:

@@ -1,6 +1,6 @@
 """Draw and encode the tiles of an index on a Ray cluster: the same parts as `draw_parts` makes here.
 
-Rounds of chunks go through `retrieval.building.ray_nodes` as streaming data sets; the parts come back to
+Rounds of parts go through `retrieval.building.ray_nodes` as streaming data sets; the parts come back to
 this process and are written at once. Finished parts are what an interrupted build goes on from, and a round
 when the cluster loses more than Ray makes good. Needs the extra ``ray``.
 """
@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from retrieval.encoder import Encoder
 
 ADDRESSES = "local, auto, HOST:PORT of a cluster that this machine is part of, or ray://HOST:PORT"
-ROUND = 4096  # chunks, a million tiles: what Ray Data plans at once, and the driver remembers
+ROUND_TILES = 8_000_000  # planned at once: some 2,000 parts, and 64 MB of numbers that each node is sent
 ATTEMPTS = 3  # at a round that gives not one part
-OBJECT_STORE_BYTES = 1_000_000_000  # of a cluster that is made here; chunks of a few MB wait in it
+OBJECT_STORE_BYTES = (
+    1_000_000_000  # of a cluster that is made here; what was drawn of a few parts waits in it
+)
 REACH_SECONDS, CLOSE_SECONDS = 5.0, 3.0
 
 
@@ -79,10 +81,12 @@ def draw_parts_on_ray(
         return paths
     with _connected(address) as ray:
         _check_nodes(ray, source)
-        shared, probe = ray.put(encoder), make_probe(encoder)
+        loaded = getattr(encoder, "load", lambda: encoder)()  # one that is loaded when needed travels whole
+        shared, probe = ray.put(loaded), make_probe(loaded)
         left, failed = set(missing), 0
         while left:
-            numbers = tuple(sorted(left)[:ROUND])
+            some = max(1, ROUND_TILES // len(chunks[0]))
+            numbers = tuple(sorted(left)[:some])
             work = Work(source, grid, size_px, numbers, tuple(chunks[number] for number in numbers))
             before = len(left)
             try:

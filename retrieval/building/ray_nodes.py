@@ -1,6 +1,6 @@
-"""What the nodes of a Ray cluster do for a build: tasks draw chunks of tiles, actors encode them into parts.
+"""What the nodes of a Ray cluster do for a build: tasks draw the tiles of a part, actors encode them.
 
-A row of the data set is a chunk, never a tile: the encoder then sees together what it sees together in a
+A row of the data set is a part, never a tile: the encoder then sees together what it sees together in a
 build on one machine, and a part has the same bytes wherever it was made. What goes wrong travels as a row
 too, with the name of the node.
 """
@@ -12,8 +12,9 @@ import io
 import json
 import socket
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -21,8 +22,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 import retrieval.errors
-from retrieval.building.draw import draw_chunk
-from retrieval.building.parts import part_bytes
+from retrieval.building.parts import Drawn, draw_pieces, part_bytes
 from retrieval.corpus.source import SourceOnFiles, TileBatch, TileSource
 from retrieval.encoder_torch import at_most_threads
 from retrieval.errors import EncoderError, InputError, RasterError, SettingsError
@@ -45,13 +45,13 @@ DRAWING_CPUS, ENCODING_CPUS = 0.5, 0.1
 
 @dataclass(frozen=True)
 class Work:
-    """A round of a build: what is drawn from, and the tiles of each chunk by its number."""
+    """A round of a build: what is drawn from, the numbers of its parts, and the tiles of each."""
 
     source: TileSource
     grid: Grid
     size_px: int
     numbers: tuple[int, ...]
-    chunks: tuple[NDArray[np.int64], ...]
+    tiles: tuple[NDArray[np.int64], ...]
 
 
 @dataclass(frozen=True)
@@ -91,15 +91,15 @@ def check_source(source: TileSource, fingerprint: str) -> str:
 
 
 def draw_rows(rows: Rows, work: Work) -> Rows:
-    """Draw chunks: ``id`` (position in the round) -> ``number``, ``drawn``, ``trouble``."""
+    """Draw parts: ``id`` (position in the round) -> ``number``, ``drawn``, ``trouble``."""
     numbers, drawn, troubles = [], [], []
     for position in np.asarray(rows["id"]).tolist():
         numbers.append(work.numbers[position])
         content, trouble = b"", ""
         try:
             with threadpool_limits(1):
-                found = draw_chunk(work.source, work.grid, work.size_px, work.chunks[position])
-            content = _pack(*found)
+                pieces = draw_pieces(work.source, work.grid, work.tiles[position], work.size_px)
+                content = _pack(pieces)
         except Exception as error:
             trouble = _trouble(error)
         drawn.append(content)
@@ -108,7 +108,7 @@ def draw_rows(rows: Rows, work: Work) -> Rows:
 
 
 class Encoding:
-    """An actor that holds the encoder: drawn chunks -> ``number``, ``part`` (a file's bytes), ``trouble``."""
+    """An actor that holds the encoder: drawn parts -> ``number``, ``part`` (a file's bytes), ``trouble``."""
 
     def __init__(self, encoder: Any, probe: Probe) -> None:
         import ray
@@ -121,14 +121,14 @@ class Encoding:
             self._trouble = _trouble(error)
 
     def __call__(self, rows: Rows) -> Rows:
-        """Encode chunks into parts."""
+        """Encode what was drawn."""
         parts, troubles = [], []
         for content, earlier in zip(rows["drawn"], rows["trouble"], strict=True):
             part, trouble = b"", str(earlier) or self._trouble
             if not trouble:
                 try:
                     with at_most_threads(1):  # the other processors draw, or hold encoders too
-                        part = part_bytes(*_unpack(bytes(content)), self._encoder)
+                        part = part_bytes(_unpack(bytes(content)), self._encoder)
                 except Exception as error:
                     trouble = _trouble(error)
             parts.append(part)
@@ -209,28 +209,36 @@ def _trouble(error: Exception) -> str:
     return json.dumps({**told, "node": node_name()})
 
 
-def _pack(batch: TileBatch, thumbnails: list[bytes]) -> bytes:
-    """A drawn chunk as bytes; a grey one with one band of the three."""
-    grey = bool((batch.pixels[..., :1] == batch.pixels).all())
-    arrays: dict[str, Any] = {
-        "tiles": batch.tiles,
-        "observed": batch.observed,
-        "pixels": batch.pixels[..., :1] if grey else batch.pixels,
-        "thumbnails": np.frombuffer(b"".join(thumbnails), dtype=np.uint8),
-        "thumbnail_ends": np.cumsum([len(jpeg) for jpeg in thumbnails], dtype=np.int64),
-        **{f"fact_{name}": values for name, values in batch.facts.items()},
-    }
+def _pack(pieces: Iterable[Drawn]) -> bytes:
+    """What was drawn of a part as bytes; grey pictures with one band of the three."""
+    arrays: dict[str, Any] = {}
+    for number, (batch, thumbnails) in enumerate(pieces):
+        grey = bool((batch.pixels[..., :1] == batch.pixels).all())
+        piece = {
+            "tiles": batch.tiles,
+            "observed": batch.observed,
+            "pixels": batch.pixels[..., :1] if grey else batch.pixels,
+            "thumbnails": np.frombuffer(b"".join(thumbnails), dtype=np.uint8),
+            "thumbnail_ends": np.cumsum([len(jpeg) for jpeg in thumbnails], dtype=np.int64),
+            **{f"fact_{name}": values for name, values in batch.facts.items()},
+        }
+        arrays.update({f"{number}:{name}": values for name, values in piece.items()})
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     return buffer.getvalue()
 
 
-def _unpack(content: bytes) -> tuple[TileBatch, list[bytes]]:
+def _unpack(content: bytes) -> Iterator[Drawn]:
+    """The pieces of a part, read one at a time."""
     with np.load(io.BytesIO(content), allow_pickle=False) as data:
-        pixels = data["pixels"]
-        if pixels.shape[-1] == 1:
-            pixels = np.repeat(pixels, 3, axis=-1)
-        facts = {name[5:]: data[name] for name in data.files if name.startswith("fact_")}
-        batch = TileBatch(data["tiles"], pixels, data["observed"], facts)
-        blob, ends = data["thumbnails"].tobytes(), data["thumbnail_ends"].tolist()
-    return batch, [blob[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+        for number in range(sum(name.endswith(":tiles") for name in data.files)):
+            start = f"{number}:"
+            names = [name.removeprefix(start) for name in data.files if name.startswith(start)]
+            piece = {name: data[start + name] for name in names}
+            pixels = piece["pixels"]
+            if pixels.shape[-1] == 1:
+                pixels = np.repeat(pixels, 3, axis=-1)
+            facts = {name[5:]: piece[name] for name in names if name.startswith("fact_")}
+            blob, ends = piece["thumbnails"].tobytes(), piece["thumbnail_ends"].tolist()
+            thumbnails = [blob[start:end] for start, end in pairwise([0, *ends])]
+            yield TileBatch(piece["tiles"], pixels, piece["observed"], facts), thumbnails
