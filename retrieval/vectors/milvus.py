@@ -35,6 +35,7 @@ EXACT = ("FLAT", "BRUTE_FORCE")
 QUANTISED = ("IVF_SQ8", "IVF_PQ", "IVF_RABITQ", "HNSW_SQ", "HNSW_PQ", "SCANN", "DISKANN", "AUTOINDEX")
 _FIRST = 1_024  # rows asked for before all that fit: most layers are small, and long answers cost
 _BLOCK_BYTES = 32 << 20  # of vectors in one answer; a server refuses more than 64 to 256 MiB
+_NOT_LOADED = 101  # Milvus' code
 _QUANTISED_MARGIN = 0.02  # what a server that scores bytes may be off by
 
 Hits = tuple[Rows, Floats]
@@ -75,6 +76,13 @@ class MilvusVectors:
     def exact(self) -> bool:
         """Whether no hit can be missed."""
         return self.index_type in EXACT
+
+    @property
+    def approximation(self) -> str:
+        """What a reader must know of a search that is not exact; empty for one that is."""
+        if self.exact:
+            return ""
+        return f"the search of this index (Milvus {self.index_type}) is approximate: it may miss some tiles"
 
     def scores(self, queries: Floats, rows: ArrayLike | None = None) -> Floats:
         """As `retrieval.vectors.Vectors.scores`: all that are asked for are fetched."""
@@ -234,6 +242,13 @@ class MilvusVectors:
             )
 
     def _call(self, what: str, do: Callable[[], T]) -> T:
+        try:
+            return call(self.place.address, what, do)
+        except VectorsError as error:
+            if getattr(error.__cause__, "code", None) != _NOT_LOADED:
+                raise
+        # A server of Milvus Lite that was started again holds nothing in memory until it is told to.
+        load(self._client, self.place)
         return call(self.place.address, what, do)
 
 
@@ -254,8 +269,7 @@ def open_milvus(place: Place, manifest: IndexManifest) -> MilvusVectors:
     ):
         raise VectorsError(f"Milvus {place.address} has no collection {name}", next_step=PUBLISH)
     refuse_other(client, place, manifest)
-    # A server that was started again holds nothing in memory until it is told to.
-    call(place.address, "loading the collection", lambda: client.load_collection(name, timeout=10 * call_s))
+    load(client, place)
     count = counted(client, place)
     if count != manifest.count:
         raise VectorsError(
@@ -293,6 +307,15 @@ def refuse_other(client: MilvusClient, place: Place, manifest: IndexManifest) ->
     length = {field["name"]: field.get("params", {}).get("dim") for field in found["fields"]}.get(VECTOR)
     if length is None or int(length) != manifest.dimension:
         raise VectorsError(f"{place} has vectors of {length} where the index has {manifest.dimension}")
+
+
+def load(client: MilvusClient, place: Place) -> None:
+    """Have the server hold a collection ready for searches; at once if it does."""
+    call(
+        place.address,
+        "loading the collection",
+        lambda: client.load_collection(place.collection, timeout=10 * CALL_S),
+    )
 
 
 def counted(client: MilvusClient, place: Place, where: str = "") -> int:

@@ -20,6 +20,7 @@ from retrieval.vectors.milvus import (
     counted,
     fingerprints,
     flat_kind,
+    load,
     open_milvus,
     refuse_other,
 )
@@ -152,7 +153,7 @@ def _ensure(client: MilvusClient, place: Place, manifest: IndexManifest, index_t
                 name, schema=schema, index_params=index, properties=says, timeout=CALL_S
             ),
         )
-    call(place.address, "loading the collection", lambda: client.load_collection(name, timeout=10 * CALL_S))
+    load(client, place)
 
 
 def _load(
