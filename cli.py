@@ -238,7 +238,7 @@ def index_build(
     from functools import partial
 
     from retrieval.body import get_body
-    from retrieval.building import draw_parts
+    from retrieval.building.draw import draw_parts
     from retrieval.building.ray import draw_parts_on_ray
     from retrieval.corpus.imagery import remember
     from retrieval.corpus.lowell import LowellSource

@@ -258,8 +258,8 @@ def build_index(
     stop
         When set, the build ends with `Cancelled` and keeps what it has.
     draw
-        What draws and encodes: `retrieval.building.draw_parts` here, or something that takes and returns the
-        same and does it elsewhere (`retrieval.building.ray.on_ray`).
+        What draws and encodes: `retrieval.building.draw.draw_parts` here, or something that takes and returns
+        the same and does it elsewhere (`retrieval.building.ray.draw_parts_on_ray`).
 
     Raises
     ------
