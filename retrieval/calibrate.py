@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 THRESHOLD = 0.5
 LEAST_MARGIN = 1.0  # nats
 CLOSE_SHARE = 0.3
-_BEST, _LOW = 0.999, 0.1  # quantiles: one odd tile in a thousand must not set the bar
-_STEEPNESS = 2.0  # the best tiles get a probability of 1 / (1 + exp(-2)) = 0.88
+BEST, LOW = 0.999, 0.1  # quantiles: one odd tile in a thousand must not set the bar
+STEEPNESS = 2.0  # the best tiles get a probability of 1 / (1 + exp(-2)) = 0.88
 _SENSITIVITY = 0.2  # counts are also given at thresholds a fifth lower and higher
 
 
@@ -50,6 +50,14 @@ class Calibrated:
     method: str
     counts_at: dict[str, int]
     empty: str = ""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Quantiles `LOW` and `BEST` of the logits of a query on all tiles of an index."""
+
+    low: float
+    best: float
 
 
 def background(
@@ -101,15 +109,18 @@ def calibrate(
     logits = log_odds(scores, background, logit_scale, logit_bias)
     if not len(logits):
         return Calibrated(np.zeros(0, np.float32), THRESHOLD, "no tiles", counts_around(logits), "no tiles")
+    return calibrated(sigmoid(logits), method_of(logit_scale, logit_bias))
+
+
+def method_of(logit_scale: float, logit_bias: float | None = None) -> str:
+    """How `calibrate` finds probabilities and threshold, in words."""
     if logit_bias is None:
-        method = (
+        return (
             f"score no more than {CLOSE_SHARE:.0%} of the way from the best tiles down to the low ones, and "
             f"{LEAST_MARGIN:g} above the background"
         )
-    else:
-        bar = -logit_bias / logit_scale
-        method = f"the encoder's own probability that the words are true; 0.5 is a score of {bar:.3f}"
-    return calibrated(sigmoid(logits), method)
+    bar = -logit_bias / logit_scale
+    return f"the encoder's own probability that the words are true; 0.5 is a score of {bar:.3f}"
 
 
 def calibrated(probability: NDArray[np.floating], method: str, threshold: float = THRESHOLD) -> Calibrated:
@@ -132,8 +143,12 @@ def nothing(count: int, why: str) -> Calibrated:
 
 def counts_around(probability: NDArray[np.floating], threshold: float = THRESHOLD) -> dict[str, int]:
     """Hits at a threshold and at thresholds a fifth lower and higher, the highest at most 1."""
-    levels = (threshold * (1 - _SENSITIVITY), threshold, min(1.0, threshold * (1 + _SENSITIVITY)))
-    return {f"{level:.2f}": int((probability >= level).sum()) for level in levels}
+    return {f"{level:.2f}": int((probability >= level).sum()) for level in levels_around(threshold)}
+
+
+def levels_around(threshold: float) -> tuple[float, float, float]:
+    """A threshold and a fifth to either side, the highest at most 1."""
+    return threshold * (1 - _SENSITIVITY), threshold, min(1.0, threshold * (1 + _SENSITIVITY))
 
 
 def log_odds(
@@ -141,18 +156,30 @@ def log_odds(
     background: NDArray[np.floating],
     logit_scale: float,
     logit_bias: float | None = None,
+    spread: Spread | None = None,
 ) -> NDArray[np.float64]:
-    """The log odds behind the probabilities of `calibrate`, shape (n,)."""
+    """The log odds behind the probabilities of `calibrate`, shape (n,).
+
+    Parameters
+    ----------
+    spread
+        Of the logits of all rows where these are some of them; that of the scores given if None.
+    """
     logits = logit_scale * np.asarray(scores, dtype=np.float64)
     if logit_bias is not None:
         return logits + logit_bias
     if not len(logits):
         return logits
-    low, best = np.quantile(logits, [_LOW, _BEST])
-    reach = max(CLOSE_SHARE * float(best - low), 1e-6)
-    above_bar = (logits - float(best)) / reach + 1.0
+    if spread is None:
+        spread = Spread(*np.quantile(logits, [LOW, BEST]).tolist())
+    above_bar = (logits - spread.best) / reach_of(spread) + 1.0
     above_background = logits - np.asarray(background, dtype=np.float64) - LEAST_MARGIN
-    return np.asarray(_STEEPNESS * np.minimum(above_bar, above_background))
+    return np.asarray(STEEPNESS * np.minimum(above_bar, above_background))
+
+
+def reach_of(spread: Spread) -> float:
+    """How far below the best tiles of a query the bar lies, in logits."""
+    return max(CLOSE_SHARE * (spread.best - spread.low), 1e-6)
 
 
 def sigmoid(logits: NDArray[np.floating]) -> NDArray[np.float64]:

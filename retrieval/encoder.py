@@ -33,6 +33,7 @@ __all__ = [
     "EncoderManifest",
     "OpenClipEncoder",
     "create_model",
+    "encode_queries",
     "encode_query",
     "load_encoder",
     "manifest_of",
@@ -84,9 +85,20 @@ def encode_query(encoder: Encoder, text: str, templates: Sequence[str] = ()) -> 
     -------
     Unit vector, shape (dimension,).
     """
-    texts = [template.replace("{}", text) for template in templates] or [text]
-    mean = encoder.encode_texts(texts).mean(axis=0)
-    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), dtype=np.float32)
+    return np.asarray(encode_queries(encoder, [text], templates)[0])
+
+
+def encode_queries(
+    encoder: Encoder, texts: Sequence[str], templates: Sequence[str] = ()
+) -> NDArray[np.float32]:
+    """Several queries as `encode_query` encodes each, in one batch; unit vectors, shape (q, dimension)."""
+    sentences = [template.replace("{}", text) for text in texts for template in (templates or ("{}",))]
+    if not sentences:
+        return np.zeros((0, encoder.manifest.dimension), dtype=np.float32)
+    encoded = encoder.encode_texts(sentences)
+    means = encoded.reshape(len(texts), -1, encoded.shape[1]).mean(axis=1)
+    lengths = [max(float(np.linalg.norm(mean)), 1e-12) for mean in means]
+    return np.asarray([mean / length for mean, length in zip(means, lengths, strict=True)], dtype=np.float32)
 
 
 def _encoder_of_folder(name: str, folder: Path, recorded: dict[str, Any]) -> OpenClipEncoder:

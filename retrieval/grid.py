@@ -91,17 +91,25 @@ class Grid:
 
     def centres(self, tiles: ArrayLike | None = None) -> NDArray[np.float64]:
         """Centres as lonlat, shape (n, 2), degrees."""
-        rows, cols = self.rows_cols(np.arange(len(self)) if tiles is None else tiles)
+        return self.centres_of(*self.rows_cols(np.arange(len(self)) if tiles is None else tiles))
+
+    def centres_of(self, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Centres of the tiles in rows and columns, as lonlat, shape (n, 2), degrees."""
         lon = -180.0 + (cols + 0.5) * 360.0 / self.columns[rows]
         return np.stack([lon, self.row_lat[rows]], axis=-1)
 
     def areas_km2(self, tiles: ArrayLike | None = None) -> NDArray[np.float64]:
         """Area of each cell, km2, exact on the sphere; all cells sum to the body's surface."""
         rows, _ = self.rows_cols(np.arange(len(self)) if tiles is None else tiles)
+        return np.asarray(self.row_area_km2[rows])
+
+    @cached_property
+    def row_area_km2(self) -> NDArray[np.float64]:
+        """Area of a cell of each row, shape (rows,), km2."""
         north = np.radians(self.row_lat + self.row_height_deg / 2)
         south = np.radians(self.row_lat - self.row_height_deg / 2)
         band = 2.0 * np.pi * self.body.radius_km**2 * (np.sin(north) - np.sin(south))
-        return np.asarray((band / self.columns)[rows])
+        return np.asarray(band / self.columns)
 
     def locate(self, lonlat: ArrayLike) -> NDArray[np.int64]:
         """Tile number whose cell holds each point, shape (...,)."""
@@ -142,11 +150,14 @@ class Grid:
 
     def tile_id_letters(self, tiles: ArrayLike) -> NDArray[np.uint8]:
         """Stable names of many tiles as ASCII codes, shape (n, w): of one grid they are all of one length."""
-        rows, cols = self.rows_cols(np.asarray(tiles, dtype=np.int64).reshape(-1))
+        return self.letters_of(*self.rows_cols(np.asarray(tiles, dtype=np.int64).reshape(-1)))
+
+    def letters_of(self, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The same of the tiles in rows and columns."""
         pattern = np.frombuffer(self.tile_id(0).encode("ascii"), dtype=np.uint8)
         letters = np.tile(pattern, (len(rows), 1))
-        _write_digits(letters[:, -1 - self._col_digits - self._row_digits : -1 - self._col_digits], rows)
-        _write_digits(letters[:, -self._col_digits :], cols)
+        letters[:, -1 - self._col_digits - self._row_digits : -1 - self._col_digits] = self._row_letters[rows]
+        letters[:, -self._col_digits :] = self._col_letters[cols]
         return letters
 
     def parse_tile_id(self, text: str) -> int:
@@ -243,6 +254,14 @@ class Grid:
     def _col_digits(self) -> int:
         return _digits(int(self.columns.max()))
 
+    @cached_property
+    def _row_letters(self) -> NDArray[np.uint8]:
+        return _digits_of(self.rows, self._row_digits)
+
+    @cached_property
+    def _col_letters(self) -> NDArray[np.uint8]:
+        return _digits_of(int(self.columns.max()), self._col_digits)
+
     def _number_of(self, name: str) -> int:
         try:
             return self.parse_tile_id(name)
@@ -277,12 +296,10 @@ def _digits(count: int) -> int:
     return len(str(count - 1))
 
 
-def _write_digits(letters: NDArray[np.uint8], numbers: NDArray[np.int64]) -> None:
-    """Write numbers as ASCII digits, the last in the last column, shape (n, digits)."""
-    rest = numbers
-    for place in range(letters.shape[1] - 1, -1, -1):
-        rest, digit = np.divmod(rest, 10)
-        letters[:, place] = digit + ord("0")
+def _digits_of(count: int, digits: int) -> NDArray[np.uint8]:
+    """The numbers below a count as ASCII digits, shape (count, digits)."""
+    powers = 10 ** np.arange(digits - 1, -1, -1, dtype=np.int64)
+    return (np.arange(count)[:, None] // powers % 10 + ord("0")).astype(np.uint8)
 
 
 def _read_digits(letters: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -88,24 +88,29 @@ class TileTable:
         rows
             Row numbers, (m,), in the order wanted; all rows if None.
         """
+        columns = self.columns(rows)
+        points = gpd.points_from_xy(columns["lon"], columns["lat"])
+        return gpd.GeoDataFrame(columns, geometry=points, crs=self.grid.body.crs)
+
+    def columns(self, rows: ArrayLike | None = None) -> dict[str, Any]:
+        """The columns of `rows`, (m,) each, without geometry."""
         which = _which(rows)
         numbers = self.numbers[which]
-        lonlat = self.grid.centres(numbers)
-        columns = {
+        place = self.grid.rows_cols(numbers)
+        lonlat = self.grid.centres_of(*place)
+        return {
             "tile": numbers,
-            "tile_id": self.ids(rows),
+            "tile_id": _as_text(self.grid.letters_of(*place)),
             "lon": lonlat[:, 0],
             "lat": lonlat[:, 1],
-            "area_km2": self.grid.areas_km2(numbers),
+            "area_km2": self.grid.row_area_km2[place[0]],
             "observed": self.observed[which],
             **{name: values[which] for name, values in self.facts.items()},
         }
-        points = gpd.points_from_xy(lonlat[:, 0], lonlat[:, 1])
-        return gpd.GeoDataFrame(columns, geometry=points, crs=self.grid.body.crs)
 
     def ids(self, rows: ArrayLike | None = None) -> pd.Series:
         """Names of rows, (m,), text."""
-        return names_of(self.grid, self.numbers[_which(rows)])
+        return _as_text(self.grid.tile_id_letters(self.numbers[_which(rows)]))
 
     def tile_id(self, row: int) -> str:
         """Name of one row."""
@@ -118,7 +123,7 @@ class TileTable:
     def areas_km2(self, rows: ArrayLike | None = None) -> Floats:
         """Areas of the cells of rows, (m,)."""
         if rows is None:
-            return self._spread(self.grid.areas_km2(self.grid.first[:-1]))
+            return self._spread(self.grid.row_area_km2)
         return self.grid.areas_km2(self.numbers[_which(rows)])
 
     @cached_property
@@ -149,7 +154,7 @@ class TileTable:
     @cached_property
     def area_km2(self) -> float:
         """Area of the cells of all rows."""
-        return float(np.diff(self.starts) @ self.grid.areas_km2(self.grid.first[:-1]))
+        return float(np.diff(self.starts) @ self.grid.row_area_km2)
 
     def row_of(self, tile_id: str) -> int:
         """Row of a tile by its name; -1 where the index has none.
@@ -183,9 +188,8 @@ class TileTable:
         return np.repeat(of_grid_row, np.diff(self.starts))
 
 
-def names_of(grid: Grid, tiles: ArrayLike) -> pd.Series:
-    """Names of tiles as a column of text, (n,), without making n Python strings."""
-    letters = grid.tile_id_letters(tiles)
+def _as_text(letters: NDArray[np.uint8]) -> pd.Series:
+    """A column of text, (n,), from ASCII codes, (n, w), without making n Python strings."""
     ends = np.arange(len(letters) + 1, dtype=np.int64) * letters.shape[1]
     text = pa.LargeStringArray.from_buffers(len(letters), pa.py_buffer(ends), pa.py_buffer(letters))
     return pd.Series(pd.array(text, dtype="str"))

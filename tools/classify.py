@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.calibrate import calibrated, log_odds
-from retrieval.errors import SettingsError, ToolInputError
-from retrieval.query import Asked, ask
+from retrieval.calibrate import calibrated
+from retrieval.errors import ToolInputError
+from retrieval.hits import best_order
+from retrieval.query import ask_many, score_together
 from tools.layers import shorten
-from tools.ranking import best_first, store_tiles, threshold_record
+from tools.ranking import store_tiles, threshold_record
 from tools.results import Figures, said, tidy
 from tools.workspace import ToolResult, Workspace, check_text
 
 MOST_CLASSES = 12
 LONGEST_CLASS = 200
-_IMPOSSIBLE = -60.0  # log odds of a class whose words the encoder does not know
 
 
 def classify(ws: Workspace, classes: list[str], layer: str | None = None) -> ToolResult:
@@ -32,11 +32,12 @@ def classify(ws: Workspace, classes: list[str], layer: str | None = None) -> Too
     """
     names = _checked(classes)
     rows = _rows(ws, layer)
-    asked: list[Asked] = []
-    for name in names:
-        asked.append(ask(ws.index, ws.encoder, name, ws.templates, ws.glossary))
-        ws.check_stop()
-    chance = posterior(np.stack([_log_odds(ws, one)[rows] for one in asked], axis=1))
+    asked = ask_many(ws.index, ws.encoder, names, ws.templates, ws.glossary)
+    ws.check_stop()
+    if layer is None or ws.encoder.manifest.logit_bias is None:
+        score_together(asked)  # without a bias, what a score means depends on those of all rows
+    chance = posterior(np.stack([one.log_odds(rows) for one in asked], axis=1))
+    ws.check_stop()
     winner = chance.argmax(axis=1)
     none = len(names)
     least = 1.0 / (len(names) + 1)
@@ -44,16 +45,16 @@ def classify(ws: Workspace, classes: list[str], layer: str | None = None) -> Too
     layers, parts = [], []
     for number, (name, one) in enumerate(zip(names, asked, strict=True)):
         own = np.flatnonzero(winner == number)
-        full = np.zeros(len(ws.index))
-        full[rows[own]] = chance[own, number]
-        found = calibrated(full, f"the most probable of {len(names)} classes and none of them", least)
-        order = best_first(rows[own], full, one.scores)
+        probability = chance[own, number]
+        scores = one.cosines_of(rows[own]).astype(np.float64)
+        found = calibrated(probability, f"the most probable of {len(names)} classes and none of them", least)
+        order = best_order(probability, scores)
         made = store_tiles(
             ws,
             shorten(name, 80),
-            order,
-            one.scores[order],
-            full[order],
+            rows[own][order],
+            scores[order],
+            probability[order],
             tool="classify",
             arguments={"classes": list(classes), "layer": layer},
             parents=() if layer is None else (ws.layers.get(layer).id,),
@@ -61,7 +62,7 @@ def classify(ws: Workspace, classes: list[str], layer: str | None = None) -> Too
             templates=tuple(ws.templates),
             score_rule="probability beside the other classes and none of them",
             notes=one.notes,
-            **threshold_record(found, None),
+            **threshold_record(found),
         )
         layers.append(made)
         figures[f"class_{number + 1}_count"] = len(own)
@@ -93,13 +94,6 @@ def posterior(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-def _log_odds(ws: Workspace, asked: Asked) -> NDArray[np.float64]:
-    if not asked.understood:
-        return np.full(len(asked.scores), _IMPOSSIBLE)
-    manifest = ws.encoder.manifest
-    return log_odds(asked.scores, ws.index.background, manifest.logit_scale, manifest.logit_bias)
-
-
 def _checked(classes: list[str] | str) -> list[str]:
     if isinstance(classes, str) or not 1 <= len(classes) <= MOST_CLASSES:
         number = "one text" if isinstance(classes, str) else f"{len(classes):,} classes"
@@ -121,11 +115,10 @@ def _rows(ws: Workspace, layer: str | None) -> NDArray[np.int64]:
     if layer is None:
         return np.arange(len(ws.index))
     source = ws.layers.get(layer)
-    try:
-        rows = [ws.index.row_of(tile) for tile in source.table["row_id"].astype(str)]
-    except SettingsError as error:
+    rows = ws.index.tiles.rows_of(source.table["row_id"].astype(str).tolist())
+    if (rows < 0).any():
         raise ToolInputError(
             f"{source.id} is no layer of tiles of this index",
             allowed="a layer that a search made, or one filtered from it",
-        ) from error
-    return np.array(sorted(rows), dtype=np.int64)
+        )
+    return np.sort(rows)

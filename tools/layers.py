@@ -27,6 +27,7 @@ from retrieval.body import Body, get_body
 from retrieval.errors import GeometryError, ToolInputError
 from retrieval.spatial.shapes import Shapes
 from retrieval.spatial.sphere import check_lonlat
+from tools.layer_files import read_table, write_table
 
 Json = Any
 Kind = Literal["tiles", "features", "catalogue"]
@@ -124,7 +125,7 @@ class Layer:
         """Fingerprint of the rows: ids, shapes and scores, the same on every run and platform."""
         digest = hashlib.sha256()
         table = self.table
-        digest.update("\n".join(table["row_id"].astype(str)).encode())
+        digest.update("\n".join(table["row_id"].astype(str).tolist()).encode())
         for column in ("lon", "lat", "score", "probability"):
             values = np.round(table[column].to_numpy(dtype=float), 5) + 0.0
             digest.update(values.astype("<f8").tobytes())
@@ -162,7 +163,7 @@ class Layer:
 
 def make_table(
     body: Body,
-    row_ids: Sequence[str],
+    row_ids: Sequence[str] | pd.Series,
     lonlat: ArrayLike,
     score: np.ndarray | None = None,
     probability: np.ndarray | None = None,
@@ -189,7 +190,7 @@ def make_table(
     if len(points) != n:
         raise GeometryError(f"{len(points)} positions were given for {n} rows", allowed="one each")
     data = {
-        "row_id": pd.Series(list(row_ids), dtype="str"),
+        "row_id": pd.Series(row_ids if isinstance(row_ids, pd.Series) else list(row_ids), dtype="str"),
         "lon": points[:, 0],
         "lat": points[:, 1],
         "score": nan if score is None else np.asarray(score, dtype=float),
@@ -275,7 +276,7 @@ class LayerStore:
     def put(self, layer: Layer) -> None:
         """Store a layer under its own id, in place of one that has it."""
         parquet, record = self._paths(layer.id)
-        _replace(parquet, lambda tmp: layer.table.to_parquet(tmp))
+        _replace(parquet, lambda tmp: write_table(layer.table, tmp))
         made = asdict(layer.provenance)
         about = {"id": layer.id, "title": layer.title, "kind": layer.kind, "provenance": made}
         _replace(record, lambda tmp: tmp.write_text(json.dumps(about, indent=1), encoding="utf-8"))
@@ -357,9 +358,7 @@ class LayerStore:
         values = about["provenance"]
         for name in ("parents", "templates", "notes"):
             values[name] = tuple(values[name])
-        table = gpd.read_parquet(parquet)
-        # GeoParquet writers may lose the name of a custom CRS; the body is the authority.
-        table = table.set_crs(get_body(values["body"]).crs, allow_override=True)
+        table = read_table(parquet, get_body(values["body"]))
         return Layer(key, about["title"], about["kind"], table, Provenance(**values))
 
     def _paths(self, layer_id: str) -> tuple[Path, Path]:

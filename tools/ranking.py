@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.calibrate import Calibrated, counts_around
+from retrieval.calibrate import Calibrated
+from retrieval.hits import best_order
+from retrieval.query import approximation
 from retrieval.spatial.features import link_tiles
 from tools.layers import Layer, make_table
 from tools.results import Figures, said, tidy
@@ -20,15 +22,15 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 
-def hits_first(calibrated: Calibrated, scores: Floats, threshold: float) -> Rows:
-    """Rows whose probability reaches a threshold, the most probable first; equal ones by score, then row."""
-    probability = np.asarray(calibrated.probability, dtype=np.float64)
-    return best_first(np.flatnonzero(probability >= threshold), probability, scores)
-
-
 def best_first(rows: Rows, probability: Floats, scores: Floats) -> Rows:
-    """Rows by falling probability; equal ones by falling score, then in row order."""
-    return rows[np.lexsort((rows, -scores[rows], -probability[rows]))]
+    """Ascending rows by falling probability; equal ones by falling score, then in row order."""
+    return rows[best_order(probability[rows], scores[rows])]
+
+
+def told(ws: Workspace) -> tuple[str, ...]:
+    """What every layer of a search must say of the index: nothing where all rows are scored."""
+    note = approximation(ws.index)
+    return (note,) if note else ()
 
 
 def store_tiles(
@@ -53,37 +55,27 @@ def store_tiles(
     record
         Other fields of `tools.layers.Provenance`.
     """
-    tiles = ws.index.tiles.rows(rows)
-    lonlat = tiles[["lon", "lat"]].to_numpy(dtype=float)
-    facts = tiles.drop(columns=["tile_id", "lon", "lat", tiles.geometry.name]).reset_index(drop=True)
-    labels = link_tiles(ws.index.grid, tiles["tile"])
+    known = ws.index.tiles.columns(rows)
     table = make_table(
         ws.body,
-        tiles["tile_id"].tolist(),
-        lonlat,
+        known.pop("tile_id"),
+        np.stack([known.pop("lon"), known.pop("lat")], axis=-1),
         scores,
         probability,
         rank=np.arange(1, len(rows) + 1),
-        feature_id=labels + 1,
-        **{str(name): facts[name] for name in facts.columns},
+        feature_id=link_tiles(ws.index.grid, known["tile"]) + 1,
+        **known,
     )
     ws.check_stop()
     return ws.layers.add(title, "tiles", table, ws.provenance(tool, arguments, **record))
 
 
-def threshold_record(calibrated: Calibrated, given: float | None) -> dict[str, Any]:
+def threshold_record(calibrated: Calibrated) -> dict[str, Any]:
     """Provenance of a threshold: its value, how it was chosen, and the counts a fifth to either side."""
-    if given is None:
-        return {
-            "threshold": float(calibrated.threshold),
-            "threshold_method": calibrated.method,
-            "counts_at": dict(calibrated.counts_at),
-        }
-    counts = counts_around(calibrated.probability, given) | calibrated.counts_at
     return {
-        "threshold": given,
-        "threshold_method": "given in the call",
-        "counts_at": dict(sorted(counts.items())),
+        "threshold": float(calibrated.threshold),
+        "threshold_method": calibrated.method,
+        "counts_at": dict(calibrated.counts_at),
     }
 
 

@@ -14,7 +14,7 @@ from retrieval.feedback import correct, keep_count
 from retrieval.query import Asked, ask
 from tools.examples import tile_row
 from tools.layers import Layer, shorten
-from tools.ranking import hits_first, store_tiles, summed_up, threshold_record
+from tools.ranking import best_first, store_tiles, summed_up, threshold_record
 from tools.results import Figures, model_rows, said, tidy
 from tools.workspace import ToolResult, Workspace, check_number, check_text
 
@@ -54,7 +54,11 @@ def refine(
     corrected = correct_search(ws, source, accept, reject, keep)
     asked, found, accepted, old = corrected.asked, corrected.found, corrected.accepted, corrected.before
     search = corrected.search
-    kept = hits_first(found, asked.scores, found.threshold)
+    kept = best_first(
+        np.flatnonzero(found.probability >= found.threshold),
+        found.probability.astype(np.float64),
+        asked.scores,
+    )
     new = store_tiles(
         ws,
         shorten(name, 80),
@@ -74,7 +78,7 @@ def refine(
         templates=search.provenance.templates,
         score_rule="scores are those of the words; probabilities are corrected by judged and sure tiles",
         notes=(f"{int(accepted.sum())} tiles accepted and {int((~accepted).sum())} rejected by the user",),
-        **threshold_record(found, None),
+        **threshold_record(found),
     )
     figures: Figures = {
         "count": len(kept),
@@ -145,7 +149,7 @@ def correct_search(
     asked = ask(ws.index, ws.encoder, check_text("text", text), search.provenance.templates, ws.glossary)
     ws.check_stop()
     manifest = ws.encoder.manifest
-    before = log_odds(asked.scores, ws.index.background, manifest.logit_scale, manifest.logit_bias)
+    before = log_odds(asked.cosines, ws.index.background, manifest.logit_scale, manifest.logit_bias)
     rows = np.fromiter(verdicts, dtype=np.int64)
     accepted = np.fromiter(verdicts.values(), dtype=bool)
     direction = correct(before, rows, accepted, ws.index.vectors, np.random.default_rng(ws.seed))

@@ -16,7 +16,7 @@ from retrieval.grid import MAX_TILES
 from retrieval.query import ask
 from tools.examples import Example, example_of
 from tools.layers import shorten
-from tools.ranking import best_first, extent_figures, hits_first, store_tiles, summed_up, threshold_record
+from tools.ranking import extent_figures, store_tiles, summed_up, told
 from tools.results import Figures, model_rows, said, tidy
 from tools.things import counted
 from tools.workspace import ToolResult, Workspace, check_number, check_text
@@ -52,32 +52,30 @@ def search_words(
     name = shorten(query if title is None else check_text("title", title, 200), 80)
     asked = ask(ws.index, ws.encoder, query, ws.templates, ws.glossary)
     ws.check_stop()
-    probability = np.asarray(asked.calibrated.probability, dtype=np.float64)
-    threshold = float(asked.calibrated.threshold if given is None else given)
-    kept = hits_first(asked.calibrated, asked.scores, threshold)
+    hits = asked.hits(given)
     bank = () if ws.index.manifest.background_prompts else ("the index has no background prompts",)
     layer = store_tiles(
         ws,
         name.rstrip("?.! "),
-        kept,
-        asked.scores[kept],
-        probability[kept],
+        hits.rows,
+        hits.scores,
+        hits.probability,
         tool="search_words",
         arguments={"text": text, "min_probability": min_probability, "title": title},
         query=asked.sought,
         templates=tuple(ws.templates),
-        notes=(*asked.notes, *bank),
-        **threshold_record(asked.calibrated, given),
+        notes=(*asked.notes, *bank, *told(ws)),
+        **hits.record,
     )
     figures: Figures = {
-        "count": len(kept),
+        "count": len(hits.rows),
         "searched": len(ws.index),
-        "threshold": tidy(threshold, 3),
-        "best_score": tidy(float(asked.scores.max(initial=-1.0)), 3),
-        "best_probability": tidy(float(probability.max(initial=0.0)), 3),
+        "threshold": tidy(hits.threshold, 3),
+        "best_score": tidy(hits.best_score, 3),
+        "best_probability": tidy(hits.best_probability, 3),
     }
     remarks = "".join(f" Note: {note}." for note in asked.notes)
-    if not len(kept):
+    if not len(hits.rows):
         summary = (
             f"{layer.id} is empty: nothing on this index reaches a probability of "
             f"{said(figures['threshold'])} for these words. The best of {len(ws.index):,} tiles has "
@@ -141,7 +139,10 @@ def search_example(
         arguments=arguments,
         query=_record(liked, disliked, words),
         templates=tuple(ws.templates) if words else (),
-        notes=("ranked by similarity to examples; the limit, not the likeness, sets how many there are",),
+        notes=(
+            "ranked by similarity to examples; the limit, not the likeness, sets how many there are",
+            *told(ws),
+        ),
     )
     figures: Figures = {"count": len(rows), "searched": len(ws.index), "limit": most}
     if not len(rows):
@@ -180,10 +181,9 @@ def rank_words(
     """
     most = int(check_number("limit", limit, 1, MAX_TILES, "tiles"))
     asked = ask(index, encoder, check_text("text", text, LONGEST_TEXT), templates, glossary)
-    probability = np.asarray(asked.calibrated.probability, dtype=np.float64)
-    rows = best_first(np.arange(len(index)), probability, asked.scores)[:most]
+    rows, scores, probability = asked.best(most)
     hits = index.tiles.rows(rows)[["tile_id", "lon", "lat"]]
-    hits = pd.DataFrame(hits).assign(score=asked.scores[rows], probability=probability[rows])
+    hits = pd.DataFrame(hits).assign(score=scores, probability=probability)
     return [
         {str(name): round(value, 6) if isinstance(value, float) else value for name, value in hit.items()}
         for hit in hits.to_dict("records")

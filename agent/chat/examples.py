@@ -111,7 +111,7 @@ class _Holds:
         if term.key not in self._known:
             index, prompts = self._index, self._prompts
             asked = ask(index, self._encoder, term.term, prompts.templates, prompts.descriptions)
-            rows = np.flatnonzero(asked.calibrated.probability >= asked.calibrated.threshold)
+            rows = np.sort(asked.hits().rows)
             if not HITS <= len(rows) <= SHARE * len(index):
                 rows = rows[:0]
             self._known[term.key] = index.tiles.centres(rows)

@@ -90,8 +90,7 @@ def detect(
     shading = mean_tensor(_tensors(index, others)) if directed else None
     found: dict[str, Detected] = {}
     for landform, term in terms.items():
-        asked = ask(index, encoder, term, templates, glossary).calibrated
-        rows = np.flatnonzero(asked.probability >= asked.threshold)
+        rows = np.sort(ask(index, encoder, term, templates, glossary).hits().rows)
         central = rows[_central(lonlat[rows], link_tiles(index.grid, numbers[rows]))]
         azimuth = np.full(len(central), np.nan)
         if shading is not None and landform in directed and len(central):

@@ -36,10 +36,20 @@ def link_tiles(grid: Grid, tiles: ArrayLike) -> Ints:
     Tiles that share an edge belong together; a tile listed twice is one place.
     """
     numbers = np.asarray(tiles, dtype=np.int64)
-    places, place = np.unique(numbers, return_inverse=True)
-    first, second = grid.neighbours(places)
-    labels = _components(len(places), np.searchsorted(places, first), np.searchsorted(places, second))
-    return _in_order(labels[place])
+    if not len(numbers):
+        return np.zeros(0, dtype=np.int64)
+    order = np.argsort(numbers)
+    places = numbers[order]
+    rows = np.repeat(np.arange(grid.rows), np.diff(np.searchsorted(places, grid.first)))
+    # Tiles side by side are one run; only runs are linked, which are far fewer.
+    begins = np.ones(len(places), dtype=bool)
+    begins[1:] = (places[1:] > places[:-1] + 1) | (rows[1:] != rows[:-1])
+    starts = np.flatnonzero(begins)
+    ends = np.append(starts[1:], len(places)) - 1
+    labels = _link_runs(grid, rows[starts], places[starts], places[ends])
+    of_tile = np.empty(len(numbers), dtype=np.int64)
+    of_tile[order] = labels[np.cumsum(begins) - 1]
+    return _in_order(of_tile)
 
 
 def link_points(body: Body, lonlat: ArrayLike, distance_km: float) -> Ints:
@@ -103,6 +113,30 @@ def extent_km(shapes: Shapes, body: Body) -> Floats:
 _FEW = 64  # corners of which all pairs are looked at: no slower than a tree of them
 
 
+def _link_runs(grid: Grid, rows: Ints, first: Ints, last: Ints) -> Ints:
+    """Label of each run of tiles side by side, (r,): from tile ``first`` to ``last`` of a row, ascending."""
+    columns = grid.columns[rows]
+    west, east = first - grid.first[rows], last - grid.first[rows]
+    # A row is a circle: a run that ends at its end goes on at its beginning.
+    closing = np.flatnonzero(east == columns - 1)
+    opening = np.searchsorted(first, grid.first[rows[closing]])
+    around = (opening < len(first)) & (
+        first[np.minimum(opening, len(first) - 1)] == grid.first[rows[closing]]
+    )
+    # Cells touch those below whose longitudes overlap: in whole numbers, so that no edge is missed.
+    below = np.append(grid.columns, 0)[rows + 1]
+    from_tile = grid.first[rows + 1] + west * below // columns
+    to_tile = grid.first[rows + 1] - (-(east + 1) * below // columns)
+    from_run, to_run = np.searchsorted(last, from_tile), np.searchsorted(first, to_tile)
+    count = np.where(below > 0, np.maximum(to_run - from_run, 0), 0)
+    step = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    return _components(
+        len(first),
+        np.concatenate([closing[around], np.repeat(np.arange(len(first)), count)]),
+        np.concatenate([opening[around], np.repeat(from_run, count) + step]),
+    )
+
+
 def _few_pairs(tree: SphereTree, points: Floats, distance_km: float) -> bool:
     """Whether all pairs fit into memory, from a sample of the points."""
     step = max(1, len(points) // 1000)
@@ -144,8 +178,11 @@ def _components(count: int, first: Ints, second: Ints) -> Ints:
 
 
 def _in_order(labels: Ints) -> Ints:
-    """Labels renumbered by first appearance."""
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    """Labels 0, 1, ... without a gap, renumbered by first appearance."""
+    if not len(labels):
+        return labels
+    first = np.empty(int(labels.max()) + 1, dtype=np.int64)
+    first[labels[::-1]] = np.arange(len(labels))[::-1]  # of several the last one stays, which is the first
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
-    return rank[inverse.ravel()]
+    return rank[labels]

@@ -153,4 +153,4 @@ def _observed_km2(ws: Workspace) -> NDArray[np.float64]:
     starts = np.searchsorted(coverage["tile"].to_numpy(), grid.first)
     share = coverage["observed"].to_numpy()
     seen = [np.nansum(share[start:end], dtype=np.float64) for start, end in pairwise(starts.tolist())]
-    return np.asarray(seen * grid.areas_km2(grid.first[:-1]))
+    return np.asarray(seen * grid.row_area_km2)
