@@ -34,8 +34,7 @@ def write_table(table: gpd.GeoDataFrame, path: Path) -> None:
         table.to_parquet(path)
         return
     xy = shapely.get_coordinates(shapes)
-    columns = pa.Table.from_pandas(pd.DataFrame(table.drop(columns=name)))
-    columns = columns.append_column(name, _well_known(xy))
+    columns = _columns(table, name).append_column(name, _well_known(xy))
     about = {
         "primary_column": name,
         "columns": {
@@ -64,6 +63,15 @@ def read_table(path: Path, body: Body) -> gpd.GeoDataFrame:
     """
     # GeoParquet writers may lose the name of a custom CRS; the body is the authority.
     return gpd.read_parquet(path).set_crs(body.crs, allow_override=True)
+
+
+def _columns(table: gpd.GeoDataFrame, geometry: str) -> Any:
+    """All columns but the geometry."""
+    others = {str(column): table[column] for column in table.columns if column != geometry}
+    plain = all(values.dtype.kind in "biuf" or values.dtype == "str" for values in others.values())
+    if plain and isinstance(table.index, pd.RangeIndex):
+        return pa.table({name: pa.array(values.array, from_pandas=True) for name, values in others.items()})
+    return pa.Table.from_pandas(pd.DataFrame(table.drop(columns=geometry)))
 
 
 def _well_known(xy: NDArray[np.float64]) -> Any:

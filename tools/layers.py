@@ -21,6 +21,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from geopandas.array import GeometryArray
 from numpy.typing import ArrayLike
 
 from retrieval.body import Body, get_body
@@ -197,8 +198,8 @@ def make_table(
         "probability": nan if probability is None else np.asarray(probability, dtype=float),
         **columns,
     }
-    own = gpd.points_from_xy(points[:, 0], points[:, 1]) if shapes is None else shapes
-    return gpd.GeoDataFrame(data, geometry=own, crs=body.crs)
+    own = shapely.points(points) if shapes is None else shapes
+    return gpd.GeoDataFrame({**data, "geometry": GeometryArray(np.asarray(own, dtype=object), crs=body.crs)})
 
 
 def keys_of(layer: Layer) -> pd.Index:

@@ -69,7 +69,7 @@ def counts_at(probability: Floats, threshold: float | None) -> dict[str, int]:
 
 def model_rows(ws: Workspace, layer: Layer, most: int = 8) -> tuple[dict[str, Any], ...]:
     """The first rows as plain records for a model, numbers rounded, at most `Settings.model_rows`."""
-    shown = layer.table.drop(columns="geometry").head(min(most, ws.settings.model_rows))
+    shown = layer.table.head(min(most, ws.settings.model_rows)).drop(columns="geometry")
     return tuple(
         {
             name: round(value, 4) if isinstance(value, float) else value
