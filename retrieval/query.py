@@ -130,6 +130,8 @@ class Asked:
         odds = candidates_odds(rows, scores, self.index.background, self.logit_scale, self.logit_bias, spread)
         threshold = float(levels[1] if given is None else given)
         held, exact, probability, every = first_hits(rows, scores, odds, threshold)
+        if self.logit_bias is None and every.max() < lowest:
+            return self._none(given, method)  # the most probable row need not be one of high score
         return Hits(
             held,
             exact,

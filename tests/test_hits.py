@@ -1,4 +1,4 @@
-"""The hits of a search are those of the probabilities of all rows, to the last one, without computing them."""
+"""The hits of a search are those of the probabilities of all rows, to the last one."""
 
 from __future__ import annotations
 

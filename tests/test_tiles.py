@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from retrieval.body import BODIES, get_body
 from retrieval.errors import IndexFolderError, SettingsError
 from retrieval.grid import Grid
 from retrieval.index import TileIndex
 from retrieval.manifest import size_and_hash
+from retrieval.spatial.features import link_tiles
 from retrieval.tiles import TileTable, count_rows, read_columns, write_columns
 from tests.fakes import PatternEncoder
 from tests.workspaces import a_workspace
@@ -190,6 +193,24 @@ def test_facts_that_are_not_known_stay_unknown(tmp_path: Path) -> None:
         assert np.array_equal(read.facts["elevation_m"], height, equal_nan=True)
         assert read.facts["elevation_m"].dtype == np.float32
         assert read.numbers.tolist() == [3, 4, 90]
+
+
+@given(some_tiles(), st.floats(0, 0.9))
+def test_tiles_that_touch_through_others_are_one_feature(
+    given_tiles: tuple[Grid, np.ndarray], share: float
+) -> None:
+    grid, _ = given_tiles
+    tiles = np.random.default_rng(int(share * 1000)).permutation(len(grid))[: int(share * len(grid))]
+    tiles = np.concatenate([tiles, tiles[:5]])
+    places = np.unique(tiles)
+    pairs = grid.neighbours(places)
+    links = coo_array((np.ones(len(pairs[0])), np.searchsorted(places, pairs)), shape=(len(places),) * 2)
+    expected = connected_components(links, directed=False)[1][np.searchsorted(places, tiles)]
+    labels = link_tiles(grid, tiles)
+    assert len({*zip(labels.tolist(), expected.tolist(), strict=True)}) == len(set(expected.tolist()))
+    assert len(set(labels.tolist())) == len(set(expected.tolist()))
+    first = np.unique(labels, return_index=True)[1]
+    assert (np.diff(first) > 0).all(), "numbered in the order of their first tiles"
 
 
 def grid_number(grid: Grid, name: str) -> int:
