@@ -226,7 +226,13 @@ def index_build(
     tile_km: Annotated[float, typer.Option(help="Side of a tile, km.")] = 12.0,
     encoder: Annotated[str, typer.Option(help="areo-mini, an open_clip name, hf-hub:..., or a folder.")] = "",
     kind: Annotated[Literal["auto", "image", "dem"], typer.Option(help="What the rasters hold.")] = "auto",
-    storage: Annotated[Literal["fp16", "fp32", "sq8"], typer.Option(help="How vectors are kept.")] = "fp16",
+    storage: Annotated[
+        Literal["auto", "fp16", "fp32", "sq8", "ivf-sq8", "ivf-rabitq"],
+        typer.Option(help="How vectors are kept; auto chooses by number, memory and recall."),
+    ] = "auto",
+    recall: Annotated[
+        float, typer.Option(help="Share of the best tiles that a search is to find; 1: all are scored.")
+    ] = 0.99,
     seed: Annotated[int, typer.Option(help="Seed of a synthetic planet.")] = 0,
     workers: Annotated[int, typer.Option(min=1, max=256)] = 2,
     ray: Annotated[
@@ -262,6 +268,7 @@ def index_build(
             out,
             background_prompts=prompts.background,
             storage=storage,
+            recall=recall,
             workers=workers,
             progress=progress,
             draw=partial(draw_parts_on_ray, address=ray) if ray else draw_parts,
@@ -404,6 +411,19 @@ def _report_index(index: TileIndex, as_json: bool) -> None:
     print(f"encoder {manifest['encoder']['name']}, vectors {manifest['storage']}, made {manifest['created']}")
     if place is not None:
         print(f"vectors are searched in {place}")
+    if manifest["why"]:
+        print(f"storage {manifest['storage']}: {manifest['why']}")
+    if manifest["recall"]:
+        print(f"recall {_recall(manifest['recall'])}")
+
+
+def _recall(found: dict[str, Any]) -> str:
+    measured = [
+        "{:.3f} ({:.3f} to {:.3f}) with {} {}".format(one["measured"], *one["interval"], one["queries"], name)
+        for name, one in found.items()
+        if isinstance(one, dict)
+    ]
+    return f"of the best {found['hits']:,}, asked {found['asked']:g}, measured {', '.join(measured)}"
 
 
 if __name__ == "__main__":

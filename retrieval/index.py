@@ -39,6 +39,7 @@ from retrieval.grid import Grid
 from retrieval.manifest import (
     FORMAT,
     RECIPE_FORMAT,
+    Choice,
     IndexManifest,
     Storage,
     check_files,
@@ -50,6 +51,7 @@ from retrieval.manifest import (
 )
 from retrieval.tiles import TileTable, count_rows, read_columns
 from retrieval.vectors import VECTORS, Vectors, open_vectors
+from retrieval.vectors.choose import choose, machine_memory
 from retrieval.vectors.place import read_place
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ class TileIndex:
                 "background.npy": (len(self.background), manifest.dimension),
                 self._table.name: (count_rows(self._table), manifest.dimension),
             }
-        except (RuntimeError, OSError, ValueError) as error:
+        except (RuntimeError, OSError, ValueError, KeyError) as error:
             raise torn(folder, f"cannot be read ({str(error).splitlines()[0][:200]})") from error
         for name, found in rows.items():
             if found != (manifest.count, manifest.dimension):
@@ -232,7 +234,8 @@ def build_index(
     out: Path,
     *,
     background_prompts: Sequence[str] = (),
-    storage: Storage = "fp16",
+    storage: Choice = "auto",
+    recall: float = 0.99,
     tiles: ArrayLike | None = None,
     workers: int = 1,
     progress: Progress | None = None,
@@ -248,7 +251,11 @@ def build_index(
     background_prompts
         Texts that name nothing in particular, for `TileIndex.background`.
     storage
-        ``fp16`` (half precision), ``fp32``, or ``sq8`` (one byte a dimension, recall 0.995).
+        ``fp16`` (half precision), ``fp32``, ``sq8`` (one byte a dimension, recall 0.995): all tiles are
+        scored; ``ivf-sq8``, ``ivf-rabitq``: some of the best may be missed, for more tiles in the same time
+        or memory; ``auto``: chosen by number, memory and recall (`retrieval.vectors.choose`).
+    recall
+        Share of the best tiles that a search is to find, above 0 to 1.
     tiles
         Grid numbers to look at; all that may have data if None.
     workers
@@ -269,9 +276,11 @@ def build_index(
         If the source is torn, or no tile has data.
     """
     out = Path(out)
-    _refuse_nonsense(source, grid, storage)
+    _refuse_nonsense(source, grid, storage, recall)
     _refuse_existing(out)
-    plan = _Plan(source, grid, encoder, _wanted_tiles(source, grid, tiles), storage, background_prompts)
+    plan = _Plan(
+        source, grid, encoder, _wanted_tiles(source, grid, tiles), storage, recall, background_prompts
+    )
     try:
         _build(plan, out, workers, progress, stop, draw)
     except OSError as error:
@@ -282,9 +291,11 @@ def build_index(
     return TileIndex.open(out)
 
 
-def _refuse_nonsense(source: TileSource, grid: Grid, storage: str) -> None:
-    if storage not in get_args(Storage):
-        raise SettingsError(f"no storage is called {storage!r}", allowed=", ".join(get_args(Storage)))
+def _refuse_nonsense(source: TileSource, grid: Grid, storage: str, recall: float) -> None:
+    if storage not in get_args(Choice):
+        raise SettingsError(f"no storage is called {storage!r}", allowed=", ".join(get_args(Choice)))
+    if not 0 < recall <= 1:
+        raise SettingsError(f"a recall of {recall:g} cannot be had", allowed="a share above 0, up to 1")
     if source.body != grid.body:
         raise BodyMismatchError(f"{source.name} is of {source.body.name} and the grid of {grid.body.name}")
 
@@ -325,11 +336,13 @@ class _Plan:
         grid: Grid,
         encoder: Encoder,
         tiles: NDArray[np.int64],
-        storage: Storage,
+        storage: Choice,
+        recall: float,
         background_prompts: Sequence[str],
     ) -> None:
         self.source, self.grid, self.encoder, self.tiles = source, grid, encoder, tiles
-        self.storage: Storage = storage
+        self.storage, self.why = _storage(storage, len(tiles), encoder.manifest.dimension, recall)
+        self.recall = recall
         self.background_prompts = list(background_prompts)
         self.size_px = max(THUMBNAIL_PX, encoder.manifest.image_size)
         self.recipe: dict[str, Json] = {
@@ -337,14 +350,22 @@ class _Plan:
             "body": grid.body.name,
             "tile_km": grid.tile_km,
             "tile_px": self.size_px,
-            "storage": storage,
+            "storage": self.storage,
             "source": source.fingerprint(),
             "encoder": encoder.manifest.fingerprint,
             "background": self.background_prompts,
             "tiles": hashlib.sha256(tiles.astype("<i8").tobytes()).hexdigest(),
         }
+        if self.storage.startswith("ivf"):
+            self.recipe["recall"] = recall  # where all is scored it changes nothing
         text = json.dumps(self.recipe, sort_keys=True)
         self.fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _storage(storage: Choice, count: int, dimension: int, recall: float) -> tuple[Storage, str]:
+    if storage == "auto":
+        return choose(count, dimension, machine_memory(), recall)
+    return storage, "asked for"
 
 
 def _build(
@@ -372,10 +393,17 @@ def _build(
         staged = folder / "index"
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir()
-        coverage = assemble(
-            staged, plan.grid, plan.encoder, paths, plan.storage, plan.background_prompts, progress
+        coverage, recall = assemble(
+            staged,
+            plan.grid,
+            plan.encoder,
+            paths,
+            plan.storage,
+            plan.background_prompts,
+            progress,
+            recall=plan.recall,
         )
-        manifest = _describe(plan, out.name, staged, coverage)
+        manifest = _describe(plan, out.name, staged, coverage, recall)
         text = json.dumps(asdict(manifest), indent=1)
         (staged / "manifest.json").write_text(text, encoding="utf-8")
         TileIndex.open(staged).verify()
@@ -383,7 +411,9 @@ def _build(
     shutil.rmtree(folder.parent, ignore_errors=True)
 
 
-def _describe(plan: _Plan, name: str, staged: Path, coverage: dict[str, int]) -> IndexManifest:
+def _describe(
+    plan: _Plan, name: str, staged: Path, coverage: dict[str, int], recall: dict[str, Json] | None
+) -> IndexManifest:
     source = plan.source
     return IndexManifest(
         format=FORMAT,
@@ -401,5 +431,7 @@ def _describe(plan: _Plan, name: str, staged: Path, coverage: dict[str, int]) ->
         background_prompts=len(plan.background_prompts),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
-        files={file: size_and_hash(staged / file) for file in files_of(FORMAT)},
+        files={file: size_and_hash(staged / file) for file in files_of(FORMAT, plan.storage)},
+        why=plan.why,
+        recall=recall,
     )

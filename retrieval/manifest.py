@@ -13,10 +13,14 @@ from typing import Any, Literal
 from retrieval.errors import IndexFolderError
 
 Json = Any
-Storage = Literal["fp16", "fp32", "sq8"]
+Storage = Literal["fp16", "fp32", "sq8", "ivf-sq8", "ivf-rabitq"]
 
 FORMAT = 2  # of the folder's layout; indexes of layout 1 are read as well
 RECIPE_FORMAT = 1  # of what an index says: its fingerprint does not change with the layout of its files
+Choice = Literal["auto", "fp16", "fp32", "sq8", "ivf-sq8", "ivf-rabitq"]
+_VECTORS = "vectors.faiss"
+_LISTS = ("vectors.npy", "rows.npy", "places.npy", "lists.npz")
+_VECTOR_FILES = {"ivf-sq8": _LISTS, "ivf-rabitq": (*_LISTS, "signs.npy", "factors.npy", "turn.npy")}
 _FILES = {
     1: ("vectors.faiss", "tiles.parquet", "coverage.parquet", "thumbnails.arrow", "background.npy"),
     2: ("vectors.faiss", "tiles.arrow", "coverage.arrow", "thumbnails.arrow", "background.npy"),
@@ -49,6 +53,10 @@ class IndexManifest:
         ISO 8601, UTC.
     versions, files
         Versions of the packages that matter; size in bytes and SHA-256 of each file.
+    why
+        Why this storage was chosen, where it was.
+    recall
+        What an inexact storage finds of the best: asked for and measured (`retrieval.vectors.recall.fit`).
     """
 
     format: int
@@ -67,16 +75,24 @@ class IndexManifest:
     created: str
     versions: dict[str, str]
     files: dict[str, dict[str, Json]]
+    why: str = ""
+    recall: dict[str, Json] | None = None
 
 
-def files_of(layout: int) -> tuple[str, ...]:
-    """Names of the files beside the manifest in a folder of a layout."""
-    return _FILES[layout]
+def vector_files(storage: str) -> tuple[str, ...]:
+    """Names of the files that hold the vectors of a kind."""
+    return _VECTOR_FILES.get(storage, (_VECTORS,))
+
+
+def files_of(layout: int, storage: str = "fp16") -> tuple[str, ...]:
+    """Names of the files beside the manifest in a folder of a layout whose vectors are of a kind."""
+    return *vector_files(storage), *(name for name in _FILES[layout] if name != _VECTORS)
 
 
 def all_files() -> tuple[str, ...]:
     """Names of the files of an index of any layout, the manifest's among them."""
-    return "manifest.json", *dict.fromkeys(name for names in _FILES.values() for name in names)
+    groups = (*_FILES.values(), *_VECTOR_FILES.values())
+    return "manifest.json", *dict.fromkeys(name for names in groups for name in names)
 
 
 def read_manifest(folder: Path) -> IndexManifest:
@@ -102,7 +118,8 @@ def read_manifest(folder: Path) -> IndexManifest:
                 f"{folder} has layout {values['format']!r}; this version reads 1 and {FORMAT}",
                 next_step="build it again with this version",
             )
-        return IndexManifest(**{field.name: values[field.name] for field in fields(IndexManifest)})
+        known = {field.name for field in fields(IndexManifest)}
+        return IndexManifest(**{name: value for name, value in values.items() if name in known})
     except (ValueError, KeyError, TypeError) as error:
         raise torn(folder, f"has a manifest.json that is not one ({error})") from error
 
@@ -117,8 +134,9 @@ def check_files(folder: Path, manifest: IndexManifest, *, full: bool, elsewhere:
     IndexFolderError
         If a file is missing or not the one that was built.
     """
-    for name in files_of(manifest.format):
-        if elsewhere and name.startswith("vectors."):
+    theirs = vector_files(manifest.storage)
+    for name in files_of(manifest.format, manifest.storage):
+        if elsewhere and name in theirs:
             continue
         path, recorded = folder / name, manifest.files.get(name, {})
         size = path.stat().st_size if path.is_file() else -1

@@ -57,7 +57,11 @@ ONLY_IN = {
     "open_clip": ("retrieval/encoder.py", "retrieval/encoder_open_clip.py", "retrieval/training/"),
     "rasterio": ("retrieval/corpus/",),
     "faiss": ("retrieval/vectors/",),
-    "numba": ("retrieval/vectors/kernels.py", "retrieval/corpus/bilinear.py"),
+    "numba": (
+        "retrieval/vectors/kernels.py",
+        "retrieval/vectors/picking.py",
+        "retrieval/corpus/bilinear.py",
+    ),
     "pymilvus": ("retrieval/vectors/milvus",),
     "grpc": ("retrieval/vectors/milvus_link.py",),
     "ray": ("retrieval/building/ray.py", "retrieval/building/ray_nodes.py"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,15 +17,18 @@ from retrieval.errors import RasterError
 from retrieval.grid import Grid
 from retrieval.manifest import Storage
 from retrieval.tiles import write_columns
-from retrieval.vectors import VECTORS
-from retrieval.vectors.flat import write_flat
+from retrieval.vectors.lists import how_many_lists
+from retrieval.vectors.making import make_vectors
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
 
+Json = Any
 Progress = Callable[[str, int, int], None]
 
-QUANTISER_PARTS = 64  # parts from which the 8-bit quantiser learns its ranges
+FEWEST_SAMPLED = 16_384  # rows from which quantisers and the centres of lists learn
+A_LIST = 64  # and as many for each list
+ONE_IN = 4  # rows taken of a part: neighbours are alike
 
 
 def assemble(
@@ -36,13 +39,16 @@ def assemble(
     storage: Storage,
     background_prompts: Sequence[str],
     progress: Progress | None = None,
-) -> dict[str, int]:
+    *,
+    recall: float = 0.99,
+) -> tuple[dict[str, int], dict[str, Json] | None]:
     """Turn parts into the files of an index, one part in memory at a time.
 
     Returns
     -------
-    dict
-        Number of tiles ``looked_at``, ``indexed`` and ``not_observed``.
+    tuple
+        Number of tiles ``looked_at``, ``indexed`` and ``not_observed``; and, where the storage may miss
+        some, the recall measured (`retrieval.vectors.making.make_vectors`).
 
     Raises
     ------
@@ -72,21 +78,25 @@ def assemble(
             f"no tile of {grid.tile_km:g} km has data in at least {MIN_OBSERVED:.0%} of it",
             next_step="choose smaller tiles, or check where the data lie",
         )
-    sample = _sample(paths) if storage == "sq8" else np.zeros((0, encoder.manifest.dimension), np.float32)
+    count = sum(map(len, rows))
     blocks = (read_part(path).vectors for path in paths)
-    write_flat(folder / VECTORS, storage, encoder.manifest.dimension, blocks, sample)
+    found = make_vectors(folder, storage, count, blocks, _sample(paths, count), texts=bank, recall=recall)
     np.save(folder / "background.npy", np.concatenate(backgrounds).astype(np.float32))
     looked_at, table = (pd.concat(parts, ignore_index=True) for parts in (coverage, rows))
     for name, columns in (("coverage.arrow", looked_at), ("tiles.arrow", table)):
         write_columns(folder / name, {str(column): columns[column] for column in columns})
-    return {
+    counts = {
         "looked_at": len(looked_at),
         "indexed": len(table),
         "not_observed": len(looked_at) - len(table),
     }
+    return counts, found
 
 
-def _sample(paths: list[Path]) -> NDArray[np.float32]:
-    """Rows from which 8-bit codes learn their ranges: spread over the planet, not those of one region."""
-    sample = paths[:: max(1, len(paths) // QUANTISER_PARTS)]
-    return np.concatenate([read_part(path).vectors for path in sample])
+def _sample(paths: list[Path], count: int) -> NDArray[np.float32]:
+    """Rows from which 8-bit codes learn their ranges and lists their centres: from all over the planet."""
+    wanted = max(FEWEST_SAMPLED, A_LIST * how_many_lists(count))
+    parts = max(1, ONE_IN * wanted * len(paths) // max(count, 1))
+    every = max(1, len(paths) // parts)
+    thin = ONE_IN if count > wanted else 1
+    return np.concatenate([read_part(path).vectors[::thin] for path in paths[::every]])

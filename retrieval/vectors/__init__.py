@@ -1,6 +1,8 @@
 """The tile vectors of an index, of one of several kinds behind one interface.
 
 fp32, fp16, sq8     exact: every row is scored (`retrieval.vectors.flat`)
+ivf-sq8             lists of which a query reads some (`retrieval.vectors.inverted`)
+ivf-rabitq          and a bit a dimension to look through first (`retrieval.vectors.compact`)
 """
 
 from __future__ import annotations
@@ -70,9 +72,17 @@ def open_vectors(folder: Path, kind: Storage) -> Vectors:
 
     Raises
     ------
-    RuntimeError, OSError, ValueError
+    RuntimeError, OSError, ValueError, KeyError
         If they cannot be read, or are not of that kind.
     """
+    if kind == "ivf-sq8":
+        from retrieval.vectors.inverted import InvertedVectors
+
+        return InvertedVectors(folder)
+    if kind == "ivf-rabitq":
+        from retrieval.vectors.compact import CompactVectors
+
+        return CompactVectors(folder)
     from retrieval.vectors.flat import FlatVectors
 
     return FlatVectors(folder / VECTORS, kind)
