@@ -57,7 +57,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp(request.param)
     rows, texts = clustered(3, COUNT)
     rows[7] = rows[COUNT - 1] = rows[4000]  # ties
-    with mock.patch.object(inverted, "FEW", 0), mock.patch.object(making, "how_many_lists", lambda _: 64):
+    with mock.patch.object(inverted, "FEW", 0), mock.patch.object(making, "how_many_lists", return_value=64):
         make(folder, request.param, rows, texts=texts)
     opened = open_vectors(folder, request.param)
     assert isinstance(opened, InvertedVectors)

@@ -48,9 +48,10 @@ class CompactVectors(InvertedVectors):
 
     def _estimates(self, query: Floats, places: Places) -> tuple[Floats, Floats]:
         dots = sign_dots(self.signs, places, query @ self.turn)
-        centre_dots = (self.lists.centres @ query)[self.lists.list_of(places)]
+        estimates = (self.lists.centres @ query)[self.lists.list_of(places)]
         factors = self.factors[places]
-        return centre_dots + factors * dots, centre_dots + factors * (dots + np.float32(self.slack))
+        estimates += factors * dots
+        return estimates, np.asarray(estimates + factors * np.float32(self.slack), dtype=np.float32)
 
     def _exact(self, query: Floats, places: Places, estimates: Floats) -> Floats:
-        return self.codes.at(query[None], places)[0]
+        return np.asarray(self.codes.at(query[None], places)[0])

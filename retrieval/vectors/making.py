@@ -78,7 +78,7 @@ def make_vectors(
         _reorder(scratch, folder / CODES, row_of, sample.shape[1])
     finally:
         scratch.unlink(missing_ok=True)
-    arrays = {
+    arrays: dict[str, Any] = {
         "centres": centres,
         "spread": spread,
         "first": first,

@@ -30,8 +30,7 @@ def _picked(codes: Any, places: Any, query: Any, out: Any) -> None:
         out[i] = total
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _ones(_typing: Any, _word: Any) -> Any:
+def _population(_typing: Any, _word: Any) -> Any:
     """Number of bits set in a word: numba has no name for the processor's instruction."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
@@ -39,6 +38,9 @@ def _ones(_typing: Any, _word: Any) -> Any:
         return builder.call(function, arguments)
 
     return types.uint64(types.uint64), generate
+
+
+_ones: Any = intrinsic(_population)
 
 
 @njit(**_OPTIONS)  # type: ignore[untyped-decorator]
