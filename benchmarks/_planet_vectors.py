@@ -94,9 +94,7 @@ def fit_vectors(
     count, own = real.shape
     if dimension < own:
         raise ValueError(f"{dimension} dimensions are fewer than the {own} of {index.folder}")
-    means = faiss.Kmeans(own, clusters, niter=30, seed=seed, min_points_per_centroid=1)
-    means.train(real)
-    labels = means.index.search(real, 1)[1][:, 0].astype(np.int64)
+    labels = _clusters(real, clusters, seed)
     centres = np.stack([real[labels == c].mean(axis=0) for c in range(clusters)])
     deviations = (real - centres[labels]).astype(np.float64)
     factors = np.zeros((clusters, rank, own))
@@ -249,6 +247,14 @@ class LiftedEncoder:
     def encode_images(self, pixels: NDArray[np.uint8]) -> Floats:
         """Unit vectors of pictures: those of the encoder, turned."""
         return self._encoder.encode_images(pixels) @ self._turn.T
+
+
+def _clusters(vectors: Floats, count: int, seed: int) -> NDArray[np.int64]:
+    """Cluster of each vector by k-means, (n,)."""
+    means = faiss.Kmeans(vectors.shape[1], count, niter=30, seed=seed, min_points_per_centroid=1)
+    with threadpool_limits(1):  # the same sums in the same order on every machine
+        means.train(vectors)
+        return np.asarray(means.index.search(vectors, 1)[1][:, 0], dtype=np.int64)
 
 
 def _real_grid(index: TileIndex) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
