@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 import torch
 from _planet_index import EXACT_FILE, Made
-from _planet_vectors import Floats, LiftedEncoder
+from _planet_vectors import LiftedEncoder
 from numpy.typing import NDArray
 
 import retrieval.query
@@ -42,6 +42,8 @@ Figures = dict[str, Any]
 MARSRETRIEVAL_K = 20_000  # what arXiv 2602.13961 keeps of a query
 MARSRETRIEVAL_TEXTS = 3  # prompts whose mean it asks with
 TOGETHER = 20
+BARS_FILE = "bars.json"
+WARMING = 5  # texts
 SHARES = (1.0, 0.5, 0.25)  # of the most hits that texts ask for by turns
 
 
@@ -84,41 +86,35 @@ def probabilities_for(made: Made, encoder: Encoder, hits: int) -> list[tuple[int
     return chosen
 
 
-def by_turns(
-    ws: Workspace, made: Made, encoder: LiftedEncoder, hits: int, repeats: int
-) -> tuple[Figures, Rounds]:
+def by_turns(ws: Workspace, made: Made, encoder: LiftedEncoder, hits: int, repeats: int) -> Figures:
     """Ours, FAISS, MarsRetrieval's way and one pass over the codes, text after text, ``repeats`` times."""
     rounds, found = Rounds(), []
     asked = probabilities_for(made, encoder, hits)
-    alone = _FaissAlone(made.folder / "vectors.faiss")
-    baseline = _baseline(made, encoder)
+    alone, baseline = _faiss_alone(made.folder), _baseline(made, encoder)
     passes = memory_passes(_codes(made.folder))
     pass_name = fastest(passes)
     top = min(MARSRETRIEVAL_K, len(ws.index))
-    recalls = {"ours": [], "faiss": []}
-    for turn in range(repeats + 1):  # the first is not counted: it warms
+    for turn in range(repeats + 1):  # the first is short and not counted: it warms
         kept = rounds if turn else Rounds()
-        for number, text in enumerate(made.texts):
+        for number, text in enumerate(made.texts if turn else made.texts[:WARMING]):
             wanted, bar = asked[number]
+            query = made.queries[number][None]
             result = kept.time("ours", lambda text=text, bar=bar: tools.search.search_words(ws, text, bar))
             kept.seconds.setdefault(f"ours_{wanted}", []).append(kept.seconds["ours"][-1])
-            query = made.queries[number]
-            rows = kept.time("faiss", lambda query=query: alone.search(query, top))
-            if baseline:
+            if alone is not None:
+                kept.time("faiss", lambda query=query: alone.search(query, top))
+            if baseline is not None:
                 kept.time("marsretrieval", lambda text=text: baseline(text, top))
             kept.time("memory_pass", passes[pass_name])
-            if turn == 0:
-                truth = set(made.truth_rows[number][:top].tolist())
-                own = ws.index.store.best(query[None], top)[0][0]
-                recalls["ours"].append(len(truth.intersection(own.tolist())) / len(truth))
-                recalls["faiss"].append(len(truth.intersection(rows.tolist())) / len(truth))
+            if turn == 1:
                 found.append({"text": text, "asked_for": wanted, **_counts(result)})
             _forget(ws)
+    most = f"ours_{asked[0][0]}"
     figures: Figures = {
         "p50_s": rounds.median("ours"),
         "p95_s": rounds.quantile("ours", 0.95),
-        "p50_most_hits_s": rounds.median(f"ours_{asked[0][0]}"),
-        "p95_most_hits_s": rounds.quantile(f"ours_{asked[0][0]}", 0.95),
+        "p50_most_hits_s": rounds.median(most),
+        "p95_most_hits_s": rounds.quantile(most, 0.95),
         "memory_pass_s": rounds.median("memory_pass"),
         "memory_pass_is": pass_name,
         "ratio_to_memory_pass": rounds.median("ours") / rounds.median("memory_pass"),
@@ -127,15 +123,30 @@ def by_turns(
         "speedup_over_faiss_alone": rounds.median("faiss") / rounds.median("ours"),
         "marsretrieval_s": rounds.median("marsretrieval"),
         "speedup_over_marsretrieval": rounds.median("marsretrieval") / rounds.median("ours"),
-        "recall": float(np.mean(recalls["ours"])),
-        "recall_lowest": float(np.min(recalls["ours"])),
-        "recall_at": top,
-        "recall_faiss_alone": float(np.mean(recalls["faiss"])),
         "repeats": len(rounds.seconds["ours"]),
         "texts": len(made.texts),
         "hits": found,
     }
-    return {name: None if value != value else value for name, value in figures.items()}, rounds
+    return {name: None if value != value else value for name, value in figures.items()}
+
+
+def recalls(index: TileIndex, made: Made) -> Figures:
+    """Share of the exactly best rows that the index gives as its best, as many as were asked for."""
+    alone = _faiss_alone(made.folder)
+    top = min(MARSRETRIEVAL_K, len(index))
+    found: dict[str, list[float]] = {}
+    for number, query in enumerate(made.queries):
+        for name, k in (("recall", top), (f"recall_{top // 2}", top // 2)):
+            truth = made.truth_rows[number, :k]
+            own = index.store.best(query[None], k)[0][0]
+            found.setdefault(name, []).append(float(np.isin(truth, own).mean()))
+        if alone is not None:
+            theirs = alone.search(query[None], top)[1][0]
+            found.setdefault("recall_faiss_alone", []).append(
+                float(np.isin(made.truth_rows[number, :top], theirs).mean())
+            )
+    figures: Figures = {name: float(np.mean(values)) for name, values in found.items()}
+    return {**figures, "recall_lowest": min(found["recall"]), "recall_at": top}
 
 
 def memory_passes(codes: NDArray[np.uint8]) -> dict[str, Callable[[], Any]]:
@@ -166,20 +177,18 @@ def fastest(passes: dict[str, Callable[[], Any]], repeats: int = 5) -> str:
     return min(seconds, key=lambda name: seconds[name])
 
 
-class _FaissAlone:
-    """FAISS' own search of the same file."""
-
-    def __init__(self, path: Path) -> None:
-        self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-
-    def search(self, query: Floats, k: int) -> NDArray[np.int64]:
-        return self._index.search(query[None], k)[1][0]
+def _faiss_alone(folder: Path) -> Any:
+    """FAISS' own index over the same file; None for a kind that FAISS has no file of."""
+    path = folder / "vectors.faiss"
+    return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC) if path.is_file() else None
 
 
 def _codes(folder: Path) -> NDArray[np.uint8]:
-    """All bytes of the file of vectors, mapped; the few hundred of its header among them."""
+    """All bytes of the file of vectors that a search looks through, mapped; its short header among them."""
+    names = ("vectors.faiss", "signs.npy", "vectors.npy")
+    path = next(folder / name for name in names if (folder / name).is_file())
     # Torch takes only what it may write to.
-    return np.memmap(folder / "vectors.faiss", dtype=np.uint8, mode="c")
+    return np.memmap(path, dtype=np.uint8, mode="c")
 
 
 def _baseline(made: Made, encoder: Encoder) -> Callable[[str, int], pd.DataFrame] | None:
@@ -273,7 +282,7 @@ def together(index: TileIndex, made: Made, repeats: int = 5) -> Figures:
     }
 
 
-def fresh_process(folder: Path, script: Path, repeats: int = 3) -> Figures:
+def fresh_process(folder: Path, script: Path, repeats: int = 5) -> Figures:
     """What a process of its own says that only opens the index and asks it five texts."""
     runs = []
     for _ in range(repeats):
@@ -284,7 +293,7 @@ def fresh_process(folder: Path, script: Path, repeats: int = 3) -> Figures:
             check=True,
         )
         runs.append(json.loads(done.stdout.splitlines()[-1]))
-    return {name: float(np.median([run[name] for run in runs])) for name in runs[0]}
+    return {name: float(np.median([run.get(name, 0.0) for run in runs])) for name in runs[0]}
 
 
 def ask_only(folder: Path, encoder: Encoder, prompts: Prompts, texts: Sequence[str]) -> Figures:
@@ -295,7 +304,7 @@ def ask_only(folder: Path, encoder: Encoder, prompts: Prompts, texts: Sequence[s
     opened = time.perf_counter() - started
     with tempfile.TemporaryDirectory() as home:
         ws = a_workspace(Path(home), index, encoder, prompts)
-        bars = json.loads((folder / "bars.json").read_text(encoding="utf-8"))
+        bars = json.loads((folder / BARS_FILE).read_text(encoding="utf-8"))
         started = time.perf_counter()
         tools.search.search_words(ws, texts[0], bars[0])
         first = time.perf_counter() - started
@@ -310,6 +319,7 @@ def ask_only(folder: Path, encoder: Encoder, prompts: Prompts, texts: Sequence[s
         "rss_mapped_gb": after["RssFile"],
         "rss_peak_gb": after["VmHWM"],
         "rss_before_opening_gb": before["VmRSS"],
+        **{f"resident_{name}_gb": size for name, size in resident_gb(folder).items()},
     }
 
 
@@ -320,6 +330,19 @@ def memory_gb() -> dict[str, float]:
     return {
         name: int(values[name].split()[0]) * 1024 / 1e9 for name in ("VmRSS", "RssAnon", "RssFile", "VmHWM")
     }
+
+
+def resident_gb(folder: Path) -> dict[str, float]:
+    """How much of each file of a folder this process holds in memory, GB; small ones are left out."""
+    found: dict[str, float] = {}
+    name = ""
+    for line in Path("/proc/self/smaps").read_text(encoding="ascii").splitlines():
+        words = line.split()
+        if "-" in words[0] and not words[0].endswith(":"):
+            name = Path(words[5]).name if len(words) > 5 and Path(words[5]).parent == folder else ""
+        elif words[0] == "Rss:" and name:
+            found[name] = found.get(name, 0.0) + int(words[1]) * 1024 / 1e9
+    return {name: size for name, size in found.items() if size > 0.001}
 
 
 def slope(sizes: Sequence[float], seconds: Sequence[float]) -> Figures:

@@ -33,12 +33,14 @@ from _common import make_parser, write_json
 from _planet_compare import compare, draw, figures_of
 from _planet_index import TRUTH_FILE, TURN_FILE, Made, free_gb, make_index, mars_grid
 from _planet_measure import (
+    BARS_FILE,
     MARSRETRIEVAL_K,
     a_workspace,
     ask_only,
     by_turns,
     fresh_process,
     probabilities_for,
+    recalls,
     stages,
     together,
 )
@@ -61,6 +63,13 @@ OF_SMALL = 0.02  # share of tiles that may be hits where there are few
 def main() -> None:
     """Measure, print, write JSON."""
     options = _options()
+    if options.of:
+        rows = [json.loads(path.read_text(encoding="utf-8")) for path in options.of]
+        figures = {"rows": sorted(rows, key=lambda row: row["tiles"])}
+        figures |= _exponents(figures["rows"])
+        _print_table(figures)
+        write_json(figures, options.json)
+        return
     prompts, encoder = load_prompts(), load_encoder("areo-mini")
     if options.only_ask:
         print(json.dumps(_only_ask(options.only_ask, encoder, prompts)))
@@ -76,6 +85,8 @@ def main() -> None:
     else:
         figures = _measure(options, pattern, encoder, prompts, texts, options.tiles)
         _print(figures)
+    if options.only and options.json and options.json.is_file():
+        figures = json.loads(options.json.read_text(encoding="utf-8")) | figures
     write_json(figures, options.json)
 
 
@@ -91,7 +102,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--index", help="real index that made vectors are like; Lowell by default")
     parser.add_argument("--make-only", action="store_true", help="make the index and measure nothing")
     parser.add_argument("--table", action="store_true", help="four sizes and the exponent")
+    parser.add_argument(
+        "--of", type=Path, nargs="+", metavar="JSON", help="the table of what was measured before"
+    )
     parser.add_argument("--compare", type=Path, metavar="PNG", help="draw made beside real vectors")
+    parser.add_argument(
+        "--only", choices=("turns", "rest"), help="measure this part, and keep the other's JSON"
+    )
     parser.add_argument("--only-ask", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -116,24 +133,24 @@ def _measure(
         lifted = LiftedEncoder(encoder, made.model.turn)
         hits = min(options.hits, max(1, round(OF_SMALL * len(mars_grid(tiles)))))
         bars = [bar for _, bar in probabilities_for(made, lifted, hits)]
-        (folder / "bars.json").write_text(json.dumps(bars), encoding="utf-8")
+        (folder / BARS_FILE).write_text(json.dumps(bars), encoding="utf-8")
         index = TileIndex.open(folder)
         ws = a_workspace(Path(temporary) / "home", index, lifted, prompts)
-        measured, _ = by_turns(ws, made, lifted, hits, options.repeats)
         figures: Figures = {
             "tiles": len(index),
             "dimension": index.manifest.dimension,
-            "kind": options.kind,
+            "kind": index.manifest.storage,
             "most_hits": hits,
-            **measured,
-            "stages": stages(ws, made, lifted, hits),
-            "throughput_20": together(index, made),
-            **fresh_process(folder, Path(__file__)),
-            "codes_gb": round((folder / "vectors.faiss").stat().st_size / 1e9, 3),
-            "made_in_s": round(made.seconds, 1),
-            "seed": options.seed,
-            **_machine(),
         }
+        if options.only in (None, "turns"):
+            figures |= by_turns(ws, made, lifted, hits, options.repeats)
+            figures |= {"stages": stages(ws, made, lifted, hits)}
+        if options.only in (None, "rest"):
+            figures |= {"throughput_20": together(index, made), **recalls(index, made)}
+            figures |= fresh_process(folder, Path(__file__))
+            vectors = folder.glob("vectors.*")
+            figures["vectors_gb"] = round(sum(path.stat().st_size for path in vectors) / 1e9, 3)
+        figures |= {"made_in_s": round(made.seconds, 1), "seed": options.seed, **_machine()}
     return figures
 
 
