@@ -29,14 +29,16 @@ from retrieval.grid import Grid
 from retrieval.index import TileIndex
 from retrieval.manifest import FORMAT, IndexManifest, files_of, size_and_hash, versions
 from retrieval.tiles import write_columns
-from retrieval.vectors import VECTORS
-from retrieval.vectors.flat import write_flat
+from retrieval.vectors.lists import how_many_lists
+from retrieval.vectors.making import make_vectors
 
 if TYPE_CHECKING:
     from retrieval.encoder_manifest import Encoder
 
 QUANTISER_SAMPLE = 65_536
-_STRETCHES = 64  # of grid rows from which that sample comes, spread over the planet
+SAMPLE_FOR_A_LIST = 64
+_STRETCHES = 64  # grid rows at least from which a sample comes, spread over the planet
+_ONE_IN = 4  # tiles of such a row, where there are enough: neighbours are alike
 EXACT_FILE = "exact.f32"
 TRUTH_FILE = "truth.npz"
 TURN_FILE = "turn.npy"
@@ -159,25 +161,28 @@ def make_index(
                 at += len(block)
                 yield block
 
-    write_flat(folder / VECTORS, kind, dimension, drawn(), _sample(planet))
+    wanted = QUANTISER_SAMPLE
+    if kind.startswith("ivf"):
+        wanted = max(wanted, SAMPLE_FOR_A_LIST * how_many_lists(len(grid)))
+    recall = make_vectors(folder, kind, len(grid), drawn(), _sample(planet, wanted), texts=bank)
     np.save(folder / "background.npy", backgrounds)
     _write_tiles(folder, len(grid))
     rows, scores = found.result()
     np.save(folder / TURN_FILE, planet.model.turn)
     np.savez(folder / TRUTH_FILE, rows=rows, scores=scores, queries=queries, texts=np.array(texts))
-    manifest = _describe(folder, grid, lifted, pattern, kind, len(background_prompts), seed)
+    manifest = _describe(folder, grid, lifted, pattern, kind, len(background_prompts), seed, recall)
     (folder / "manifest.json").write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
     seconds = time.perf_counter() - started
     return Made(folder, planet.model, tuple(texts), queries, rows, scores, seconds)
 
 
-def _sample(planet: PlanetVectors) -> Floats:
-    """Vectors from stretches of the whole planet, for the quantiser."""
+def _sample(planet: PlanetVectors, wanted: int) -> Floats:
+    """Vectors from rows of the whole planet, from which quantisers and lists learn."""
     rows = planet.grid.rows
-    starts = np.unique(np.linspace(0, rows, _STRETCHES, endpoint=False).astype(np.int64)).tolist()
-    several = [planet.rows(row, row + 1) for row in starts]
-    each = QUANTISER_SAMPLE // len(several)
-    return np.concatenate([part[:: max(1, len(part) // each)] for part in several])
+    some = min(rows, max(_STRETCHES, _ONE_IN * wanted * rows // len(planet.grid)))
+    starts = np.unique(np.linspace(0, rows, some, endpoint=False).astype(np.int64)).tolist()
+    thin = max(1, int(planet.grid.first[-1] * len(starts) / rows / wanted))
+    return np.concatenate([planet.rows(row, row + 1)[::thin] for row in starts])
 
 
 def _write_tiles(folder: Path, count: int) -> None:
@@ -195,7 +200,14 @@ def _write_tiles(folder: Path, count: int) -> None:
 
 
 def _describe(
-    folder: Path, grid: Grid, encoder: LiftedEncoder, pattern: TileIndex, kind: str, prompts: int, seed: int
+    folder: Path,
+    grid: Grid,
+    encoder: LiftedEncoder,
+    pattern: TileIndex,
+    kind: str,
+    prompts: int,
+    seed: int,
+    recall: Any,
 ) -> IndexManifest:
     made_of = pattern.manifest
     return IndexManifest(
@@ -214,7 +226,9 @@ def _describe(
         background_prompts=prompts,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
-        files={name: size_and_hash(folder / name) for name in files_of(FORMAT)},
+        files={name: size_and_hash(folder / name) for name in files_of(FORMAT, kind)},
+        why="asked for",
+        recall=recall,
     )
 
 

@@ -34,6 +34,7 @@ from prompts import Prompts
 from retrieval.encoder import Encoder, encode_query
 from retrieval.index import TileIndex
 from retrieval.settings import load_settings
+from retrieval.tiles import TileTable
 from tools.layers import LayerStore
 from tools.workspace import Workspace, open_workspace
 
@@ -230,12 +231,16 @@ def stages(ws: Workspace, made: Made, encoder: LiftedEncoder, hits: int) -> Figu
     return found
 
 
-# Stage -> where the search looks up the function that does it.
+# Stage -> where the search looks up the function that does it; stages may have several.
 _STAGES: tuple[tuple[str, Any, str], ...] = (
-    ("text", retrieval.query, "encode_query"),
-    ("scan", TileIndex, "score"),
-    ("calibrate", retrieval.query, "calibrate"),
+    ("text", retrieval.query, "encode_queries"),
+    ("scan", TileIndex, "above"),
+    ("calibrate", retrieval.query, "candidates_odds"),
+    ("calibrate", retrieval.query, "first_hits"),
+    ("calibrate", retrieval.query, "counted"),
     ("features", tools.ranking, "link_tiles"),
+    ("layer", TileTable, "columns"),
+    ("layer", tools.ranking, "make_table"),
     ("layer", LayerStore, "add"),
 )
 
@@ -245,7 +250,7 @@ def _timed(spent: dict[str, list[float]], what: Sequence[tuple[str, Any, str]]) 
     """Write down how long functions take, under the name of their stage."""
     with ExitStack() as stack:
         for stage, owner, name in what:
-            spent[stage] = []
+            spent.setdefault(stage, [])
             stack.enter_context(mock.patch.object(owner, name, _timing(getattr(owner, name), spent[stage])))
         yield
 
