@@ -69,7 +69,7 @@ class TileTable:
         self.facts: dict[str, NDArray[Any]] = {
             name: np.asarray(values) for name, values in columns.items() if name not in ("tile", "observed")
         }
-        lengths = {len(values) for values in (self.numbers, self.observed, *self.facts.values())}
+        lengths = {len(self.numbers), len(self.observed), *map(len, self.facts.values())}
         if len(lengths) > 1:
             raise ValueError(f"columns of different lengths: {sorted(lengths)}")
         if len(self) and not (self.numbers[0] >= 0 and self.numbers[-1] < len(grid)):
