@@ -1,17 +1,19 @@
 """The same build on a Ray cluster: same parts, nodes that die or lack a file, wrong addresses."""
 
 import dataclasses
-import shutil
 import socket
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning
 
 from retrieval.body import get_body
 from retrieval.building.draw import draw_parts, plan_parts
@@ -26,7 +28,6 @@ from retrieval.index import build_index
 from retrieval.settings import prepare_for_ray
 from tests.fakes import PatternEncoder, PatternSource
 from tests.ray_sources import MOUNT, SlowSource, SourceOnMount
-from tests.test_raster import world
 
 needs_ray = pytest.mark.skipif(
     not __import__("importlib.util").util.find_spec("ray"), reason="the extra ray is not installed"
@@ -214,15 +215,29 @@ class TestOnANode:
             raise_trouble(self.rows(Faulty())["trouble"][0])
 
 
-def test_rasters_are_looked_at_where_they_are_read(tmp_path: Path) -> None:
-    path = tmp_path / "mosaic.tif"
-    world(path)
-    source = open_rasters([path], get_body("mars"))
+@pytest.mark.parametrize("name", ["mosaic.tif", "mosaic.png"])
+def test_rasters_are_looked_at_where_they_are_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        picture = np.random.default_rng(0).integers(1, 255, (1, 60, 120), dtype=np.uint8)
+        with rasterio.open(
+            path,
+            "w",
+            driver="PNG" if name.endswith("png") else "GTiff",
+            width=120,
+            height=60,
+            count=1,
+            dtype="uint8",
+        ) as dataset:
+            dataset.write(picture)
+    source = open_rasters([path], get_body("mars"), bounds=(-180.0, -90.0, 180.0, 90.0))
     assert isinstance(source, SourceOnFiles)
     source.check_files()
-    shutil.move(path, tmp_path / "away.tif")
-    with pytest.raises(RasterError, match=r"mosaic\.tif does not exist"):
+    content = path.read_bytes()
+    path.unlink()
+    with pytest.raises(RasterError, match=rf"{name} does not exist"):
         source.check_files()
-    path.write_bytes((tmp_path / "away.tif").read_bytes()[:-1] + b"x")
+    path.write_bytes(content + b"x")
     with pytest.raises(RasterError, match="another file"):
         source.check_files()

@@ -181,7 +181,7 @@ def open_raster(path: Path, body: Body, bounds: Bounds | None, kind: Kind) -> tu
             palette=palette and not is_dem,
             stretch=() if is_dem or palette or dataset.dtypes[0] == "uint8" else _stretch(path, probe),
             reach=_reach(body, crs, transform, shape),
-            digest=_digest([Path(file) for file in dataset.files] or [path]),
+            digest=_digest(path, dataset.files),
         )
     return raster, placed
 
@@ -201,8 +201,9 @@ def check_raster(raster: Raster, samples: bool) -> None:
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(raster.path) as dataset:
                 same = (dataset.width, dataset.height) == (raster.width, raster.height)
-                files = [Path(file) for file in dataset.files] or [raster.path]
-        if not same or (samples and _digest(files) != raster.digest):
+                files = [] if dataset.driver in SEQUENTIAL else dataset.files
+                same = same and not (samples and _digest(raster.path, files) != raster.digest)
+        if not same:
             raise RasterError(
                 f"{raster.path} is another file than the one that was opened", next_step="copy it again"
             )
@@ -376,13 +377,16 @@ def _apply(transform: Affine, first: Floats, second: Floats) -> tuple[Floats, Fl
     )
 
 
-def _digest(files: Sequence[Path]) -> str:
-    """Hash of the size and of 64 samples of each file: quick on a mosaic of any size."""
+def _digest(path: Path, files: Sequence[str]) -> str:
+    """Hash of the size and of 64 samples of each file: quick on a mosaic of any size.
+
+    ``files`` are those that the data set says it lies in; one that was decoded into memory lies in none.
+    """
     digest = hashlib.sha256()
-    for path in sorted(file for file in files if file.is_file()):
-        size = path.stat().st_size
+    for found in sorted(file for file in {path, *map(Path, files)} if file.is_file()):
+        size = found.stat().st_size
         digest.update(str(size).encode())
-        with path.open("rb") as file:
+        with found.open("rb") as file:
             for start in np.unique(np.linspace(0, max(0, size - 65536), 64).astype(np.int64)).tolist():
                 file.seek(start)
                 digest.update(file.read(65536))
