@@ -113,6 +113,7 @@ def _round(
     ray: Any, work: Work, encoder: Any, probe: Any, stop: threading.Event | None
 ) -> Iterator[tuple[int, bytes]]:
     """Parts of a round as they are finished. What is still running is stopped when the caller is done."""
+    check_stop(stop)
     at_once = max(1, int(ray.cluster_resources().get("CPU", 1)))
     # In an actor of its own: to end it ends the tasks and actors of the round, and a client outside of the
     # cluster sees nothing but this actor. It is on the driver's node, or on the head, where it can be.

@@ -154,7 +154,11 @@ class Stream:
 
         ray.data.DataContext.get_current().enable_progress_bars = False
         count = len(work.numbers)
-        drawn = ray.data.range(count, override_num_blocks=count).map_batches(
+        # Not `range`: its tasks ask for a whole processor, which a node of one with an encoder cannot give.
+        positions = ray.data.from_items(
+            [{"id": number} for number in range(count)], override_num_blocks=count
+        )
+        drawn = positions.map_batches(
             draw_rows,
             fn_kwargs={"work": work},
             batch_size=1,
