@@ -22,6 +22,7 @@ import typer
 from typer.exceptions import TyperException
 
 import cli_data
+import cli_index
 import cli_models
 import cli_vectors
 from prompts import Prompts, load_prompts
@@ -41,9 +42,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A conversational agent over a planetary image index.",
 )
-index_app = typer.Typer(no_args_is_help=True, help="Build and inspect image indexes.")
+index_app = typer.Typer(no_args_is_help=True, help="Build, change and inspect image indexes.")
 app.add_typer(index_app, name="index")
 app.add_typer(cli_models.evaluate_app, name="evaluate")
+index_app.command()(cli_index.add)
+index_app.command()(cli_index.replace)
+index_app.command()(cli_index.remove)
+index_app.command()(cli_index.verify)
 app.command()(cli_models.caption)
 app.command()(cli_models.train)
 app.command()(cli_data.fetch)
@@ -400,12 +405,14 @@ def _follow(conversation: Conversation, question: str, *, quiet: bool) -> Answer
 
 
 def _report_index(index: TileIndex, as_json: bool) -> None:
+    from retrieval.building.change import aside_of
     from retrieval.vectors.place import read_place
 
     manifest, place = asdict(index.manifest), read_place(index.folder)
+    aside = [str(path) for path in aside_of(index.folder)]
     if as_json:
         elsewhere = {"vectors": str(place)} if place else {}
-        print_json({"folder": str(index.folder), **manifest, **elsewhere})
+        print_json({"folder": str(index.folder), **manifest, **elsewhere, "set_aside": aside})
         return
     print(f"{index.folder}: {len(index):,} tiles of {manifest['tile_km']:g} km on {manifest['body']}")
     print(f"encoder {manifest['encoder']['name']}, vectors {manifest['storage']}, made {manifest['created']}")
@@ -415,6 +422,10 @@ def _report_index(index: TileIndex, as_json: bool) -> None:
         print(f"storage {manifest['storage']}: {manifest['why']}")
     if manifest["recall"]:
         print(f"recall {_recall(manifest['recall'])}")
+    for entry in manifest["source"].get("history", [])[1:]:
+        print(f"{entry['change']}: " + ", ".join(f"{key} {entry[key]}" for key in entry if key != "change"))
+    if aside:
+        print(f"set aside, no longer needed: {', '.join(aside)}")
 
 
 def _recall(found: dict[str, Any]) -> str:

@@ -49,7 +49,7 @@ from retrieval.manifest import (
     torn,
     versions,
 )
-from retrieval.tiles import TileTable, count_rows, read_columns
+from retrieval.tiles import TileTable, read_columns
 from retrieval.vectors import VECTORS, Vectors, open_vectors
 from retrieval.vectors.choose import choose, machine_memory
 from retrieval.vectors.place import read_place
@@ -86,12 +86,14 @@ class TileIndex:
             self.store: Vectors = _open_store(folder, manifest)
             with pa.memory_map(str(folder / "thumbnails.arrow")) as mapped:
                 self._thumbnails = pa.ipc.open_file(mapped).read_all().column("jpeg")
+            # Mapped now: the folder may be set aside, and another take its name, while this one is in use.
+            self._columns = {path: read_columns(path) for path in (self._table, self._looked_at)}
             self.background: NDArray[np.float32] = np.load(folder / "background.npy", mmap_mode="r")
             rows = {
                 VECTORS: (self.store.count, self.store.dimension),
                 "thumbnails.arrow": (len(self._thumbnails), manifest.dimension),
                 "background.npy": (len(self.background), manifest.dimension),
-                self._table.name: (count_rows(self._table), manifest.dimension),
+                self._table.name: (len(self._columns[self._table]["tile"]), manifest.dimension),
             }
         except (RuntimeError, OSError, ValueError, KeyError) as error:
             raise torn(folder, f"cannot be read ({str(error).splitlines()[0][:200]})") from error
@@ -132,7 +134,7 @@ class TileIndex:
     def tiles(self) -> TileTable:
         """Tile table in row order: grid numbers, shares observed and facts; all else row by row."""
         try:
-            return TileTable(self.grid, read_columns(self._table))
+            return TileTable(self.grid, self._columns[self._table])
         except (OSError, ValueError) as error:
             raise torn(self.folder, f"has a {self._table.name} that is none ({error})") from error
 
@@ -140,7 +142,7 @@ class TileIndex:
     def coverage(self) -> pd.DataFrame:
         """Every tile that was looked at, ascending: ``tile`` (grid number), ``observed`` (0..1)."""
         try:
-            return pd.DataFrame(read_columns(self._looked_at), columns=["tile", "observed"], copy=False)
+            return pd.DataFrame(self._columns[self._looked_at], columns=["tile", "observed"], copy=False)
         except (OSError, ValueError) as error:
             raise torn(self.folder, f"has a {self._looked_at.name} that is none ({error})") from error
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import geopandas as gpd
 import numpy as np
 
+from retrieval.building.change import SET_ASIDE, aside_of, set_aside
 from retrieval.calibrate import background
 from retrieval.catalogue import read_catalogue
 from retrieval.corpus.lowell_version import lowell_fingerprint
 from retrieval.errors import IndexFolderError, InputError, SettingsError
 from retrieval.grid import Grid
 from retrieval.index import TileIndex, build_index, open_matching
-from retrieval.manifest import all_files, read_manifest
+from retrieval.manifest import read_manifest
 from retrieval.settings import Settings
-from retrieval.vectors.place import PLACE
 
 if TYPE_CHECKING:
     from retrieval.corpus.context import ContextRaster
@@ -39,9 +39,12 @@ log = logging.getLogger(__name__)
 
 
 def index_names(settings: Settings) -> list[str]:
-    """Names that may be given instead of a folder; the embedded one is always among them."""
-    made = settings.indexes.glob("*/manifest.json")
-    return sorted({EMBEDDED, *(path.parent.name for path in made)})
+    """Names that may be given instead of a folder; the embedded one is always among them.
+
+    What was set aside can be opened by its name too, but is not offered.
+    """
+    made = (path.parent.name for path in settings.indexes.glob("*/manifest.json"))
+    return sorted({EMBEDDED, *(name for name in made if not SET_ASIDE.fullmatch(name))})
 
 
 def open_or_make(
@@ -54,8 +57,8 @@ def open_or_make(
 ) -> TileIndex:
     """Open an index by name or folder; make Lowell and its index if that is what is asked for and missing.
 
-    An embedded index that an earlier version's encoder or planet generator made is moved aside, made again,
-    and deleted once the new one is there: it holds nothing of the user's. Any other index is never touched.
+    An embedded index that an earlier version's encoder or planet generator made is set aside as
+    ``lowell.oldN`` and made again. What was set aside is never deleted: the log says that it can go.
 
     Raises
     ------
@@ -70,7 +73,7 @@ def open_or_make(
             index = open_matching(folder, encoder)
             if _drawn_today(index):
                 return index
-        _set_aside(folder)
+        set_aside(folder)
     return _make_lowell(
         settings, encoder, folder, background_prompts, progress, stop, seed=settings.lowell_seed
     )
@@ -99,7 +102,7 @@ def open_planet(
             index = open_matching(folder, encoder)
             if _drawn_today(index) and _same_background(index, encoder, background_prompts):
                 return index
-        _set_aside(folder)
+        set_aside(folder)
     return _make_lowell(settings, encoder, folder, background_prompts, progress, stop, seed=seed)
 
 
@@ -223,7 +226,9 @@ def _make_lowell(
         progress=progress,
         stop=stop,
     )
-    _delete_set_aside(folder)
+    aside = aside_of(folder)
+    if aside:
+        log.info("made by earlier versions and no longer needed: %s", ", ".join(map(str, aside)))
     return index
 
 
@@ -241,21 +246,3 @@ def _same_background(index: TileIndex, encoder: Encoder, prompts: Sequence[str])
 
 def _lowell_seed(index: TileIndex) -> int:
     return int(index.manifest.source.get("seed", 0))
-
-
-def _set_aside(folder: Path) -> None:
-    number = 1
-    while (aside := folder.with_name(f"{folder.name}.old{number}")).exists():
-        number += 1
-    folder.rename(aside)
-
-
-def _delete_set_aside(folder: Path) -> None:
-    # Also what a build cut off, or an earlier version, left. Files that are not an index's are the user's.
-    for aside in folder.parent.glob(f"{folder.name}.old[0-9]*"):
-        if aside.is_symlink():
-            continue
-        for name in (PLACE, *all_files()):
-            (aside / name).unlink(missing_ok=True)
-        with suppress(OSError):
-            aside.rmdir()

@@ -13,6 +13,7 @@ MODULES += [
     ROOT / "app.py",
     ROOT / "cli.py",
     ROOT / "cli_data.py",
+    ROOT / "cli_index.py",
     ROOT / "cli_models.py",
     ROOT / "cli_vectors.py",
 ]
@@ -22,8 +23,9 @@ MODULES += [ROOT / "terminal.py"]
 ALLOWED = {
     "cli": {
         "cli_data",
-        "cli_models",
-        "cli_vectors",
+        ROOT / "cli_index.py",
+        ROOT / "cli_models.py",
+        ROOT / "cli_vectors.py",
         "terminal",
         "app",
         "agent",
@@ -32,6 +34,7 @@ ALLOWED = {
         "prompts",
     },
     "cli_data": {"terminal", "retrieval"},
+    "cli_index": {"terminal", "retrieval", "prompts"},
     "cli_models": {"terminal", "agent", "retrieval", "prompts"},
     "cli_vectors": {"terminal", "retrieval"},
     "terminal": set(),

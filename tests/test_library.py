@@ -19,6 +19,7 @@ from retrieval.body import BODIES
 from retrieval.corpus.context import sample_at
 from retrieval.corpus.lowell import cached_planet
 from retrieval.errors import Cancelled, IndexFolderError, RasterError
+from retrieval.index import TileIndex
 from retrieval.library import (
     encoder_name,
     index_folder,
@@ -111,9 +112,10 @@ def test_an_index_cut_off_is_made_again_and_kept_aside(
     assert (copied.indexes / "lowell.old1/notes.txt").read_text() == "mine"
 
 
-def test_what_was_set_aside_goes_once_the_new_index_is_there(
-    copied: Settings, pattern_encoder: PatternEncoder, monkeypatch: pytest.MonkeyPatch
+def test_what_was_set_aside_is_never_deleted(
+    copied: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     in_few_tiles(monkeypatch)
     old = copied.indexes / "lowell"
     shutil.copytree(old, copied.indexes / "lowell.old1")  # left by an earlier version
@@ -122,8 +124,11 @@ def test_what_was_set_aside_goes_once_the_new_index_is_there(
     index = open_or_make("lowell", copied, PatternEncoder("another"), BANK)
     assert index.manifest.encoder["name"] == "another"
     left = sorted(path.name for path in copied.indexes.iterdir())
-    assert left == ["lowell", "lowell-7.old1", "lowell.old2"]
-    assert [path.name for path in (copied.indexes / "lowell.old2").iterdir()] == ["notes.txt"]
+    assert left == ["lowell", "lowell-7.old1", "lowell.old1", "lowell.old2"]
+    assert (copied.indexes / "lowell.old2" / "notes.txt").read_text() == "mine"
+    TileIndex.open(copied.indexes / "lowell.old2").verify()
+    assert "no longer needed" in caplog.text
+    assert "lowell.old2" in caplog.text
     assert "lowell.old2" not in index_names(copied)
 
 

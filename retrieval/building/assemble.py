@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from retrieval.building.parts import MIN_OBSERVED, read_part
+from retrieval.building.parts import MIN_OBSERVED, Part, read_part
 from retrieval.calibrate import background
 from retrieval.errors import RasterError
 from retrieval.grid import Grid
@@ -66,11 +66,7 @@ def assemble(
                 facts = {name: values[part.kept] for name, values in part.facts.items()}
                 rows.append(coverage[-1][part.kept].assign(**facts))
                 jpegs.write_batch(pa.record_batch([pa.array(part.thumbnails, pa.binary())], schema=schema))
-                backgrounds.append(
-                    np.zeros(len(part.vectors), dtype=np.float32)
-                    if bank is None
-                    else background(part.vectors, bank, logit_scale)
-                )
+                backgrounds.append(_background(part, bank, logit_scale))
             if progress:
                 progress("index", done + 1, len(paths))
     if not rows:
@@ -100,3 +96,16 @@ def _sample(paths: list[Path], count: int) -> NDArray[np.float32]:
     every = max(1, len(paths) // parts)
     thin = ONE_IN if count > wanted else 1
     return np.concatenate([read_part(path).vectors[::thin] for path in paths[::every]])
+
+
+def _background(part: Part, bank: NDArray[np.float32] | None, logit_scale: float) -> NDArray[np.float32]:
+    """Background scores of a part's rows: those that are known as they are, the others worked out."""
+    if bank is None:
+        return np.zeros(len(part.vectors), dtype=np.float32)
+    if part.background is None:
+        return background(part.vectors, bank, logit_scale)
+    found = part.background.copy()
+    fresh = np.isnan(found)
+    if fresh.any():
+        found[fresh] = background(part.vectors[fresh], bank, logit_scale)
+    return found

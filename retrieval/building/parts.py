@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -52,6 +52,8 @@ class Part:
         Unit rows of the kept tiles, float32, shape (m, d).
     thumbnails
         JPEG files of the kept tiles, m of them.
+    background
+        Background scores of the kept tiles, shape (m,), where they are known; NaN where they are not.
     """
 
     tiles: NDArray[np.int64]
@@ -60,6 +62,14 @@ class Part:
     kept: NDArray[np.bool_]
     vectors: NDArray[np.float32]
     thumbnails: list[bytes]
+    background: NDArray[np.float32] | None = None
+
+
+class LazyPart(Protocol):
+    """What stands for a part's file where the part is made when it is read."""
+
+    def read(self) -> Part:
+        """Make the part."""
 
 
 @contextmanager
@@ -96,14 +106,16 @@ def building_folder(out: Path, recipe: dict[str, Any], fingerprint: str) -> Iter
         lock.release()
 
 
-def read_part(path: Path) -> Part:
-    """Read a part.
+def read_part(path: Path | LazyPart) -> Part:
+    """Read a part from its file, or have it made.
 
     Raises
     ------
     ValueError, OSError, zipfile.BadZipFile, KeyError
         If the file is torn.
     """
+    if not isinstance(path, Path):
+        return path.read()
     with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
         blob, ends = data["thumbnails"].tobytes(), data["thumbnail_ends"].tolist()
         return Part(
