@@ -14,7 +14,6 @@ import os
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -278,7 +277,7 @@ def index_build(
             progress=progress,
             draw=partial(draw_parts_on_ray, address=ray) if ray else draw_parts,
         )
-    _report_index(made, as_json)
+    cli_index.say_what_it_holds(made, as_json)
 
 
 @index_app.command("info")
@@ -289,7 +288,7 @@ def index_info(
     from retrieval.index import TileIndex
     from retrieval.library import index_folder
 
-    _report_index(TileIndex.open(index_folder(folder, load_settings())), as_json)
+    cli_index.say_what_it_holds(TileIndex.open(index_folder(folder, load_settings())), as_json)
 
 
 @app.command()
@@ -402,39 +401,6 @@ def _follow(conversation: Conversation, question: str, *, quiet: bool) -> Answer
         if isinstance(event, Answered):
             return event
     raise SettingsError("the model ended without an answer", next_step="ask again or choose another model")
-
-
-def _report_index(index: TileIndex, as_json: bool) -> None:
-    from retrieval.building.change import aside_of
-    from retrieval.vectors.place import read_place
-
-    manifest, place = asdict(index.manifest), read_place(index.folder)
-    aside = [str(path) for path in aside_of(index.folder)]
-    if as_json:
-        elsewhere = {"vectors": str(place)} if place else {}
-        print_json({"folder": str(index.folder), **manifest, **elsewhere, "set_aside": aside})
-        return
-    print(f"{index.folder}: {len(index):,} tiles of {manifest['tile_km']:g} km on {manifest['body']}")
-    print(f"encoder {manifest['encoder']['name']}, vectors {manifest['storage']}, made {manifest['created']}")
-    if place is not None:
-        print(f"vectors are searched in {place}")
-    if manifest["why"]:
-        print(f"storage {manifest['storage']}: {manifest['why']}")
-    if manifest["recall"]:
-        print(f"recall {_recall(manifest['recall'])}")
-    for entry in manifest["source"].get("history", [])[1:]:
-        print(f"{entry['change']}: " + ", ".join(f"{key} {entry[key]}" for key in entry if key != "change"))
-    if aside:
-        print(f"set aside, no longer needed: {', '.join(aside)}")
-
-
-def _recall(found: dict[str, Any]) -> str:
-    measured = [
-        "{:.3f} ({:.3f} to {:.3f}) with {} {}".format(one["measured"], *one["interval"], one["queries"], name)
-        for name, one in found.items()
-        if isinstance(one, dict)
-    ]
-    return f"of the best {found['hits']:,}, asked {found['asked']:g}, measured {', '.join(measured)}"
 
 
 if __name__ == "__main__":

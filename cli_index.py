@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -171,3 +172,37 @@ def _report(index: TileIndex, as_json: bool) -> None:
         return
     print(f"{index.folder}: {len(index):,} tiles, {len(index.coverage):,} looked at")
     print(f"as it was: {aside} (delete it when you no longer want it)")
+
+
+def say_what_it_holds(index: TileIndex, as_json: bool) -> None:
+    """Print what an index is, and what was set aside when it was changed."""
+    from retrieval.building.change import aside_of
+    from retrieval.vectors.place import read_place
+
+    manifest, place = asdict(index.manifest), read_place(index.folder)
+    aside = [str(path) for path in aside_of(index.folder)]
+    if as_json:
+        elsewhere = {"vectors": str(place)} if place else {}
+        print_json({"folder": str(index.folder), **manifest, **elsewhere, "set_aside": aside})
+        return
+    print(f"{index.folder}: {len(index):,} tiles of {manifest['tile_km']:g} km on {manifest['body']}")
+    print(f"encoder {manifest['encoder']['name']}, vectors {manifest['storage']}, made {manifest['created']}")
+    if place is not None:
+        print(f"vectors are searched in {place}")
+    if manifest["why"]:
+        print(f"storage {manifest['storage']}: {manifest['why']}")
+    if manifest["recall"]:
+        print(f"recall {_recall(manifest['recall'])}")
+    for entry in manifest["source"].get("history", [])[1:]:
+        print(f"{entry['change']}: " + ", ".join(f"{key} {entry[key]}" for key in entry if key != "change"))
+    if aside:
+        print(f"set aside, no longer needed: {', '.join(aside)}")
+
+
+def _recall(found: dict[str, Any]) -> str:
+    measured = [
+        "{:.3f} ({:.3f} to {:.3f}) with {} {}".format(one["measured"], *one["interval"], one["queries"], name)
+        for name, one in found.items()
+        if isinstance(one, dict)
+    ]
+    return f"of the best {found['hits']:,}, asked {found['asked']:g}, measured {', '.join(measured)}"

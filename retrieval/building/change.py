@@ -305,6 +305,7 @@ def _changed(
             ready,
             background_prompts=prompts,
             storage=manifest.storage,
+            recall=float((manifest.recall or {}).get("asked", 0.99)),
             tiles=every,
             workers=how.workers,
             progress=how.progress,

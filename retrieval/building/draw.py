@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,9 +130,18 @@ class _Team:
     make: Callable[..., int]
 
 
+class _Here(Executor):
+    """Does what it is given at once, in the thread that gives it: NumPy's large arrays are quickest there."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **keywords: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(work(*args, **keywords))
+        return done
+
+
 @contextmanager
 def _hands(job: Job, count: int, stop: threading.Event | None) -> Iterator[list[_Team]]:
-    """``count`` hands, each with its share of the cores."""
+    """``count`` hands, each on a core of its own."""
     given_up = multiprocessing.get_context("spawn").Event()
 
     def check() -> None:
@@ -144,16 +152,16 @@ def _hands(job: Job, count: int, stop: threading.Event | None) -> Iterator[list[
     sent = _pickled(job) if count > in_threads else b""
     if not sent:
         in_threads = max(1, count)
-    cores = max(1, (os.cpu_count() or 1) // max(1, count))
     with ExitStack() as stack:
-        stack.enter_context(at_most_threads(cores))
-        stack.enter_context(threadpool_limits(1) if count > 1 else nullcontext())
-        teams = [
-            _Team(ThreadPoolExecutor(in_threads), in_threads, lambda *chunk: job.make(*chunk, check=check))
-        ]
+        # One thread each: on a busy machine several wait for each other, up to ten times as long.
+        stack.enter_context(at_most_threads(1))
+        stack.enter_context(threadpool_limits(1))
+        alone = in_threads == 1 and not sent
+        threads = _Here() if alone else ThreadPoolExecutor(in_threads)
+        teams = [_Team(threads, in_threads, lambda *chunk: job.make(*chunk, check=check))]
         if sent:
             processes = count - in_threads
-            pool = drawing_pool(processes, _start_worker, (sent, cores, given_up))
+            pool = drawing_pool(processes, _start_worker, (sent, given_up))
             teams.append(_Team(pool, 2 * processes, _work))  # one more than it can do: none waits for us
         try:
             yield teams
@@ -202,11 +210,11 @@ def _pickled(job: Job) -> bytes:
 _worker: dict[str, Any] = {}
 
 
-def _start_worker(job: bytes, threads: int, given_up: Any) -> None:
+def _start_worker(job: bytes, given_up: Any) -> None:
     # Ctrl-C reaches the whole process group; the parent alone decides what to do with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _worker.update(job=pickle.loads(job), given_up=given_up)  # noqa: S301  what the parent has just sent
-    hold_to_threads(threads)
+    hold_to_threads(1)
 
 
 def _work(tiles: NDArray[np.int64], path: Path) -> int:
