@@ -295,9 +295,8 @@ def test_every_file_is_missed_when_truncated_and_when_swapped(copied: Path, name
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 0xFF
     file.write_bytes(flipped)
-    TileIndex.open(copied).verify(full=False)
     with pytest.raises(IndexFolderError, match=f"another {name}"):
-        TileIndex.open(copied).verify()
+        TileIndex.open(copied)
     file.unlink()
     with pytest.raises(IndexFolderError, match=f"{name} missing"):
         TileIndex.open(copied)

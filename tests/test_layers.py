@@ -23,9 +23,9 @@ MODULES += [ROOT / "terminal.py"]
 ALLOWED = {
     "cli": {
         "cli_data",
-        ROOT / "cli_index.py",
-        ROOT / "cli_models.py",
-        ROOT / "cli_vectors.py",
+        "cli_index",
+        "cli_models",
+        "cli_vectors",
         "terminal",
         "app",
         "agent",
