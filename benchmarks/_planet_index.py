@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from _planet_vectors import Floats, LiftedEncoder, PlanetVectors, VectorModel, fit_vectors
+from _planet_vectors import Floats, LiftedEncoder, PlanetVectors, fit_vectors
 from numpy.typing import NDArray
 
 from retrieval.body import BODIES
@@ -52,8 +52,8 @@ class Made:
     ----------
     folder
         Where it lies.
-    model
-        What its vectors were drawn from.
+    turn
+        What takes the encoder's vectors to those of the index, (d, d_real).
     texts, queries
         What is asked of it, and their unit vectors, (q, d).
     truth_rows, truth_scores
@@ -63,7 +63,7 @@ class Made:
     """
 
     folder: Path
-    model: VectorModel
+    turn: Floats
     texts: tuple[str, ...]
     queries: Floats
     truth_rows: NDArray[np.int64]
@@ -173,7 +173,7 @@ def make_index(
     manifest = _describe(folder, grid, lifted, pattern, kind, len(background_prompts), seed, recall)
     (folder / "manifest.json").write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
     seconds = time.perf_counter() - started
-    return Made(folder, planet.model, tuple(texts), queries, rows, scores, seconds)
+    return Made(folder, planet.model.turn, tuple(texts), queries, rows, scores, seconds)
 
 
 def _sample(planet: PlanetVectors, wanted: int) -> Floats:

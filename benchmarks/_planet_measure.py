@@ -197,8 +197,8 @@ def _baseline(made: Made, encoder: Encoder) -> Callable[[str, int], pd.DataFrame
     path = made.folder / EXACT_FILE
     if not path.is_file():
         return None
-    index = faiss.IndexFlatIP(made.model.dimension)
-    index.add(np.memmap(path, dtype=np.float32, mode="r").reshape(-1, made.model.dimension))
+    index = faiss.IndexFlatIP(len(made.turn))
+    index.add(np.memmap(path, dtype=np.float32, mode="r").reshape(-1, len(made.turn)))
     grid = TileIndex.open(made.folder).grid
     lonlat = grid.centres()
     templates = ["{}", "an orbital image showing {}", "{} seen from orbit"][:MARSRETRIEVAL_TEXTS]

@@ -130,7 +130,7 @@ def _measure(
         made = _made(options, pattern, encoder, prompts, texts, tiles, folder)
         if options.make_only:
             return {"tiles": len(mars_grid(tiles)), "made_in_s": made.seconds, "folder": str(folder)}
-        lifted = LiftedEncoder(encoder, made.model.turn)
+        lifted = LiftedEncoder(encoder, made.turn)
         hits = min(options.hits, max(1, round(OF_SMALL * len(mars_grid(tiles)))))
         bars = [bar for _, bar in probabilities_for(made, lifted, hits)]
         (folder / BARS_FILE).write_text(json.dumps(bars), encoding="utf-8")
@@ -166,9 +166,9 @@ def _made(
     count = len(mars_grid(tiles))
     if (folder / TRUTH_FILE).is_file():
         kept = np.load(folder / TRUTH_FILE)
-        model = fit_vectors(pattern, options.dimension, seed=options.seed)
+        turn = np.load(folder / TURN_FILE)
         return Made(
-            folder, model, tuple(kept["texts"].tolist()), kept["queries"], kept["rows"], kept["scores"], 0
+            folder, turn, tuple(kept["texts"].tolist()), kept["queries"], kept["rows"], kept["scores"], 0
         )
     exact = count * options.dimension * 4 / 1e9 <= EXACT_GB
     needed = count * options.dimension * (5 if exact else 1) / 1e9 * 1.1
