@@ -407,6 +407,13 @@ def test_a_server_that_goes_away_and_comes_back(
         database.close()
 
 
+def test_a_server_that_hangs(local: TileIndex, lite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = open_milvus(publish(local.store, local.manifest, lite).place, local.manifest)
+    monkeypatch.setattr(milvus, "CALL_S", 0.001)
+    with pytest.raises(VectorsError, match=r"reading vectors at Milvus .* failed .DEADLINE"):
+        there.get(np.arange(2_000))
+
+
 def test_without_the_extra(local: TileIndex, lite: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 

@@ -156,6 +156,8 @@ def call(address: Address, what: str, do: Callable[[], T]) -> T:
 def first_line(error: Exception) -> str:
     """What a fault of pymilvus says, in one line of at most 200 characters."""
     message: Any = getattr(error, "message", "") or str(error)
+    if callable(details := getattr(error, "details", None)):  # of gRPC, whose text has many lines
+        message = f"{error.code().name}: {details()}"  # type: ignore[attr-defined]
     lines = str(message).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__
 
