@@ -33,7 +33,7 @@ INDEX, VECTORS = "areographer.index", "areographer.vectors"
 MOST = 16_384  # rows of one answer: Milvus' limit
 EXACT = ("FLAT", "BRUTE_FORCE")
 QUANTISED = ("IVF_SQ8", "IVF_PQ", "IVF_RABITQ", "HNSW_SQ", "HNSW_PQ", "SCANN", "DISKANN", "AUTOINDEX")
-_FIRST = 1_024  # rows asked for before all that fit: most layers are small, and long answers cost
+_FIRST = (1_024, 4_096)  # rows asked for before all that fit: most layers are small, and long answers cost
 _BLOCK_BYTES = 32 << 20  # of vectors in one answer; a server refuses more than 64 to 256 MiB
 _NOT_LOADED = 101  # Milvus' code
 _QUANTISED_MARGIN = 0.02  # what a server that scores bytes may be off by
@@ -159,9 +159,10 @@ class MilvusVectors:
     def _candidates(self, query: Floats, bar: float) -> Hits:
         """Rows whose score may reach a bar, and what the server says it is."""
         least = bar - self._margin
-        first = self._search(query, "", min(_FIRST, self.count))
-        if _complete(first, min(_FIRST, self.count), self.count, least):
-            parts = [first]
+        for limit in _FIRST:
+            parts = [self._search(query, "", min(limit, self.count))]
+            if _complete(parts[0], min(limit, self.count), self.count, least):
+                break
         else:
             parts = list(self._halved(query, least, 0, self.count))
         rows = np.concatenate([rows for rows, _ in parts])
