@@ -266,6 +266,9 @@ def score_together(asked: Sequence[Asked]) -> None:
 
 def approximation(index: Any) -> str:
     """What a reader must know of an index that does not score every row; empty for one that does."""
+    said = getattr(getattr(index, "store", None), "approximation", None)
+    if said is not None:  # of vectors that are elsewhere, however the folder's own are kept
+        return str(said)
     manifest = getattr(index, "manifest", None)
     storage = str(getattr(manifest, "storage", ""))
     if not storage.startswith("ivf"):

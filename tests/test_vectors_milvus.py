@@ -22,7 +22,7 @@ import cli
 from retrieval.errors import Cancelled, IndexFolderError, SettingsError, VectorsError
 from retrieval.grid import Grid
 from retrieval.index import TileIndex, build_index
-from retrieval.manifest import IndexManifest, Storage
+from retrieval.manifest import IndexManifest, Storage, vector_files
 from retrieval.vectors import Vectors, open_vectors
 from retrieval.vectors.flat import write_flat
 from retrieval.vectors.place import PLACE, Place, read_place, write_place
@@ -219,6 +219,40 @@ def test_an_index_that_may_miss_hits_says_so(
     assert len(found) >= 0.9 * len(known)
     np.testing.assert_array_equal(scores, exact[np.isin(known, found)])
     np.testing.assert_array_equal(flat.scores(query[None]), there.scores(query[None]))
+
+
+def test_what_an_inverted_kind_misses_is_found(
+    pattern_source: PatternSource, lite: str, tmp_path: Path, home: Any
+) -> None:
+    encoder = PatternEncoder()
+    grid = Grid(pattern_source.body, 60.0)
+    lists = build_index(
+        pattern_source, grid, encoder, tmp_path / "lists", background_prompts=BACKGROUND, storage="ivf-sq8"
+    )
+    query = lists.vectors([5])[0]
+    known = dict(zip(*(part.tolist() for part in lists.above(query, 0.3)), strict=True))
+    write_place(lists.folder, publish(lists.store, lists.manifest, lite).place)
+    for name in vector_files("ivf-sq8"):
+        (lists.folder / name).unlink()
+    there = TileIndex.open(lists.folder)
+    assert isinstance(there.store, MilvusVectors)
+    found = dict(zip(*(part.tolist() for part in there.above(query, 0.29)), strict=True))
+    assert len(known) > 10
+    assert all(abs(found[row] - score) < 0.01 for row, score in known.items())
+    result = search_words(a_workspace(home, there, encoder), "craters")
+    assert "approximate" not in result.summary
+
+
+@pytest.mark.parametrize("index_type", ["FLAT", "IVF_SQ8"])
+def test_a_search_says_whether_it_may_miss_tiles(
+    index_type: str, local: TileIndex, lite: str, tmp_path: Path, home: Any
+) -> None:
+    made = publish(local.store, local.manifest, lite, f"said_{index_type}", index_type)
+    shutil.copytree(local.folder, tmp_path / "index")
+    write_place(tmp_path / "index", made.place)
+    ws = a_workspace(home, TileIndex.open(tmp_path / "index"), PatternEncoder())
+    said = search_words(ws, "craters").summary + " ".join(ws.layers.get("L1").provenance.notes)
+    assert ("approximate" in said) == (index_type != "FLAT")
 
 
 # --- loading ----------------------------------------------------------------------------------------------

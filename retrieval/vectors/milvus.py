@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from retrieval.errors import VectorsError
-from retrieval.manifest import IndexManifest, Storage
+from retrieval.manifest import IndexManifest, Storage, vector_files
 from retrieval.vectors import Floats, Rows, best_of, checked_queries
 from retrieval.vectors.codec import Codec
 from retrieval.vectors.milvus_link import CALL_S, call, connect
@@ -347,8 +347,8 @@ def index_type_of(client: MilvusClient, place: Place) -> str:
 
 def fingerprints(manifest: IndexManifest) -> dict[str, str]:
     """What a collection says of itself: the recipe of its index, and the checksum of its vectors."""
-    files = {name: entry for name, entry in manifest.files.items() if name.startswith("vectors.")}
-    sums = "-".join(str(files[name]["sha256"])[:16] for name in sorted(files))
+    files = [manifest.files[name] for name in vector_files(manifest.storage)]
+    sums = "-".join(str(file["sha256"])[:16] for file in files)
     return {INDEX: manifest.fingerprint, VECTORS: sums}
 
 
