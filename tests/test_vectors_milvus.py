@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import builtins
 import json
+import re
 import shutil
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -360,11 +362,13 @@ def test_a_database_that_cannot_be_one(tmp_path: Path) -> None:
 def test_a_database_that_another_has_open(tmp_path: Path) -> None:
     from milvus_lite import MilvusLite
 
-    with (
-        MilvusLite(str(tmp_path / "taken.db")),
-        pytest.raises(VectorsError, match=r"cannot be opened.*end the process that has it open"),
-    ):
-        milvus_link.connect(parse_address(str(tmp_path / "taken.db")))
+    path = str(tmp_path / "taken.db")
+    code = "import sys, retrieval.vectors.milvus_link as link; link.connect(link.parse_address(sys.argv[1]))"
+    with MilvusLite(
+        path
+    ):  # in another process, because Milvus Lite leaves the lock's file open where it fails
+        ran = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
+    assert re.search("VectorsError: .*cannot be opened.*end the process that has it open", ran.stderr)
 
 
 def test_a_token_goes_to_the_server_and_nowhere_else(
