@@ -201,7 +201,8 @@ def say_what_it_holds(index: TileIndex, as_json: bool) -> None:
 
 def _recall(found: dict[str, Any]) -> str:
     measured = [
-        "{:.3f} ({:.3f} to {:.3f}) with {} {}".format(one["measured"], *one["interval"], one["queries"], name)
+        f"{one['measured']:.3f} ({' to '.join(f'{end:.3f}' for end in one['interval'])}) "
+        f"with {one['queries']} {name}"
         for name, one in found.items()
         if isinstance(one, dict)
     ]

@@ -158,7 +158,7 @@ def _hands(job: Job, count: int, stop: threading.Event | None) -> Iterator[list[
         stack.enter_context(threadpool_limits(1))
         alone = in_threads == 1 and not sent
         threads = _Here() if alone else ThreadPoolExecutor(in_threads)
-        teams = [_Team(threads, in_threads, lambda *chunk: job.make(*chunk, check=check))]
+        teams = [_Team(threads, in_threads, lambda tiles, path: job.make(tiles, path, check))]
         if sent:
             processes = count - in_threads
             pool = drawing_pool(processes, _start_worker, (sent, given_up))

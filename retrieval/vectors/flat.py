@@ -41,7 +41,8 @@ class FlatVectors:
 
     def __init__(self, path: Path, kind: Storage) -> None:
         # The IFC flag maps flat codes too; the older MMAP flag maps inverted lists only.
-        self._faiss: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        mapped: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        self._faiss = mapped
         self.kind: Storage = kind
         self.count, self.dimension = int(self._faiss.ntotal), int(self._faiss.d)
         if kind not in DTYPES or not _is_of(self._faiss, kind):
