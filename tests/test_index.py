@@ -316,7 +316,7 @@ def test_a_file_of_another_index_is_seen_at_once(copied: Path, tmp_path: Path, n
 def test_garbage_of_the_right_size_is_seen_at_once(copied: Path) -> None:
     size = (copied / "vectors.faiss").stat().st_size
     (copied / "vectors.faiss").write_bytes(b"x" * size)
-    with pytest.raises(IndexFolderError, match="cannot be read"):
+    with pytest.raises(IndexFolderError, match=r"another .* than the one that was built"):
         TileIndex.open(copied)
 
 

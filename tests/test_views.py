@@ -4,7 +4,6 @@ import itertools
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 import shapely
 from hypothesis import given
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from retrieval.body import get_body
 from retrieval.grid import Grid
 from retrieval.spatial.shapes import area_km2, inside, normalised
+from retrieval.tiles import TileTable
 from tools.maps.projections import Azimuthal, Flat, polar_cap, seen_from, whole_body
 from tools.maps.views import column_label, degree_step, latitude_label, longitude_label, round_step
 from tools.maps.windows import box_outline, circle_outline, middle_of, view_of, window
@@ -186,8 +186,9 @@ class TestWindows:
         assert view_of(tiny_index) == whole_body(tiny_index.body)
         grid = Grid(LOWELL, 30.0)
         for bounds, kind in (((160, -5, -160, 20), Flat), ((-180, 70, 180, 90), Azimuthal)):
-            lonlat = grid.centres(grid.within_bounds(*bounds))
-            tiles = pd.DataFrame(lonlat, columns=["lon", "lat"])
+            numbers = np.sort(grid.within_bounds(*bounds))
+            lonlat = grid.centres(numbers)
+            tiles = TileTable(grid, {"tile": numbers, "observed": np.ones(len(numbers))})
             view = view_of(SimpleNamespace(tiles=tiles, body=LOWELL, grid=grid))
             assert isinstance(view, kind)
             assert np.isfinite(view.to_plane(lonlat)).all()

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
@@ -17,6 +16,7 @@ from retrieval.body import get_body
 from retrieval.errors import ToolInputError
 from retrieval.grid import Grid
 from retrieval.settings import Settings
+from retrieval.tiles import TileTable
 from tools.layers import LayerStore, Provenance, make_table
 from tools.workspace import ToolResult, Workspace
 
@@ -27,7 +27,9 @@ class ToyIndex:
     body = get_body("lowell")
     grid = Grid(body, 60.0)
     manifest = SimpleNamespace(name="toy", source={})
-    tiles = pd.DataFrame({"lat": [-10.0, 30.5], "lon": [-20.0, 120.0], "area_km2": [3600.0, 3600.0]})
+    tiles = TileTable(
+        grid, {"tile": np.sort(grid.locate([[-20.0, -10.0], [120.0, 30.5]])), "observed": np.ones(2)}
+    )
 
     def __len__(self) -> int:
         return 700
