@@ -57,6 +57,13 @@ def test_columns_of_any_kind_are_kept(tmp_path: Path) -> None:
     assert_geodataframe_equal(own, theirs)
 
 
+def test_columns_keep_their_order(tmp_path: Path) -> None:
+    table = make_table(MARS, ["a", "b"], [[0, 0], [1, 1]]).assign(later=[1.0, 2.0])
+    write_table(table, tmp_path / "layer.parquet")
+    assert table.columns.tolist()[-2:] == ["geometry", "later"]
+    assert read_table(tmp_path / "layer.parquet", MARS).columns.tolist() == table.columns.tolist()
+
+
 def test_an_index_that_is_not_one_after_the_other_is_kept(tmp_path: Path) -> None:
     table = points(9).iloc[[5, 2, 7]]
     write_table(table, tmp_path / "own.parquet")

@@ -26,7 +26,7 @@ from tests.openai_server import (
     openai_server,
     what_is_wrong,
 )
-from tests.toys import TOYS, ScriptedChat, toy_workspace
+from tests.toys import TOYS, ScriptedChat, ToyIndex, toy_workspace
 from tools.workspace import Workspace
 
 Ask = Callable[..., Conversation]
@@ -253,7 +253,8 @@ def test_the_state_says_where_there_are_tiles(talk: Ask) -> None:
     with openai_server(Say("Done.")) as server:
         ask(talk(server))
         prompt = server.requests[0]["messages"][0]["content"]
-    assert "Area: tiles between latitudes -10.0 and 30.5, longitudes -20.0 and 120.0, " in prompt
+    west, south, east, north = ToyIndex.tiles.bounds
+    assert f"between latitudes {south:.1f} and {north:.1f}, longitudes {west:.1f} and {east:.1f}, " in prompt
     assert "0.28 % of the body" in prompt
 
 

@@ -34,7 +34,7 @@ def write_table(table: gpd.GeoDataFrame, path: Path) -> None:
         table.to_parquet(path)
         return
     xy = shapely.get_coordinates(shapes)
-    columns = _columns(table, name).append_column(name, _well_known(xy))
+    columns = _columns(table, name).add_column(list(table.columns).index(name), name, _well_known(xy))
     about = {
         "primary_column": name,
         "columns": {
