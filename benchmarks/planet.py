@@ -16,6 +16,7 @@ Made indexes are deleted in the end unless ``--folder`` is given; one that lies 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -136,6 +137,9 @@ def _measure(
         (folder / BARS_FILE).write_text(json.dumps(bars), encoding="utf-8")
         index = TileIndex.open(folder)
         ws = a_workspace(Path(temporary) / "home", index, lifted, prompts)
+        # As the chat does before its first question: collecting what is loaded would halt a search by 0.3 s.
+        gc.collect()
+        gc.freeze()
         figures: Figures = {
             "tiles": len(index),
             "dimension": index.manifest.dimension,

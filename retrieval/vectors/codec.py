@@ -41,18 +41,16 @@ class Codec:
         from retrieval.vectors.kernels import SHARE, dots, in_threads
 
         if self.low is not None and self.step is not None:
-            found = dots(codes, queries * self.step)
-            found += (queries @ (self.low + 0.5 * self.step))[:, None]
-        elif self.kind == "fp16":
-            found = dots(codes, queries)
-        else:
-            found = np.empty((len(queries), len(codes)), dtype=np.float32)
+            return dots(codes, queries * self.step, queries @ (self.low + 0.5 * self.step))
+        if self.kind == "fp16":
+            return dots(codes, queries, np.zeros(len(queries), dtype=np.float32))
+        found = np.empty((len(queries), len(codes)), dtype=np.float32)
 
-            def share(start: int) -> None:
-                part = slice(start, start + SHARE)
-                np.matmul(queries, codes[part].T, out=found[:, part])
+        def share(start: int) -> None:
+            part = slice(start, start + SHARE)
+            np.matmul(queries, codes[part].T, out=found[:, part])
 
-            in_threads(share, range(0, len(codes), SHARE))
+        in_threads(share, range(0, len(codes), SHARE))
         # Rounded codes may exceed the unit length by a hair.
         return np.clip(found, -1.0, 1.0, out=found)
 

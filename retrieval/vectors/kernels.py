@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ Codes = NDArray[np.uint8] | NDArray[np.uint16]
 Floats = NDArray[np.float32]
 
 TOGETHER = 4  # queries that share one pass: more would not fit the registers, and gain nothing
-SHARE = 16_384  # rows one thread takes at a time: some milliseconds, so that none waits long for another
+SHARE = 65_536  # rows one thread takes at a time: some milliseconds, so that none waits long for another
 # A half's bits, shifted into a float's, are multiplied with this: the exponents' biases differ by 112.
 HALF = np.float32(2.0**112)
 
@@ -90,7 +91,7 @@ def _four_of_halves(codes: Any, queries: Any, out: Any) -> None:
         out[0, i], out[1, i], out[2, i], out[3, i] = a, b, c, d
 
 
-def dots(codes: Codes, queries: Floats) -> Floats:
+def dots(codes: Codes, queries: Floats, added: Floats | None = None) -> Floats:
     """Dot product of every query with every row of codes, shape (q, n).
 
     Parameters
@@ -99,6 +100,8 @@ def dots(codes: Codes, queries: Floats) -> Floats:
         Shape (n, d), rows contiguous: uint8 as whole numbers, uint16 as the bits of half-precision numbers.
     queries
         Shape (q, d).
+    added
+        Shape (q,): added to the products of each query. They are cosines then, and cut at -1 and 1.
     """
     queries = np.ascontiguousarray(queries, dtype=np.float32)
     halves = codes.dtype == np.uint16
@@ -115,24 +118,46 @@ def dots(codes: Codes, queries: Floats) -> Floats:
             else:
                 for query, scores in zip(some, found, strict=True):
                     one(rows, query, scores)
+            # Here, while they are in the cache: a pass of its own over all scores would take longer.
+            if halves:
+                found *= HALF
+            if added is not None:
+                found += added[first : first + TOGETHER, None]
+                np.clip(found, -1.0, 1.0, out=found)
 
     in_threads(share, range(0, len(codes), SHARE))
-    if halves:
-        out *= HALF
     return out
 
 
 def in_threads(work: Callable[[int], None], starts: range) -> None:
-    """Call ``work`` for each start, in as many threads as there are cores; at once if there is one start."""
-    if len(starts) <= 1:
-        for start in starts:
+    """Call ``work`` for each start, in as many threads as there are cores; the calling one is one of them.
+
+    The caller would only wait otherwise, and one thread less has to be woken: 22 ms instead of 27 for 1.44
+    million rows on two cores.
+    """
+    left, taking = iter(starts), Lock()
+
+    def take() -> None:
+        while True:
+            with taking:
+                start = next(left, None)
+            if start is None:
+                return
             work(start)
-        return
-    for _ in _pool().map(work, starts):
-        pass
+
+    helpers = min(_cores(), len(starts)) - 1
+    others = [_pool().submit(take) for _ in range(helpers)]
+    try:
+        take()
+    finally:
+        for other in others:
+            other.result()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return ThreadPoolExecutor(cores, thread_name_prefix="vectors")
+    return ThreadPoolExecutor(max(1, _cores() - 1), thread_name_prefix="vectors")
