@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 ADDRESSES = "local, auto, HOST:PORT of a cluster that this machine is part of, or ray://HOST:PORT"
 ROUND_TILES = 8_000_000  # planned at once: some 2,000 parts, and 64 MB of numbers that each node is sent
 ATTEMPTS = 3  # at a round that gives not one part
-OBJECT_STORE_BYTES = (
-    1_000_000_000  # of a cluster that is made here; what was drawn of a few parts waits in it
-)
+OBJECT_STORE_BYTES = 1_000_000_000  # of a cluster made here; what was drawn of a few parts waits in it
 REACH_SECONDS, CLOSE_SECONDS = 5.0, 3.0
 
 

@@ -121,3 +121,8 @@ def checked_queries(queries: ArrayLike, dimension: int) -> Floats:
     if found.ndim != 2 or found.shape[1] != dimension:
         raise ValueError(f"a query has shape ({dimension},), not {found.shape[1:] or found.shape}")
     return found
+
+
+def unit_rows(values: Floats) -> Floats:
+    """Rows (m, d) at unit length; a row of zeros stays what it is."""
+    return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12))

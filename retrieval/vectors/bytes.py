@@ -64,14 +64,18 @@ class ByteQuantiser:
     def __init__(self, sample: Floats) -> None:
         self._faiss = faiss.ScalarQuantizer(sample.shape[1], faiss.ScalarQuantizer.QT_8bit)
         self._faiss.train(np.ascontiguousarray(sample, dtype=np.float32))
-        trained = faiss.vector_to_array(self._faiss.trained)
-        self.low: Floats = trained[: sample.shape[1]].copy()
-        self.step: Floats = np.asarray(trained[sample.shape[1] :] / 255.0, dtype=np.float32)
+        self.low, self.step = ranges_of(self._faiss)
 
     def encode(self, rows: Floats) -> NDArray[np.uint8]:
         """Bytes of rows (m, d)."""
         found = self._faiss.compute_codes(np.ascontiguousarray(rows, dtype=np.float32))
         return np.asarray(found, dtype=np.uint8)
+
+
+def ranges_of(quantiser: Any) -> tuple[Floats, Floats]:
+    """Low end and step of each dimension, (d,) each, of a trained 8-bit quantiser of FAISS."""
+    low, width = np.split(faiss.vector_to_array(quantiser.trained), 2)
+    return np.asarray(low, dtype=np.float32), np.asarray(width / 255.0, dtype=np.float32)
 
 
 def mapped(path: Path, dtype: Any, dimensions: int) -> NDArray[Any]:

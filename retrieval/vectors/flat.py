@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from retrieval.manifest import Storage
-from retrieval.vectors import Floats, Rows, best_of, checked_queries
+from retrieval.vectors import Floats, Rows, best_of, checked_queries, unit_rows
+from retrieval.vectors.bytes import ranges_of
 from retrieval.vectors.codec import DTYPES, Codec
 
 _QUANTISERS = {"fp16": faiss.ScalarQuantizer.QT_fp16, "sq8": faiss.ScalarQuantizer.QT_8bit}
@@ -49,7 +50,7 @@ class FlatVectors:
             raise ValueError(f"it does not hold {kind} codes")
         raw = faiss.rev_swig_ptr(self._faiss.codes.data(), self._faiss.codes.size())
         self.codes: NDArray[Any] = raw.view(DTYPES[kind]).reshape(self.count, self.dimension)
-        self.codec = Codec(kind, *(_ranges(self._faiss) if kind == "sq8" else ()))
+        self.codec = Codec(kind, *(ranges_of(self._faiss.sq) if kind == "sq8" else ()))
 
     def scores(self, queries: Floats, rows: ArrayLike | None = None) -> Floats:
         """As `retrieval.vectors.Vectors.scores`."""
@@ -79,7 +80,7 @@ class FlatVectors:
         """As `retrieval.vectors.Vectors.get`."""
         wanted = np.asarray(rows, dtype=np.int64).reshape(-1)
         found = self.codec.decode(self.codes[wanted])
-        return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
+        return unit_rows(found)
 
 
 def write_flat(path: Path, kind: Storage, dimension: int, blocks: Iterable[Floats], sample: Floats) -> None:
@@ -120,9 +121,3 @@ def _is_of(index: Any, kind: Storage) -> bool:
     if kind == "fp32":
         return isinstance(index, faiss.IndexFlat)
     return isinstance(index, faiss.IndexScalarQuantizer) and index.sq.qtype == _QUANTISERS[kind]
-
-
-def _ranges(index: Any) -> tuple[Floats, Floats]:
-    trained = faiss.vector_to_array(index.sq.trained)
-    low, width = trained[: index.d], trained[index.d :]
-    return np.asarray(low, dtype=np.float32), np.asarray(width / 255.0, dtype=np.float32)

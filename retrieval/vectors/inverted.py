@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from retrieval.manifest import Storage
-from retrieval.vectors import Floats, Rows, best_of, checked_queries
+from retrieval.vectors import Floats, Rows, best_of, checked_queries, unit_rows
 from retrieval.vectors.bytes import ByteCodes, Places
 from retrieval.vectors.lists import Lists, open_lists
 
@@ -107,7 +107,7 @@ class InvertedVectors:
     def get(self, rows: ArrayLike) -> Floats:
         """As `retrieval.vectors.Vectors.get`."""
         found = self.codes.decoded(self.lists.place_of[np.asarray(rows, dtype=np.int64).reshape(-1)])
-        return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
+        return unit_rows(found)
 
     def _all(self, query: Floats, among: Places | None) -> tuple[Places, Floats]:
         if among is None:

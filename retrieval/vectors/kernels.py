@@ -32,7 +32,7 @@ HALF = np.float32(2.0**112)
 
 # Sums may be reordered, which is what lets them use all lanes; NaN and infinity keep their meaning.
 _FAST = {"reassoc", "nsz", "contract", "arcp"}
-_OPTIONS: dict[str, Any] = {"fastmath": _FAST, "nogil": True, "cache": True}
+OPTIONS: dict[str, Any] = {"fastmath": _FAST, "nogil": True, "cache": True}
 
 
 @njit(inline="always")
@@ -47,7 +47,7 @@ def _half(code: Any) -> Any:
     return np.uint32(sign | np.uint32(np.uint32(bits & np.uint32(0x7FFF)) << np.uint32(13))).view(np.float32)
 
 
-@njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+@njit(**OPTIONS)  # type: ignore[untyped-decorator]
 def _one_of_bytes(codes: Any, query: Any, out: Any) -> None:
     for i in range(codes.shape[0]):
         total = np.float32(0)
@@ -56,7 +56,7 @@ def _one_of_bytes(codes: Any, query: Any, out: Any) -> None:
         out[i] = total
 
 
-@njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+@njit(**OPTIONS)  # type: ignore[untyped-decorator]
 def _four_of_bytes(codes: Any, queries: Any, out: Any) -> None:
     for i in range(codes.shape[0]):
         a = b = c = d = np.float32(0)
@@ -69,7 +69,7 @@ def _four_of_bytes(codes: Any, queries: Any, out: Any) -> None:
         out[0, i], out[1, i], out[2, i], out[3, i] = a, b, c, d
 
 
-@njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+@njit(**OPTIONS)  # type: ignore[untyped-decorator]
 def _one_of_halves(codes: Any, query: Any, out: Any) -> None:
     for i in range(codes.shape[0]):
         total = np.float32(0)
@@ -78,7 +78,7 @@ def _one_of_halves(codes: Any, query: Any, out: Any) -> None:
         out[i] = total
 
 
-@njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+@njit(**OPTIONS)  # type: ignore[untyped-decorator]
 def _four_of_halves(codes: Any, queries: Any, out: Any) -> None:
     for i in range(codes.shape[0]):
         a = b = c = d = np.float32(0)

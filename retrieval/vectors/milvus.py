@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from retrieval.errors import VectorsError
 from retrieval.manifest import IndexManifest, Storage, vector_files
-from retrieval.vectors import Floats, Rows, best_of, checked_queries
+from retrieval.vectors import Floats, Rows, best_of, checked_queries, unit_rows
 from retrieval.vectors.codec import Codec
 from retrieval.vectors.milvus_link import CALL_S, call, connect
 from retrieval.vectors.place import Place
@@ -126,7 +126,7 @@ class MilvusVectors:
     def get(self, rows: ArrayLike) -> Floats:
         """As `retrieval.vectors.Vectors.get`."""
         found = self.values(rows)
-        return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
+        return unit_rows(found)
 
     def values(self, rows: ArrayLike) -> Floats:
         """What is stored of rows, (m, d): near unit length, not normalised again."""

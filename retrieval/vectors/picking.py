@@ -9,18 +9,18 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from retrieval.vectors.kernels import SHARE, in_threads
+from retrieval.vectors.kernels import OPTIONS, in_threads
 
 Floats = NDArray[np.float32]
 Places = NDArray[np.uint32]
 
 PLANES = 6  # bits of a rounded query
-_BITS_SHARE = 8 * SHARE  # a row of bits is an eighth of a row of bytes
-_FAST = {"reassoc", "nsz", "contract", "arcp"}
-_OPTIONS: dict[str, Any] = {"fastmath": _FAST, "nogil": True, "cache": True}
+# Places one thread takes at a time: fewer than of rows in a run, since a search picks some ten thousand.
+_SHARE = 16_384
+_BITS_SHARE = 8 * _SHARE  # a row of bits is an eighth of a row of bytes
 
 
-@njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+@njit(**OPTIONS)  # type: ignore[untyped-decorator]
 def _picked(codes: Any, places: Any, query: Any, out: Any) -> None:
     for i in range(places.shape[0]):
         place = places[i]
@@ -43,7 +43,7 @@ def _population(_typing: Any, _word: Any) -> Any:
 _ones: Any = intrinsic(_population)
 
 
-@njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+@njit(**OPTIONS)  # type: ignore[untyped-decorator]
 def _common(bits: Any, places: Any, planes: Any, out: Any) -> None:
     for i in range(places.shape[0]):
         place = places[i]
@@ -67,11 +67,11 @@ def dots_at(codes: NDArray[np.uint8], places: Places, queries: Floats) -> Floats
     queries = np.ascontiguousarray(queries, dtype=np.float32)
 
     def share(start: int) -> None:
-        part = slice(start, start + SHARE)
+        part = slice(start, start + _SHARE)
         for query, out in zip(queries, found, strict=True):
             _picked(codes, places[part], query, out[part])
 
-    in_threads(share, range(0, len(places), SHARE))
+    in_threads(share, range(0, len(places), _SHARE))
     return found
 
 
