@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from _planet_memory import OwnMemory
 from _planet_vectors import Floats, LiftedEncoder, PlanetVectors, fit_vectors
 from numpy.typing import NDArray
 
@@ -38,10 +39,11 @@ if TYPE_CHECKING:
 QUANTISER_SAMPLE = 65_536
 SAMPLE_FOR_A_LIST = 64
 _STRETCHES = 64  # grid rows at least from which a sample comes, spread over the planet
+_TABLES = 32  # bytes a tile of background, tile table, coverage and empty thumbnails
 _ONE_IN = 4  # tiles of such a row, where there are enough: neighbours are alike
 EXACT_FILE = "exact.f32"
 TRUTH_FILE = "truth.npz"
-TURN_FILE = "turn.npy"
+TURN_FILE = "lift.npy"  # not turn.npy, which is one of the files of ivf-rabitq
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,9 @@ class Made:
     truth_rows, truth_scores
         The best rows by exact float32 cosine, best first, (q, k).
     seconds
-        How long it took to draw and write.
+        How long it took to draw and write; 0 of one that was there.
+    own_gb
+        The most memory of its own that the process held meanwhile, without mapped files.
     """
 
     folder: Path
@@ -69,6 +73,7 @@ class Made:
     truth_rows: NDArray[np.int64]
     truth_scores: Floats
     seconds: float
+    own_gb: float = 0.0
 
 
 class Best:
@@ -126,6 +131,8 @@ def make_index(
     best: int,
     exact: bool,
     seed: int,
+    grain: int = 1,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Made:
     """Draw the vectors of a planet into an index folder.
 
@@ -139,10 +146,14 @@ def make_index(
         How many of the exactly best rows are kept for each text.
     exact
         Whether to keep the float32 vectors beside the index as well, 2 KB a tile at 512 dimensions.
+    grain
+        As of `PlanetVectors`.
+    progress
+        Called with the number of tiles drawn and that of all.
     """
     started = time.perf_counter()
     grid = mars_grid(tiles)
-    planet = PlanetVectors(fit_vectors(pattern, dimension, seed=seed), grid, seed=seed)
+    planet = PlanetVectors(fit_vectors(pattern, dimension, seed=seed), grid, seed=seed, grain=grain)
     lifted = LiftedEncoder(encoder, planet.model.turn)
     queries = np.stack([encode_query(lifted, text, templates) for text in texts])
     bank = lifted.encode_texts(list(background_prompts))
@@ -159,21 +170,24 @@ def make_index(
                 found.add(at, queries @ block.T)
                 backgrounds[at : at + len(block)] = background(block, bank, lifted.manifest.logit_scale)
                 at += len(block)
+                if progress:
+                    progress(at, len(grid))
                 yield block
 
     wanted = QUANTISER_SAMPLE
     if kind.startswith("ivf"):
         wanted = max(wanted, SAMPLE_FOR_A_LIST * how_many_lists(len(grid)))
-    recall = make_vectors(folder, kind, len(grid), drawn(), _sample(planet, wanted), texts=bank)
+    with OwnMemory() as own:
+        recall = make_vectors(folder, kind, len(grid), drawn(), _sample(planet, wanted), texts=bank)
     np.save(folder / "background.npy", backgrounds)
     _write_tiles(folder, len(grid))
     rows, scores = found.result()
     np.save(folder / TURN_FILE, planet.model.turn)
     np.savez(folder / TRUTH_FILE, rows=rows, scores=scores, queries=queries, texts=np.array(texts))
-    manifest = _describe(folder, grid, lifted, pattern, kind, len(background_prompts), seed, recall)
+    manifest = _describe(folder, grid, lifted, pattern, kind, len(background_prompts), seed, recall, grain)
     (folder / "manifest.json").write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
     seconds = time.perf_counter() - started
-    return Made(folder, planet.model.turn, tuple(texts), queries, rows, scores, seconds)
+    return Made(folder, planet.model.turn, tuple(texts), queries, rows, scores, seconds, own.most_gb)
 
 
 def _sample(planet: PlanetVectors, wanted: int) -> Floats:
@@ -208,12 +222,14 @@ def _describe(
     prompts: int,
     seed: int,
     recall: Any,
+    grain: int,
 ) -> IndexManifest:
     made_of = pattern.manifest
+    fingerprint = f"made-{made_of.fingerprint[:8]}-{seed}-{len(grid)}-{encoder.manifest.dimension}"
     return IndexManifest(
         format=FORMAT,
         name=folder.name,
-        fingerprint=f"made-{made_of.fingerprint[:8]}-{seed}-{len(grid)}-{encoder.manifest.dimension}",
+        fingerprint=fingerprint if grain == 1 else f"{fingerprint}-{grain}",
         body=grid.body.name,
         tile_km=grid.tile_km,
         tile_px=made_of.tile_px,
@@ -230,6 +246,14 @@ def _describe(
         why="asked for",
         recall=recall,
     )
+
+
+def needed_gb(count: int, dimension: int, kind: str, exact: bool) -> float:
+    """Disk space that making an index takes at its worst, GB; with ``exact`` float32 vectors beside it."""
+    codes = {"fp32": 4 * dimension, "fp16": 2 * dimension}.get(kind, dimension)
+    if kind.startswith("ivf"):
+        codes += dimension + 8  # once in row order, once in that of the lists; both orders
+    return count * (codes + _TABLES + (4 * dimension if exact else 0)) / 1e9 + 0.05
 
 
 def free_gb(folder: Path) -> float:

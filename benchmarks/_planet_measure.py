@@ -6,15 +6,9 @@ the codes, then the next text. What the machine does besides then disturbs all o
 
 from __future__ import annotations
 
-import json
-import math
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,19 +16,21 @@ from unittest import mock
 import faiss
 import numpy as np
 import pandas as pd
-import torch
 from _planet_index import EXACT_FILE, Made
+from _planet_memory import bytes_for_all, fastest, looked_through, memory_passes
+from _planet_rounds import Rounds, say
 from _planet_vectors import LiftedEncoder
-from numpy.typing import NDArray
 
 import retrieval.query
 import tools.ranking
 import tools.search
 from prompts import Prompts
 from retrieval.encoder import Encoder, encode_query
+from retrieval.hits import levels_of, lowest_of, score_bar
 from retrieval.index import TileIndex
 from retrieval.settings import load_settings
 from retrieval.tiles import TileTable
+from retrieval.vectors.lists import Lists
 from tools.layers import LayerStore
 from tools.workspace import Workspace, open_workspace
 
@@ -42,29 +38,10 @@ Figures = dict[str, Any]
 
 MARSRETRIEVAL_K = 20_000  # what arXiv 2602.13961 keeps of a query
 MARSRETRIEVAL_TEXTS = 3  # prompts whose mean it asks with
-TOGETHER = 20
 BARS_FILE = "bars.json"
 WARMING = 5  # texts
+OF_ALL = 50  # one tile in so many is looked for where there are few
 SHARES = (1.0, 0.5, 0.25)  # of the most hits that texts ask for by turns
-
-
-@dataclass
-class Rounds:
-    """Seconds of what was run by turns, by name."""
-
-    seconds: dict[str, list[float]] = field(default_factory=dict)
-
-    def time(self, name: str, work: Callable[[], Any]) -> Any:
-        started = time.perf_counter()
-        result = work()
-        self.seconds.setdefault(name, []).append(time.perf_counter() - started)
-        return result
-
-    def quantile(self, name: str, share: float) -> float:
-        return float(np.quantile(self.seconds[name], share)) if name in self.seconds else math.nan
-
-    def median(self, name: str) -> float:
-        return self.quantile(name, 0.5)
 
 
 def a_workspace(folder: Path, index: TileIndex, encoder: Encoder, prompts: Prompts) -> Workspace:
@@ -92,11 +69,11 @@ def by_turns(ws: Workspace, made: Made, encoder: LiftedEncoder, hits: int, repea
     rounds, found = Rounds(), []
     asked = probabilities_for(made, encoder, hits)
     alone, baseline = _faiss_alone(made.folder), _baseline(made, encoder)
-    passes = memory_passes(_codes(made.folder))
-    pass_name = fastest(passes)
+    passes = _passes(made.folder, ws.index.manifest.storage)
     top = min(MARSRETRIEVAL_K, len(ws.index))
     for turn in range(repeats + 1):  # the first is short and not counted: it warms
         kept = rounds if turn else Rounds()
+        say(f"searches by turns, {turn} of {repeats} times" if turn else "searches by turns, warming up")
         for number, text in enumerate(made.texts if turn else made.texts[:WARMING]):
             wanted, bar = asked[number]
             query = made.queries[number][None]
@@ -106,7 +83,8 @@ def by_turns(ws: Workspace, made: Made, encoder: LiftedEncoder, hits: int, repea
                 kept.time("faiss", lambda query=query: alone.search(query, top))
             if baseline is not None:
                 kept.time("marsretrieval", lambda text=text: baseline(text, top))
-            kept.time("memory_pass", passes[pass_name])
+            for name, (_, read) in passes.items():
+                kept.time(name, read)
             if turn == 1:
                 found.append({"text": text, "asked_for": wanted, **_counts(result)})
             _forget(ws)
@@ -117,12 +95,15 @@ def by_turns(ws: Workspace, made: Made, encoder: LiftedEncoder, hits: int, repea
         "p50_most_hits_s": rounds.median(most),
         "p95_most_hits_s": rounds.quantile(most, 0.95),
         "memory_pass_s": rounds.median("memory_pass"),
-        "memory_pass_is": pass_name,
+        "memory_pass_is": passes["memory_pass"][0],
+        "memory_pass_sq8_s": rounds.median("memory_pass_sq8"),
         "ratio_to_memory_pass": rounds.median("ours") / rounds.median("memory_pass"),
+        "ratio_to_sq8_pass": rounds.median("ours") / rounds.median("memory_pass_sq8"),
         "ratio_p95_to_memory_pass": rounds.quantile("ours", 0.95) / rounds.median("memory_pass"),
         "faiss_alone_s": rounds.median("faiss"),
         "speedup_over_faiss_alone": rounds.median("faiss") / rounds.median("ours"),
         "marsretrieval_s": rounds.median("marsretrieval"),
+        "marsretrieval_left_out": "" if baseline else _why_left_out(ws.index),
         "speedup_over_marsretrieval": rounds.median("marsretrieval") / rounds.median("ours"),
         "repeats": len(rounds.seconds["ours"]),
         "texts": len(made.texts),
@@ -132,50 +113,42 @@ def by_turns(ws: Workspace, made: Made, encoder: LiftedEncoder, hits: int, repea
 
 
 def recalls(index: TileIndex, made: Made) -> Figures:
-    """Share of the exactly best rows that the index gives as its best, as many as were asked for."""
+    """Share of the exactly best rows that the index gives, for as many as are asked for and for half of them.
+
+    ``recall`` is of the best that it is asked for, ``recall_above`` of all above the exact cosine of the last
+    of them, as a search asks: there the rounding of that one row counts as well. In small indexes one tile
+    in fifty is asked for.
+    """
     alone = _faiss_alone(made.folder)
-    top = min(MARSRETRIEVAL_K, len(index))
+    top = max(1, min(MARSRETRIEVAL_K, made.truth_rows.shape[1], len(index) // OF_ALL))
     found: dict[str, list[float]] = {}
+
+    def share(name: str, truth: Any, own: Any) -> None:
+        found.setdefault(name, []).append(float(np.isin(truth, own).mean()))
+
     for number, query in enumerate(made.queries):
-        for name, k in (("recall", top), (f"recall_{top // 2}", top // 2)):
-            truth = made.truth_rows[number, :k]
-            own = index.store.best(query[None], k)[0][0]
-            found.setdefault(name, []).append(float(np.isin(truth, own).mean()))
+        for ending, k in (("", top), (f"_{top // 2}", top // 2)):
+            truth, bar = made.truth_rows[number, :k], float(made.truth_scores[number, k - 1])
+            share(f"recall{ending}", truth, index.store.best(query[None], k)[0][0])
+            share(f"recall_above{ending}", truth, index.store.above(query, bar)[0])
         if alone is not None:
-            theirs = alone.search(query[None], top)[1][0]
-            found.setdefault("recall_faiss_alone", []).append(
-                float(np.isin(made.truth_rows[number, :top], theirs).mean())
-            )
+            share("recall_faiss_alone", made.truth_rows[number, :top], alone.search(query[None], top)[1][0])
     figures: Figures = {name: float(np.mean(values)) for name, values in found.items()}
-    return {**figures, "recall_lowest": min(found["recall"]), "recall_at": top}
+    lowest = {"recall_lowest": min(found["recall"]), "recall_above_lowest": min(found["recall_above"])}
+    return {**figures, **lowest, "recall_at": top}
 
 
-def memory_passes(codes: NDArray[np.uint8]) -> dict[str, Callable[[], Any]]:
-    """Ways of reading all codes once, with next to no work on each."""
-    words = codes.reshape(-1)[: codes.size // 8 * 8].view(np.int64)
-    tensor = torch.from_numpy(words)
-
-    def torch_sum() -> Any:
-        # FAISS and encoders set the number of threads as they like.
-        torch.set_num_threads(2)
-        return tensor.sum()
-
-    return {
-        "numpy maximum, one thread": lambda: words.max(),
-        "numpy sum, one thread": lambda: words.sum(),
-        "torch sum, two threads": torch_sum,
-    }
-
-
-def fastest(passes: dict[str, Callable[[], Any]], repeats: int = 5) -> str:
-    """Name of the fastest by the median of some repeats."""
-    seconds = {}
-    for name, work in passes.items():
-        rounds = Rounds()
-        for _ in range(repeats):
-            rounds.time(name, work)
-        seconds[name] = rounds.median(name)
-    return min(seconds, key=lambda name: seconds[name])
+def looked_at(index: TileIndex, made: Made, encoder: Encoder, hits: int) -> Figures:
+    """Share of the tiles in lists that a search opens, mean over the texts; none where all are scored."""
+    lists, reach = getattr(index.store, "lists", None), getattr(index.store, "reach", None)
+    if lists is None or reach is None:
+        return {}
+    scale, bias = encoder.manifest.logit_scale, encoder.manifest.logit_bias
+    shares = []
+    for query, (_, given) in zip(made.queries, probabilities_for(made, encoder, hits), strict=True):
+        bar = score_bar(lowest_of(levels_of(given)), scale, bias, None)
+        shares.append(lists.counts(None)[lists.bounds(query, reach) >= np.float32(bar)].sum() / len(index))
+    return {"looked_at": float(np.mean(shares)), "looked_at_most": float(np.max(shares))}
 
 
 def _faiss_alone(folder: Path) -> Any:
@@ -184,12 +157,21 @@ def _faiss_alone(folder: Path) -> Any:
     return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC) if path.is_file() else None
 
 
-def _codes(folder: Path) -> NDArray[np.uint8]:
-    """All bytes of the file of vectors that a search looks through, mapped; its short header among them."""
-    names = ("vectors.faiss", "signs.npy", "vectors.npy")
-    path = next(folder / name for name in names if (folder / name).is_file())
-    # Torch takes only what it may write to.
-    return np.memmap(path, dtype=np.uint8, mode="c")
+def _passes(folder: Path, kind: str) -> dict[str, tuple[str, Callable[[], Any]]]:
+    """Passes over what is looked through and, where that is less, over a byte a dimension: how, and what."""
+    found: dict[str, tuple[str, Callable[[], Any]]] = {}
+    every = bytes_for_all(folder, kind)
+    for name, files in (("memory_pass", looked_through(folder, kind)), ("memory_pass_sq8", every)):
+        if files:
+            ways = memory_passes(files)
+            best = fastest(ways)
+            found[name] = best, ways[best]
+    return found
+
+
+def _why_left_out(index: TileIndex) -> str:
+    size = len(index) * index.manifest.dimension * 4 / 1e9
+    return f"its {size:.1f} GB of float32 were not kept: they would not fit into memory beside the index"
 
 
 def _baseline(made: Made, encoder: Encoder) -> Callable[[str, int], pd.DataFrame] | None:
@@ -215,7 +197,7 @@ def stages(ws: Workspace, made: Made, encoder: LiftedEncoder, hits: int) -> Figu
     """Median seconds of each stage of our search, over all texts; measured apart from the whole."""
     spent: dict[str, list[float]] = {}
     asked = probabilities_for(made, encoder, hits)
-    with _timed(spent, _STAGES):
+    with _timed(spent, (*_STAGES, *_stages_within(ws.index))):
         for number, text in enumerate(made.texts):
             before = {name: len(values) for name, values in spent.items()}
             started = time.perf_counter()
@@ -227,7 +209,8 @@ def stages(ws: Workspace, made: Made, encoder: LiftedEncoder, hits: int) -> Figu
                     spent[name][before[name] :] = [sum(new)]
             _forget(ws)
     found = {name: float(np.median(values)) for name, values in spent.items()}
-    found["rest"] = found["whole"] - sum(value for name, value in found.items() if name != "whole")
+    apart = [value for name, value in found.items() if name != "whole" and "." not in name]
+    found["rest"] = found["whole"] - sum(apart)
     return found
 
 
@@ -243,6 +226,21 @@ _STAGES: tuple[tuple[str, Any, str], ...] = (
     ("layer", tools.ranking, "make_table"),
     ("layer", LayerStore, "add"),
 )
+
+
+def _stages_within(index: TileIndex) -> tuple[tuple[str, Any, str], ...]:
+    """What the scan of inverted lists is made of; a name with a dot is a part of the stage before it."""
+    kind: Any = type(index.store)
+    if not isinstance(getattr(index.store, "lists", None), Lists):
+        return ()
+    first, second = ("signs", "bytes") if hasattr(index.store, "signs") else ("bytes", "bytes")
+    parts = (
+        ("scan.lists", Lists, "bounds"),
+        ("scan.lists", Lists, "members"),
+        (f"scan.{first}", kind, "_estimates"),
+        (f"scan.{second}", kind, "_exact"),
+    )
+    return tuple(part for part in parts if hasattr(part[1], part[2]))
 
 
 @contextmanager
@@ -264,99 +262,6 @@ def _timing(work: Callable[..., Any], into: list[float]) -> Callable[..., Any]:
             into.append(time.perf_counter() - started)
 
     return timed
-
-
-def together(index: TileIndex, made: Made, repeats: int = 5) -> Figures:
-    """All rows scored for 20 queries at once against one by one, by turns."""
-    queries = np.resize(made.queries, (TOGETHER, made.queries.shape[1]))
-    rounds = Rounds()
-    step = max(1, min(TOGETHER, 400_000_000 // (4 * len(index))))  # 0.4 GB of scores at most
-    for turn in range(repeats + 1):
-        kept = rounds if turn else Rounds()
-        kept.time(
-            "at_once",
-            lambda: [index.store.scores(queries[at : at + step]) for at in range(0, TOGETHER, step)],
-        )
-        kept.time("one_by_one", lambda: [index.store.scores(query[None]) for query in queries])
-    return {
-        "queries": TOGETHER,
-        "at_once_s": rounds.median("at_once"),
-        "one_by_one_s": rounds.median("one_by_one"),
-        "gain": rounds.median("one_by_one") / rounds.median("at_once"),
-        "scored_together": step,
-    }
-
-
-def fresh_process(folder: Path, script: Path, repeats: int = 5) -> Figures:
-    """What a process of its own says that only opens the index and asks it five texts."""
-    runs = []
-    for _ in range(repeats):
-        done = subprocess.run(
-            [sys.executable, str(script), "--only-ask", str(folder)],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        runs.append(json.loads(done.stdout.splitlines()[-1]))
-    return {name: float(np.median([run.get(name, 0.0) for run in runs])) for name in runs[0]}
-
-
-def ask_only(folder: Path, encoder: Encoder, prompts: Prompts, texts: Sequence[str]) -> Figures:
-    """Open an index, ask it a few texts, and say what that took of time and memory."""
-    before = memory_gb()
-    started = time.perf_counter()
-    index = TileIndex.open(folder)
-    opened = time.perf_counter() - started
-    with tempfile.TemporaryDirectory() as home:
-        ws = a_workspace(Path(home), index, encoder, prompts)
-        bars = json.loads((folder / BARS_FILE).read_text(encoding="utf-8"))
-        started = time.perf_counter()
-        tools.search.search_words(ws, texts[0], bars[0])
-        first = time.perf_counter() - started
-        for text, bar in zip(texts[1:5], bars[1:5], strict=True):
-            tools.search.search_words(ws, text, bar)
-    after = memory_gb()
-    return {
-        "open_s": opened,
-        "first_ask_s": first,
-        "rss_gb": after["VmRSS"],
-        "rss_own_gb": after["RssAnon"],
-        "rss_mapped_gb": after["RssFile"],
-        "rss_peak_gb": after["VmHWM"],
-        "rss_before_opening_gb": before["VmRSS"],
-        **{f"resident_{name}_gb": size for name, size in resident_gb(folder).items()},
-    }
-
-
-def memory_gb() -> dict[str, float]:
-    """Resident memory of this process, GB: all of it, its own, of mapped files, and the most it had."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    values = dict(line.split(":", 1) for line in lines)
-    return {
-        name: int(values[name].split()[0]) * 1024 / 1e9 for name in ("VmRSS", "RssAnon", "RssFile", "VmHWM")
-    }
-
-
-def resident_gb(folder: Path) -> dict[str, float]:
-    """How much of each file of a folder this process holds in memory, GB; small ones are left out."""
-    found: dict[str, float] = {}
-    name = ""
-    for line in Path("/proc/self/smaps").read_text(encoding="ascii").splitlines():
-        words = line.split()
-        if "-" in words[0] and not words[0].endswith(":"):
-            name = Path(words[5]).name if len(words) > 5 and Path(words[5]).parent == folder else ""
-        elif words[0] == "Rss:" and name:
-            found[name] = found.get(name, 0.0) + int(words[1]) * 1024 / 1e9
-    return {name: size for name, size in found.items() if size > 0.001}
-
-
-def slope(sizes: Sequence[float], seconds: Sequence[float]) -> Figures:
-    """Exponent of cost against size: the slope of their logarithms, with a 95 % interval (Student's t)."""
-    from scipy import stats
-
-    fit = stats.linregress(np.log(sizes), np.log(seconds))
-    half = float(stats.t.ppf(0.975, len(sizes) - 2) * fit.stderr) if len(sizes) > 2 else math.inf
-    return {"exponent": float(fit.slope), "low": float(fit.slope) - half, "high": float(fit.slope) + half}
 
 
 def _counts(result: Any) -> Figures:

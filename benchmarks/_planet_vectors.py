@@ -6,6 +6,7 @@ tile of the real index: it takes the centre of the source's cluster, a share of 
 from it, and draws the rest anew from the cluster's covariance, so that no two tiles are equal and the
 covariance stays that of the real index. Sources are copied in patches of neighbouring tiles from about the
 same latitude: neighbours then resemble each other as real neighbours do, and polar landforms stay polar.
+With a *grain* of g a source stands for g x g neighbours, as where tiles are smaller than landforms.
 
 A longer vector than the real one is made by continuing the spectrum, whose logarithm falls along a line,
 into new dimensions, and turning everything by a fixed orthonormal matrix. Texts are turned by the
@@ -151,8 +152,10 @@ def continued(spectrum: NDArray[np.float64], length: int) -> NDArray[np.float64]
 class PlanetVectors:
     """The made vectors of all tiles of a grid, drawn when asked for; nothing of them is kept."""
 
-    def __init__(self, model: VectorModel, grid: Grid, *, seed: int = 0, kept: float = KEPT) -> None:
-        self.model, self.grid, self.seed, self.kept = model, grid, seed, kept
+    def __init__(
+        self, model: VectorModel, grid: Grid, *, seed: int = 0, kept: float = KEPT, grain: int = 1
+    ) -> None:
+        self.model, self.grid, self.seed, self.kept, self.grain = model, grid, seed, kept, grain
 
     @cached_property
     def _patch_rows(self) -> int:
@@ -171,10 +174,10 @@ class PlanetVectors:
         many = int(self.grid.columns[band * PATCH_ROWS : (band + 1) * PATCH_ROWS].max()) // PATCH_COLS + 1
         jitter = rng.integers(-LATITUDE_JITTER, LATITUDE_JITTER + 1, many)
         place = rng.random(many)
-        source = np.floor(middle).astype(np.int64) + jitter[patch] + inside - PATCH_ROWS // 2
+        source = np.floor(middle).astype(np.int64) + jitter[patch] + (inside - PATCH_ROWS // 2) // self.grain
         source = _reflected(source, real_rows)
         first, length = model.source_first[source], np.diff(model.source_first)[source]
-        at = (np.floor(place[patch] * length).astype(np.int64) + across) % length
+        at = (np.floor(place[patch] * length).astype(np.int64) + across // self.grain) % length
         return model.source_rows[first + at]
 
     def rows(self, row: int, end: int) -> Floats:

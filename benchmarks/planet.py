@@ -1,14 +1,19 @@
 """What a search costs on an index of a whole planet, beside FAISS, MarsRetrieval's way and memory itself.
 
-    python benchmarks/planet.py --tiles 1440000 [--kind sq8] [--json FILE]
-    python benchmarks/planet.py --table [--json FILE]             10,000 to 10 million tiles, and the exponent
-    python benchmarks/planet.py --compare PNG [--index DIR]       how alike made and real vectors are
+    python benchmarks/planet.py --tiles 1440000 [--kind sq8] [--cold] [--json FILE]
+    python benchmarks/planet.py --table [--json FILE] [--chart PNG]     10,000 to 10 million tiles
+    python benchmarks/planet.py --of JSON... [--chart PNG]              what cost does with size, by kind
+    python benchmarks/planet.py --compare PNG [--index DIR]             how alike made and real vectors are
 
 The vectors are made after those of a real index (see `_planet_vectors`), Lowell's by default, with texts
 that the encoder knows. A search is `tools.search.search_words` as the chat calls it: the text in every
-template, every tile scored, calibrated, hits merged into features, the layer on disk. Its threshold is set
-for each text so that about ``--hits`` tiles reach it, half or a quarter of them, by turns. Recall is that of
-the best 20,000 against exact float32 cosines, taken while the vectors were drawn.
+template, every tile scored or the lists that may hold what is sought, calibrated, hits merged into features,
+the layer on disk. Its threshold is set for each text so that about ``--hits`` tiles reach it, half or a
+quarter of them, by turns. Recall is that of the best 20,000 against exact float32 cosines, taken while the
+vectors were drawn.
+
+A table measures each size in a process of its own. What stands in the files of ``--of`` is not measured
+again, and ``--json`` is written after each size: a table that was interrupted goes on with ``--of`` of it.
 
 Made indexes are deleted in the end unless ``--folder`` is given; one that lies there is measured as it is.
 """
@@ -20,10 +25,10 @@ import gc
 import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 from importlib import metadata
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,59 +37,60 @@ import numpy as np
 import torch
 from _common import make_parser, write_json
 from _planet_compare import compare, draw, figures_of
-from _planet_index import TRUTH_FILE, TURN_FILE, Made, free_gb, make_index, mars_grid
+from _planet_index import TRUTH_FILE, TURN_FILE, Made, free_gb, make_index, mars_grid, needed_gb
 from _planet_measure import (
     BARS_FILE,
     MARSRETRIEVAL_K,
+    OF_ALL,
     a_workspace,
-    ask_only,
     by_turns,
-    fresh_process,
+    looked_at,
     probabilities_for,
     recalls,
     stages,
-    together,
 )
-from _planet_measure import slope as slope_of
+from _planet_memory import memory_gb
+from _planet_process import ask_cold, ask_only, cold_process, fresh_process
+from _planet_rounds import Drawing, say
+from _planet_table import PLANET, draw_chart, print_tables, read_rows, said, tables
+from _planet_together import as_asked, together
 from _planet_vectors import LiftedEncoder, PlanetVectors, fit_vectors
 
 from prompts import Prompts, load_prompts
 from retrieval.encoder import Encoder, encode_query, load_encoder
 from retrieval.index import TileIndex
 from retrieval.library import open_or_make
+from retrieval.manifest import vector_files
 from retrieval.settings import load_settings
 
 Figures = dict[str, Any]
-TABLE = (10_000, 100_000, 1_000_000, 10_000_000)
+SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
+KINDS = ("sq8", "fp16", "fp32", "ivf-sq8", "ivf-rabitq")
 COMPARED_TILES = 72_000
 EXACT_GB = 8.0  # float32 vectors are kept up to here: beside the index they must fit into memory
-OF_SMALL = 0.02  # share of tiles that may be hits where there are few
+_PASSED_ON = ("kind", "dimension", "queries", "repeats", "hits", "index", "seed", "grain", "only")
 
 
 def main() -> None:
     """Measure, print, write JSON."""
     options = _options()
-    if options.of:
-        rows = [json.loads(path.read_text(encoding="utf-8")) for path in options.of]
-        figures = {"rows": sorted(rows, key=lambda row: row["tiles"])}
-        figures |= _exponents(figures["rows"])
-        _print_table(figures)
+    if options.table or options.of:
+        figures = _table(options) if options.table else tables(read_rows(options.of), options.at)
+        print_tables(figures)
+        if options.chart:
+            draw_chart(figures, options.chart, options.at)
         write_json(figures, options.json)
         return
     prompts, encoder = load_prompts(), load_encoder("areo-mini")
     if options.only_ask:
-        print(json.dumps(_only_ask(options.only_ask, encoder, prompts)))
+        print(json.dumps(_only_ask(options, encoder, prompts)))
         return
-    pattern = _pattern(options.index, encoder, prompts)
+    pattern = open_or_make(options.index or "lowell", load_settings(), encoder, prompts.background)
     texts = list(encoder.manifest.landforms or ())[: options.queries]
     if options.compare:
         figures = _compare(options, pattern, encoder, prompts, texts)
-    elif options.table:
-        rows = [_measure(options, pattern, encoder, prompts, texts, tiles) for tiles in TABLE]
-        figures = {"rows": rows, **_exponents(rows)}
-        _print_table(figures)
     else:
-        figures = _measure(options, pattern, encoder, prompts, texts, options.tiles)
+        figures = _measure(options, pattern, encoder, prompts, texts)
         _print(figures)
     if options.only and options.json and options.json.is_file():
         figures = json.loads(options.json.read_text(encoding="utf-8")) | figures
@@ -94,68 +100,97 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = make_parser(__doc__, seed=True)
     parser.add_argument("--tiles", type=int, default=1_440_000)
-    parser.add_argument("--kind", default="sq8", help="storage of the made index")
+    parser.add_argument("--kind", default="sq8", choices=KINDS, help="storage of the made index")
     parser.add_argument("--dimension", type=int, default=512)
     parser.add_argument("--queries", type=int, default=40, help="different texts, at most 40")
     parser.add_argument("--repeats", type=int, default=2, help="searches for each text")
     parser.add_argument("--hits", type=int, default=20_000)
+    parser.add_argument(
+        "--grain", type=int, default=1, help="tiles across that a landform of the real index takes"
+    )
     parser.add_argument("--folder", type=Path, help="keep the made index here, or measure the one there")
     parser.add_argument("--index", help="real index that made vectors are like; Lowell by default")
     parser.add_argument("--make-only", action="store_true", help="make the index and measure nothing")
-    parser.add_argument("--table", action="store_true", help="four sizes and the exponent")
+    parser.add_argument("--cold", action="store_true", help="also open and ask from the disk")
+    parser.add_argument("--table", action="store_true", help="several sizes, and what cost does with size")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="tiles of the table's rows")
+    parser.add_argument("--chart", type=Path, metavar="PNG", help="draw the table")
+    parser.add_argument("--at", type=int, default=PLANET, help="tiles up to which fits are carried on")
     parser.add_argument(
-        "--of", type=Path, nargs="+", metavar="JSON", help="the table of what was measured before"
+        "--of", type=Path, nargs="+", default=[], metavar="JSON", help="what was measured before"
     )
     parser.add_argument("--compare", type=Path, metavar="PNG", help="draw made beside real vectors")
     parser.add_argument(
-        "--only", choices=("turns", "rest"), help="measure this part, and keep the other's JSON"
+        "--only", choices=("turns", "rest", "cold"), help="measure this part, and keep the others in the JSON"
     )
     parser.add_argument("--only-ask", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--text", type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def _pattern(name: str | None, encoder: Encoder, prompts: Prompts) -> TileIndex:
-    return open_or_make(name or "lowell", load_settings(), encoder, prompts.background)
+def _table(options: argparse.Namespace) -> Figures:
+    """Rows of all sizes, those not known yet measured one after the other."""
+    rows = read_rows(options.of)
+    known = {row["tiles"] for row in rows if row["kind"] == options.kind}
+    passed = [f"--{name}={value}" for name in _PASSED_ON if (value := getattr(options, name)) is not None]
+    for size in options.sizes:
+        if len(mars_grid(size)) in known:
+            continue
+        say(f"{size:,} tiles, {options.kind}")
+        with tempfile.TemporaryDirectory(prefix="planet-") as temporary:
+            row = Path(temporary) / "row.json"
+            command = [sys.executable, __file__, f"--tiles={size}", f"--json={row}", *passed]
+            command += ["--cold"] if options.cold else []
+            if options.folder:
+                command.append(f"--folder={options.folder / f'{options.kind}-{size}'}")
+            done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+            if done.returncode:
+                print(f"{size:,} tiles could not be measured", file=sys.stderr)
+                sys.exit(done.returncode)
+            rows += read_rows([row])
+        write_json(tables(rows, options.at), options.json)
+    return tables(rows, options.at)
 
 
 def _measure(
-    options: argparse.Namespace,
-    pattern: TileIndex,
-    encoder: Encoder,
-    prompts: Prompts,
-    texts: list[str],
-    tiles: int,
+    options: argparse.Namespace, pattern: TileIndex, encoder: Encoder, prompts: Prompts, texts: list[str]
 ) -> Figures:
+    count = len(mars_grid(options.tiles))
     with tempfile.TemporaryDirectory(prefix="planet-") as temporary:
         folder = options.folder or Path(temporary) / "index"
-        made = _made(options, pattern, encoder, prompts, texts, tiles, folder)
+        made = _made(options, pattern, encoder, prompts, texts, folder)
+        making = {"made_in_s": round(made.seconds, 1), "made_own_gb": round(made.own_gb, 2)}
         if options.make_only:
-            return {"tiles": len(mars_grid(tiles)), "made_in_s": made.seconds, "folder": str(folder)}
+            return {"tiles": count, "kind": options.kind, **making, "folder": str(folder)}
         lifted = LiftedEncoder(encoder, made.turn)
-        hits = min(options.hits, max(1, round(OF_SMALL * len(mars_grid(tiles)))))
+        index = TileIndex.open(folder)
+        hits = min(options.hits, max(1, len(index) // OF_ALL))
         bars = [bar for _, bar in probabilities_for(made, lifted, hits)]
         (folder / BARS_FILE).write_text(json.dumps(bars), encoding="utf-8")
-        index = TileIndex.open(folder)
-        ws = a_workspace(Path(temporary) / "home", index, lifted, prompts)
         # As the chat does before its first question: collecting what is loaded would halt a search by 0.3 s.
         gc.collect()
         gc.freeze()
-        figures: Figures = {
-            "tiles": len(index),
-            "dimension": index.manifest.dimension,
-            "kind": index.manifest.storage,
-            "most_hits": hits,
-        }
+        manifest = index.manifest
+        figures: Figures = {"tiles": len(index), "dimension": manifest.dimension, "kind": manifest.storage}
+        figures["most_hits"] = hits
         if options.only in (None, "turns"):
+            ws = a_workspace(Path(temporary) / "home", index, lifted, prompts)
             figures |= by_turns(ws, made, lifted, hits, options.repeats)
-            figures |= {"stages": stages(ws, made, lifted, hits)}
+            figures |= {"stages": stages(ws, made, lifted, hits), **looked_at(index, made, lifted, hits)}
+            figures["memory_peak_gb"] = memory_gb()["VmHWM"]
         if options.only in (None, "rest"):
-            figures |= {"throughput_20": together(index, made), **recalls(index, made)}
+            figures["throughput_20"] = together(index, made)
+            figures["asked_20"] = as_asked(index, lifted, prompts, made.texts, bars)
+            say("recall")
+            figures |= recalls(index, made) | {"recall_in_manifest": manifest.recall}
             figures |= fresh_process(folder, Path(__file__))
-            vectors = folder.glob("vectors.*")
-            figures["vectors_gb"] = round(sum(path.stat().st_size for path in vectors) / 1e9, 3)
-        figures |= {"made_in_s": round(made.seconds, 1), "seed": options.seed, **_machine()}
-    return figures
+            sizes = {name: (folder / name).stat().st_size for name in vector_files(manifest.storage)}
+            figures["vectors_gb"] = round(sum(sizes.values()) / 1e9, 3)
+        if options.cold or options.only == "cold":
+            figures["cold"] = cold_process(folder, Path(__file__))
+        if made.seconds:
+            figures |= making
+        return {**figures, "seed": options.seed, "grain": options.grain, **_machine()}
 
 
 def _made(
@@ -164,20 +199,23 @@ def _made(
     encoder: Encoder,
     prompts: Prompts,
     texts: list[str],
-    tiles: int,
     folder: Path,
 ) -> Made:
-    count = len(mars_grid(tiles))
-    if (folder / TRUTH_FILE).is_file():
+    count = len(mars_grid(options.tiles))
+    if (folder / TRUTH_FILE).is_file() and (folder / "manifest.json").is_file():
         kept = np.load(folder / TRUTH_FILE)
         turn = np.load(folder / TURN_FILE)
         return Made(
             folder, turn, tuple(kept["texts"].tolist()), kept["queries"], kept["rows"], kept["scores"], 0
         )
+    if folder.exists():
+        print(f"{folder} holds no whole made index: delete it, or name another folder", file=sys.stderr)
+        sys.exit(2)
     exact = count * options.dimension * 4 / 1e9 <= EXACT_GB
-    needed = count * options.dimension * (5 if exact else 1) / 1e9 * 1.1
-    if free_gb(folder) < needed:
-        print(f"{needed:.0f} GB are needed beside {folder}, {free_gb(folder):.0f} are free", file=sys.stderr)
+    needed, free = needed_gb(count, options.dimension, options.kind, exact), free_gb(folder)
+    say(f"making {count:,} tiles, {options.kind}: {needed:.1f} GB of disk at the most, {free:.0f} are free")
+    if free < needed:
+        print(f"{needed:.1f} GB are needed beside {folder}, {free:.1f} are free", file=sys.stderr)
         sys.exit(2)
     return make_index(
         folder,
@@ -186,25 +224,31 @@ def _made(
         texts,
         prompts.templates,
         prompts.background,
-        tiles=tiles,
+        tiles=options.tiles,
         dimension=options.dimension,
         kind=options.kind,
         best=max(MARSRETRIEVAL_K, options.hits),
         exact=exact,
         seed=options.seed,
+        grain=options.grain,
+        progress=Drawing(),
     )
 
 
-def _only_ask(folder: Path, encoder: Encoder, prompts: Prompts) -> Figures:
+def _only_ask(options: argparse.Namespace, encoder: Encoder, prompts: Prompts) -> Figures:
+    folder: Path = options.only_ask
     texts = np.load(folder / TRUTH_FILE)["texts"].tolist()
-    return ask_only(folder, LiftedEncoder(encoder, np.load(folder / TURN_FILE)), prompts, texts)
+    lifted = LiftedEncoder(encoder, np.load(folder / TURN_FILE))
+    if options.cold:
+        return ask_cold(folder, lifted, prompts, texts, options.text)
+    return ask_only(folder, lifted, prompts, texts)
 
 
 def _compare(
     options: argparse.Namespace, pattern: TileIndex, encoder: Encoder, prompts: Prompts, texts: list[str]
 ) -> Figures:
     model = fit_vectors(pattern, options.dimension, seed=options.seed)
-    planet = PlanetVectors(model, mars_grid(COMPARED_TILES), seed=options.seed)
+    planet = PlanetVectors(model, mars_grid(COMPARED_TILES), seed=options.seed, grain=options.grain)
     queries = np.stack([encode_query(encoder, text, prompts.templates) for text in texts])
     comparison = compare(pattern, planet, queries, options.seed)
     draw(comparison, texts, options.compare)
@@ -212,15 +256,6 @@ def _compare(
     for name, value in figures.items():
         print(f"{name:12s} {value}")
     return figures
-
-
-def _exponents(rows: list[Figures]) -> Figures:
-    sizes = [row["tiles"] for row in rows]
-    found = {name: slope_of(sizes, [row[name] for row in rows]) for name in ("p50_s", "p95_s")}
-    found["scan"] = slope_of(sizes, [row["stages"]["scan"] for row in rows])
-    steps = pairwise(rows)
-    between = [float(np.log(b["p50_s"] / a["p50_s"]) / np.log(b["tiles"] / a["tiles"])) for a, b in steps]
-    return {"exponents": found, "exponents_between_sizes": between}
 
 
 def _machine() -> Figures:
@@ -252,25 +287,9 @@ def _print(figures: Figures) -> None:
             print(f"{'features for each hit':32s} {np.median(features):.2f}")
         elif isinstance(value, dict):
             for key, one in value.items():
-                print(f"{name + '.' + key:32s} {_said(one)}")
+                print(f"{name + '.' + key:32s} {said(one)}")
         else:
-            print(f"{name:32s} {_said(value)}")
-
-
-def _print_table(figures: Figures) -> None:
-    columns = ("p50_s", "p95_s", "memory_pass_s", "ratio_to_memory_pass", "speedup_over_marsretrieval")
-    columns += ("recall", "rss_gb", "open_s")
-    print("  ".join(f"{name:>12s}" for name in ("tiles", "hits", *(name[-12:] for name in columns))))
-    for row in figures["rows"]:
-        values = [_said(row[name]) for name in columns]
-        print("  ".join(f"{value:>12s}" for value in (f"{row['tiles']:,}", f"{row['most_hits']:,}", *values)))
-    for name, fit in figures["exponents"].items():
-        print(f"{name}: exponent {fit['exponent']:.2f} ({fit['low']:.2f} to {fit['high']:.2f})")
-    print("between sizes:", ", ".join(f"{value:.2f}" for value in figures["exponents_between_sizes"]))
-
-
-def _said(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else "-" if value is None else str(value)
+            print(f"{name:32s} {said(value)}")
 
 
 if __name__ == "__main__":
