@@ -112,7 +112,7 @@ def _same(index: TileIndex, at_once: Hits, alone: Hits, *, exact: bool) -> bool:
     ValueError
         If more than that differs.
     """
-    if exact and np.array_equal(at_once.rows, alone.rows):
+    if np.array_equal(at_once.rows, alone.rows):
         return True
     both, here, there = np.intersect1d(at_once.rows, alone.rows, return_indices=True)
     off = float(np.abs(at_once.scores[here] - alone.scores[there]).max(initial=0.0))

@@ -125,6 +125,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--only-ask", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--text", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--everything", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -163,15 +164,18 @@ def _measure(
         if options.make_only:
             return {"tiles": count, "kind": options.kind, **making, "folder": str(folder)}
         lifted = LiftedEncoder(encoder, made.turn)
-        index = TileIndex.open(folder)
-        hits = min(options.hits, max(1, len(index) // OF_ALL))
+        hits = min(options.hits, max(1, count // OF_ALL))
         bars = [bar for _, bar in probabilities_for(made, lifted, hits)]
         (folder / BARS_FILE).write_text(json.dumps(bars), encoding="utf-8")
         # As the chat does before its first question: collecting what is loaded would halt a search by 0.3 s.
         gc.collect()
         gc.freeze()
+        figures: Figures = {}
+        if options.cold or options.only == "cold":  # before this process maps the files
+            figures |= cold_process(folder, Path(__file__))
+        index = TileIndex.open(folder)
         manifest = index.manifest
-        figures: Figures = {"tiles": len(index), "dimension": manifest.dimension, "kind": manifest.storage}
+        figures |= {"tiles": len(index), "dimension": manifest.dimension, "kind": manifest.storage}
         figures["most_hits"] = hits
         if options.only in (None, "turns"):
             ws = a_workspace(Path(temporary) / "home", index, lifted, prompts)
@@ -186,10 +190,9 @@ def _measure(
             figures |= fresh_process(folder, Path(__file__))
             sizes = {name: (folder / name).stat().st_size for name in vector_files(manifest.storage)}
             figures["vectors_gb"] = round(sum(sizes.values()) / 1e9, 3)
-        if options.cold or options.only == "cold":
-            figures["cold"] = cold_process(folder, Path(__file__))
         if made.seconds:
             figures |= making
+        gc.unfreeze()  # frozen, some libraries complain at the end
         return {**figures, "seed": options.seed, "grain": options.grain, **_machine()}
 
 
@@ -240,7 +243,7 @@ def _only_ask(options: argparse.Namespace, encoder: Encoder, prompts: Prompts) -
     texts = np.load(folder / TRUTH_FILE)["texts"].tolist()
     lifted = LiftedEncoder(encoder, np.load(folder / TURN_FILE))
     if options.cold:
-        return ask_cold(folder, lifted, prompts, texts, options.text)
+        return ask_cold(folder, lifted, prompts, texts, options.text, options.everything)
     return ask_only(folder, lifted, prompts, texts)
 
 
