@@ -1,7 +1,9 @@
 """What cost does with size: a power law, and a fixed cost with one a tile; with intervals, and carried on.
 
 Both are fitted to relative errors, so that small sizes count as much as large ones. Intervals are those of
-least squares (Student's t, 95 %); the one of a carried-on value is for another measurement at that size.
+least squares (Student's t, 95 %); the one of a carried-on value is for another measurement at that size. They
+hold if the law does: a fixed cost bends a power law, which then tells too little of larger sizes. ``off`` is
+the share by which measurements miss a law (root mean square over degrees of freedom).
 """
 
 from __future__ import annotations
@@ -107,4 +109,5 @@ def _between(fit: Fit, number: int, times: float, name: str = "") -> Figures:
 
 def _carried(fit: Fit, at: float) -> Figures:
     low, high = fit.interval(at) or (None, None)
-    return {"at": at, "value": fit.value(at), "value_low": low, "value_high": high}
+    off = None if fit.half is None else fit.noise
+    return {"at": at, "value": fit.value(at), "value_low": low, "value_high": high, "off": off}

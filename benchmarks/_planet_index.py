@@ -28,7 +28,7 @@ from retrieval.calibrate import background
 from retrieval.encoder import encode_query
 from retrieval.grid import Grid
 from retrieval.index import TileIndex
-from retrieval.manifest import FORMAT, IndexManifest, files_of, size_and_hash, versions
+from retrieval.manifest import FORMAT, IndexManifest, Storage, files_of, size_and_hash, versions
 from retrieval.tiles import write_columns
 from retrieval.vectors.lists import how_many_lists
 from retrieval.vectors.making import make_vectors
@@ -127,7 +127,7 @@ def make_index(
     *,
     tiles: int,
     dimension: int,
-    kind: str,
+    kind: Storage,
     best: int,
     exact: bool,
     seed: int,
@@ -218,7 +218,7 @@ def _describe(
     grid: Grid,
     encoder: LiftedEncoder,
     pattern: TileIndex,
-    kind: str,
+    kind: Storage,
     prompts: int,
     seed: int,
     recall: Any,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -77,12 +78,12 @@ def by_turns(ws: Workspace, made: Made, encoder: LiftedEncoder, hits: int, repea
         for number, text in enumerate(made.texts if turn else made.texts[:WARMING]):
             wanted, bar = asked[number]
             query = made.queries[number][None]
-            result = kept.time("ours", lambda text=text, bar=bar: tools.search.search_words(ws, text, bar))
+            result = kept.time("ours", partial(tools.search.search_words, ws, text, bar))
             kept.seconds.setdefault(f"ours_{wanted}", []).append(kept.seconds["ours"][-1])
             if alone is not None:
-                kept.time("faiss", lambda query=query: alone.search(query, top))
+                kept.time("faiss", partial(alone.search, query, top))
             if baseline is not None:
-                kept.time("marsretrieval", lambda text=text: baseline(text, top))
+                kept.time("marsretrieval", partial(baseline, text, top))
             for name, (_, read) in passes.items():
                 kept.time(name, read)
             if turn == 1:

@@ -178,15 +178,16 @@ def share_in_memory(path: Path) -> float:
     size = path.stat().st_size
     if not size:
         return 0.0
-    pages = (ctypes.c_ubyte * -(-size // mmap.PAGESIZE))()
+    pages = np.zeros(-(-size // mmap.PAGESIZE), dtype=np.uint8)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         view = np.frombuffer(mapped, dtype=np.uint8)
         libc = ctypes.CDLL(None, use_errno=True)
-        failed = libc.mincore(ctypes.c_void_p(view.ctypes.data), ctypes.c_size_t(size), pages)
+        at, into = ctypes.c_void_p(view.ctypes.data), ctypes.c_void_p(pages.ctypes.data)
+        failed = libc.mincore(at, ctypes.c_size_t(size), into)
         del view  # the map cannot be closed while it is looked at
     if failed:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
-    return float((np.frombuffer(pages, dtype=np.uint8) & 1).mean())
+    return float((pages & 1).mean())
 
 
 def _read_gb() -> float:

@@ -161,15 +161,19 @@ def _print_fits(kind: str, name: str, fits: Figures) -> None:
     print(
         f"{kind} {name}: {line['fixed']:.4g}{_span(line, 'fixed_')} + {line['per_million']:.4g}"
         f"{_span(line, 'per_million_')} a million tiles; "
-        f"at {line['at'] / 1e6:g} million {line['value']:.4g}{_span(line, 'value_')}"
+        f"at {line['at'] / 1e6:g} million {line['value']:.4g}{_span(line, 'value_')}{_off(line)}"
     )
     if power:
         print(
             f"{kind} {name}: exponent {power['exponent']:.3f}{_span(power)}; "
-            f"at {power['at'] / 1e6:g} million {power['value']:.4g}{_span(power, 'value_')}"
+            f"at {power['at'] / 1e6:g} million {power['value']:.4g}{_span(power, 'value_')}{_off(power)}"
         )
 
 
 def _span(fit: Figures, name: str = "") -> str:
     low, high = fit[f"{name}low"], fit[f"{name}high"]
     return " (two sizes, no interval)" if low is None else f" ({low:.4g} to {high:.4g})"
+
+
+def _off(fit: Figures) -> str:
+    return "" if fit["off"] is None else f"; measurements are off by {fit['off']:.1%}"

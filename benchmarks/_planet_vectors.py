@@ -78,7 +78,7 @@ class VectorModel:
     @property
     def dimension(self) -> int:
         """Length of a made vector."""
-        return self.centres.shape[1]
+        return int(self.centres.shape[1])
 
 
 def fit_vectors(
@@ -178,7 +178,7 @@ class PlanetVectors:
         source = _reflected(source, real_rows)
         first, length = model.source_first[source], np.diff(model.source_first)[source]
         at = (np.floor(place[patch] * length).astype(np.int64) + across // self.grain) % length
-        return model.source_rows[first + at]
+        return np.asarray(model.source_rows[first + at])
 
     def rows(self, row: int, end: int) -> Floats:
         """Unit vectors of the tiles of grid rows ``row`` to ``end`` - 1, (tiles, d)."""
