@@ -43,7 +43,7 @@ _TABLES = 32  # bytes a tile of background, tile table, coverage and empty thumb
 _ONE_IN = 4  # tiles of such a row, where there are enough: neighbours are alike
 EXACT_FILE = "exact.f32"
 TRUTH_FILE = "truth.npz"
-TURN_FILE = "lift.npy"  # not turn.npy, which is one of the files of ivf-rabitq
+LIFT_FILE = "lift.npy"  # not turn.npy, which is one of the files of ivf-rabitq
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def make_index(
     np.save(folder / "background.npy", backgrounds)
     _write_tiles(folder, len(grid))
     rows, scores = found.result()
-    np.save(folder / TURN_FILE, planet.model.turn)
+    np.save(folder / LIFT_FILE, planet.model.turn)
     np.savez(folder / TRUTH_FILE, rows=rows, scores=scores, queries=queries, texts=np.array(texts))
     manifest = _describe(folder, grid, lifted, pattern, kind, len(background_prompts), seed, recall, grain)
     (folder / "manifest.json").write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")

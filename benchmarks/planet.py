@@ -37,7 +37,7 @@ import numpy as np
 import torch
 from _common import make_parser, write_json
 from _planet_compare import compare, draw, figures_of
-from _planet_index import TRUTH_FILE, TURN_FILE, Made, free_gb, make_index, mars_grid, needed_gb
+from _planet_index import LIFT_FILE, TRUTH_FILE, Made, free_gb, make_index, mars_grid, needed_gb
 from _planet_measure import (
     BARS_FILE,
     MARSRETRIEVAL_K,
@@ -207,7 +207,7 @@ def _made(
     count = len(mars_grid(options.tiles))
     if (folder / TRUTH_FILE).is_file() and (folder / "manifest.json").is_file():
         kept = np.load(folder / TRUTH_FILE)
-        turn = np.load(folder / TURN_FILE)
+        turn = np.load(folder / LIFT_FILE)
         return Made(
             folder, turn, tuple(kept["texts"].tolist()), kept["queries"], kept["rows"], kept["scores"], 0
         )
@@ -241,7 +241,7 @@ def _made(
 def _only_ask(options: argparse.Namespace, encoder: Encoder, prompts: Prompts) -> Figures:
     folder: Path = options.only_ask
     texts = np.load(folder / TRUTH_FILE)["texts"].tolist()
-    lifted = LiftedEncoder(encoder, np.load(folder / TURN_FILE))
+    lifted = LiftedEncoder(encoder, np.load(folder / LIFT_FILE))
     if options.cold:
         return ask_cold(folder, lifted, prompts, texts, options.text, options.everything)
     return ask_only(folder, lifted, prompts, texts)
