@@ -61,8 +61,10 @@ ONLY_IN = {
     "rasterio": ("retrieval/corpus/",),
     "faiss": ("retrieval/vectors/",),
     "numba": (
-        "retrieval/vectors/kernels.py",
-        "retrieval/vectors/picking.py",
+        "retrieval/vectors/halves.py",
+        "retrieval/vectors/bits.py",
+        "retrieval/vectors/tile.py",
+        "retrieval/vectors/whole.py",
         "retrieval/corpus/bilinear.py",
     ),
     "pymilvus": ("retrieval/vectors/milvus",),

@@ -83,9 +83,9 @@ def test_scores_are_exact_for_what_is_stored(store: InvertedVectors) -> None:
     _, queries = clustered(5, 1)
     stored = store.codes.decoded(store.lists.place_of[np.arange(COUNT)]).astype(np.float64)
     scores = store.scores(queries)
-    np.testing.assert_allclose(scores, np.clip(queries @ stored.T, -1, 1), atol=2e-6)
+    np.testing.assert_allclose(scores, np.clip(queries @ stored.T, -1, 1), atol=3e-5)
     some = np.array([5, 3, 3, COUNT - 1])
-    np.testing.assert_allclose(store.scores(queries, some), scores[:, some], atol=2e-6)
+    assert np.array_equal(store.scores(queries, some), scores[:, some])
     assert store.scores(queries, []).shape == (len(queries), 0)
 
 

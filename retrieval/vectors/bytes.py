@@ -36,7 +36,7 @@ class ByteCodes:
         if self.codes.shape[1] != len(low) or len(low) != len(step):
             raise ValueError(f"{path.name} has {self.codes.shape[1]} dimensions, not {len(low)}")
         self._codec = Codec("sq8", low, step)
-        self._step, self._middle = step, low + np.float32(0.5) * step
+        self._low, self._step = low, step
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -47,11 +47,9 @@ class ByteCodes:
 
     def at(self, queries: Floats, places: Places) -> Floats:
         """Cosines of queries (q, d) with some places (m,), (q, m); quickest in ascending order."""
-        from retrieval.vectors.picking import dots_at  # compiled code is loaded with the first score
+        from retrieval.vectors.whole import ByteQueries  # compiled code is loaded with the first score
 
-        found = dots_at(self.codes, places, queries * self._step)
-        found += (queries @ self._middle)[:, None]
-        return np.clip(found, -1.0, 1.0, out=found)
+        return ByteQueries(queries, self._low, self._step).cosines_at(self.codes, places)
 
     def decoded(self, places: Places | slice) -> Floats:
         """Vectors at some places, (m, d), not normalised."""

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from retrieval.manifest import Storage
 from retrieval.vectors import Floats
+from retrieval.vectors.threads import in_threads
 
 Codes = NDArray[Any]
 DTYPES: dict[str, Any] = {"fp32": np.float32, "fp16": np.uint16, "sq8": np.uint8}
+_SHARE = 65_536  # rows of fp32 that one thread takes at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,19 +40,21 @@ class Codec:
     def dots(self, codes: Codes, queries: Floats) -> Floats:
         """Cosines of queries (q, d) with codes (n, d), (q, n)."""
         # Only here: what needs no score opens an index without waiting for compiled code (half a second).
-        from retrieval.vectors.kernels import SHARE, dots, in_threads
-
         if self.low is not None and self.step is not None:
-            return dots(codes, queries * self.step, queries @ (self.low + 0.5 * self.step))
+            from retrieval.vectors.whole import ByteQueries
+
+            return ByteQueries(queries, self.low, self.step).cosines(codes)
         if self.kind == "fp16":
-            return dots(codes, queries, np.zeros(len(queries), dtype=np.float32))
+            from retrieval.vectors.halves import half_dots
+
+            return half_dots(codes, queries)
         found = np.empty((len(queries), len(codes)), dtype=np.float32)
 
         def share(start: int) -> None:
-            part = slice(start, start + SHARE)
+            part = slice(start, start + _SHARE)
             np.matmul(queries, codes[part].T, out=found[:, part])
 
-        in_threads(share, range(0, len(codes), SHARE))
+        in_threads(share, range(0, len(codes), _SHARE))
         # Rounded codes may exceed the unit length by a hair.
         return np.clip(found, -1.0, 1.0, out=found)
 

@@ -35,7 +35,7 @@ def signs_of(turned: Floats) -> tuple[Signs, Floats]:
 
 def sign_dots(signs: Signs, places: Places, turned: Floats) -> Floats:
     """q . s of a turned query (d64,) with the vectors at some places (m,), (m,): without their factors."""
-    from retrieval.vectors.picking import PLANES, sums_at  # compiled code is loaded with the first score
+    from retrieval.vectors.bits import PLANES, sums_at  # compiled code is loaded with the first score
 
     unit = np.float32(max(float(np.abs(turned).max()), 1e-12) / (2 ** (PLANES - 1) - 1))
     rounded = np.rint(turned / unit).astype(np.int64)

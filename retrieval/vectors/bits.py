@@ -1,4 +1,4 @@
-"""Compiled like `retrieval.vectors.kernels`, for rows at places of one's choice instead of all."""
+"""Sums of whole numbers where rows of bits are set, compiled by numba: for estimates from signs."""
 
 from __future__ import annotations
 
@@ -9,25 +9,13 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from retrieval.vectors.kernels import OPTIONS, in_threads
+from retrieval.vectors.threads import in_threads
 
 Floats = NDArray[np.float32]
 Places = NDArray[np.uint32]
 
 PLANES = 6  # bits of a rounded query
-# Places one thread takes at a time: fewer than of rows in a run, since a search picks some ten thousand.
-_SHARE = 16_384
-_BITS_SHARE = 8 * _SHARE  # a row of bits is an eighth of a row of bytes
-
-
-@njit(**OPTIONS)  # type: ignore[untyped-decorator]
-def _picked(codes: Any, places: Any, query: Any, out: Any) -> None:
-    for i in range(places.shape[0]):
-        place = places[i]
-        total = np.float32(0)
-        for j in range(codes.shape[1]):
-            total += query[j] * np.float32(codes[place, j])
-        out[i] = total
+_SHARE = 131_072  # places one thread takes at a time
 
 
 def _population(_typing: Any, _word: Any) -> Any:
@@ -43,7 +31,7 @@ def _population(_typing: Any, _word: Any) -> Any:
 _ones: Any = intrinsic(_population)
 
 
-@njit(**OPTIONS)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _common(bits: Any, places: Any, planes: Any, out: Any) -> None:
     for i in range(places.shape[0]):
         place = places[i]
@@ -61,20 +49,6 @@ def _common(bits: Any, places: Any, planes: Any, out: Any) -> None:
         out[i] = np.float32(total)
 
 
-def dots_at(codes: NDArray[np.uint8], places: Places, queries: Floats) -> Floats:
-    """Dot products of queries (q, d) with the rows of codes (n, d) at places (m,), (q, m)."""
-    found = np.empty((len(queries), len(places)), dtype=np.float32)
-    queries = np.ascontiguousarray(queries, dtype=np.float32)
-
-    def share(start: int) -> None:
-        part = slice(start, start + _SHARE)
-        for query, out in zip(queries, found, strict=True):
-            _picked(codes, places[part], query, out[part])
-
-    in_threads(share, range(0, len(places), _SHARE))
-    return found
-
-
 def sums_at(bits: NDArray[np.uint64], places: Places, numbers: NDArray[np.int64]) -> Floats:
     """Sum of the whole numbers (64 w,) where a row of bits (n, w) is set, at places (m,), (m,).
 
@@ -85,8 +59,8 @@ def sums_at(bits: NDArray[np.uint64], places: Places, numbers: NDArray[np.int64]
     out = np.empty(len(places), dtype=np.float32)
 
     def share(start: int) -> None:
-        part = slice(start, start + _BITS_SHARE)
+        part = slice(start, start + _SHARE)
         _common(bits, places[part], planes.view(np.uint64), out[part])
 
-    in_threads(share, range(0, len(places), _BITS_SHARE))
+    in_threads(share, range(0, len(places), _SHARE))
     return out
