@@ -66,6 +66,7 @@ ONLY_IN = {
         "retrieval/vectors/tile.py",
         "retrieval/vectors/whole.py",
         "retrieval/corpus/bilinear.py",
+        "retrieval/corpus/strip_kernels.py",
     ),
     "pymilvus": ("retrieval/vectors/milvus",),
     "grpc": ("retrieval/vectors/milvus_link.py",),

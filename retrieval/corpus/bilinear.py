@@ -33,6 +33,17 @@ def survey(
     far neighbours are apart in rows and in columns: the lower quartile over a sample of them, along whichever
     way is longer.
     """
+    inside, first_row, last_row, first_col, last_col = bounds_of(rows, cols, height, width, slack, edge)
+    row_step = spacing(rows, cols, rows, height, width, slack)
+    col_step = spacing(rows, cols, cols, height, width, slack)
+    return inside, first_row, last_row, first_col, last_col, row_step, col_step
+
+
+@njit(nogil=True, cache=True)
+def bounds_of(
+    rows: Floats, cols: Floats, height: int, width: int, slack: float, edge: bool
+) -> tuple[int, float, float, float, float]:
+    """The first five of what `survey` gives."""
     inside = 0
     first_row, last_row, first_col, last_col = np.inf, -np.inf, np.inf, -np.inf
     last = rows.shape[1] - 1
@@ -47,38 +58,60 @@ def survey(
                 last_row = row if row > last_row else last_row
                 first_col = col if col < first_col else first_col
                 last_col = col if col > last_col else last_col
-    row_step = spacing(rows, cols, rows, height, width, slack)
-    col_step = spacing(rows, cols, cols, height, width, slack)
-    return inside, first_row, last_row, first_col, last_col, row_step, col_step
+    return inside, first_row, last_row, first_col, last_col
 
 
 @njit(nogil=True, cache=True)
 def spacing(rows: Floats, cols: Floats, values: Floats, height: int, width: int, slack: float) -> float:
     """Typical step of ``values`` between neighbours inside, along whichever way is longer; 1 if unknown."""
-    skip = max(1, rows.shape[0] // 24)
-    room = (rows.shape[0] // skip + 1) * (rows.shape[1] // skip + 1)
-    found = np.empty(room)
+    found = _room_for_steps(rows)
     largest = -1.0
     for way in range(2):
-        count = 0
-        for i in range(0, rows.shape[0] - (way == 0), skip):
-            for j in range(0, rows.shape[1] - (way == 1), skip):
-                ii, jj = i + (way == 0), j + (way == 1)
-                here = (
-                    -0.5 <= rows[i, j] <= height - 0.5 and -0.5 - slack <= cols[i, j] <= width - 0.5 + slack
-                )
-                next_ = (
-                    -0.5 <= rows[ii, jj] <= height - 0.5
-                    and -0.5 - slack <= cols[ii, jj] <= width - 0.5 + slack
-                )
-                if here and next_:
-                    found[count] = abs(values[ii, jj] - values[i, j])
-                    count += 1
+        count = _steps(rows, cols, values, height, width, slack, way, found)
         if count:
             # The lower quartile: at a pole most columns are far apart, and blur there would show further out.
             ordered = np.sort(found[:count])
             largest = max(largest, ordered[(count - 1) // 4])
     return largest if largest >= 0.0 else 1.0
+
+
+@njit(nogil=True, cache=True)
+def is_fine(rows: Floats, cols: Floats, height: int, width: int, slack: float) -> bool:
+    """Whether `spacing` is below 2 in rows and in columns: then the raster is read pixel by pixel."""
+    found = _room_for_steps(rows)
+    for values in (rows, cols):
+        for way in range(2):
+            count = _steps(rows, cols, values, height, width, slack, way, found)
+            below = 0
+            for i in range(count):
+                below += found[i] < 2.0
+            if count and below <= (count - 1) // 4:
+                return False
+    return True
+
+
+@njit(nogil=True, cache=True)
+def _room_for_steps(rows: Floats) -> Floats:
+    skip = max(1, rows.shape[0] // 24)
+    return np.empty((rows.shape[0] // skip + 1) * (rows.shape[1] // skip + 1))
+
+
+@njit(nogil=True, cache=True)
+def _steps(
+    rows: Floats, cols: Floats, values: Floats, height: int, width: int, slack: float, way: int, found: Floats
+) -> int:
+    """How far neighbours inside are apart down (way 0) or along (1), of a sample, into ``found``; how many."""
+    skip = max(1, rows.shape[0] // 24)
+    count = 0
+    for i in range(0, rows.shape[0] - (way == 0), skip):
+        for j in range(0, rows.shape[1] - (way == 1), skip):
+            ii, jj = i + (way == 0), j + (way == 1)
+            here = is_inside(rows[i, j], cols[i, j], height, width, slack)
+            next_ = is_inside(rows[ii, jj], cols[ii, jj], height, width, slack)
+            if here and next_:
+                found[count] = abs(values[ii, jj] - values[i, j])
+                count += 1
+    return count
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})

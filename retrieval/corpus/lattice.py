@@ -7,7 +7,7 @@ seam or where a projection ends, every pixel is computed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -26,14 +26,40 @@ CHECKS = np.array(
 TOLERANCE = 0.01  # of a raster's pixel, or of a tile's where that is larger
 
 
-def places_on(
-    raster: Raster, grid: Grid, tiles: NDArray[np.int64], size_px: int
-) -> Iterator[tuple[Floats, Floats, bool]]:
-    """Rows and columns on a raster of the pixel centres of each tile, shape (size_px, size_px) each.
+@dataclass(frozen=True)
+class Lattice:
+    """Where tiles lie on a raster, pixel centres counting 0, 1...
 
-    Pixel centres of the raster count 0, 1...; not finite where there are none. The last value says whether
-    the tile lies on the raster's plane in one piece.
+    Attributes
+    ----------
+    tiles
+        Grid numbers, (n,).
+    nodes
+        Rows and columns at the nodes of each tile, (n, 2, 9, 9).
+    smooth
+        Whether the pixels follow from the nodes, (n,): the tile then lies on the raster's plane in one piece.
+    spread
+        Weights of the nodes for the pixels along a side, (s, 9).
     """
+
+    raster: Raster
+    grid: Grid
+    tiles: NDArray[np.int64]
+    nodes: Floats
+    smooth: NDArray[np.bool_]
+    spread: Floats
+
+    def places(self, number: int) -> tuple[Floats, Floats]:
+        """Rows and columns of the pixel centres of one of the tiles, (s, s); not finite where there are none."""
+        if self.smooth[number]:
+            rows, cols = self.spread @ self.nodes[number] @ self.spread.T
+            return rows, cols
+        lonlat = self.grid.pixel_lonlat(int(self.tiles[number]), len(self.spread))
+        return self.raster.positions(self.grid.body, lonlat)
+
+
+def lattice_on(raster: Raster, grid: Grid, tiles: NDArray[np.int64], size_px: int) -> Lattice:
+    """Where tiles of so many pixels a side lie on a raster."""
     east, north, spread, at_checks = _lattice(size_px)
     half_km = grid.tile_km / 2
     centres = grid.centres(tiles)
@@ -45,12 +71,8 @@ def places_on(
         pixel = np.ptp(nodes, axis=2).min(axis=1) / size_px
         off = np.abs(nodes @ at_checks.T - checks).max(axis=(1, 2))
         smooth = off <= TOLERANCE * np.maximum(pixel, 1.0)  # false where anything is not finite
-    for tile, known, at_nodes in zip(tiles.tolist(), smooth.tolist(), nodes, strict=True):
-        if known:
-            rows, cols = spread @ at_nodes.reshape(2, NODES, NODES) @ spread.T
-        else:
-            rows, cols = raster.positions(grid.body, grid.pixel_lonlat(tile, size_px))
-        yield rows, cols, known
+    nodes = np.ascontiguousarray(nodes).reshape(len(tiles), 2, NODES, NODES)
+    return Lattice(raster, grid, tiles, nodes, smooth, spread)
 
 
 @lru_cache(maxsize=8)

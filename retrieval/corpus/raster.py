@@ -19,7 +19,7 @@ import rasterio
 from numpy.typing import ArrayLike, NDArray
 
 from retrieval.body import Body
-from retrieval.corpus.lattice import places_on
+from retrieval.corpus.lattice import lattice_on
 from retrieval.corpus.rasterfile import (
     GDAL_OPTIONS,
     Bounds,
@@ -33,6 +33,7 @@ from retrieval.corpus.rasterfile import (
 )
 from retrieval.corpus.sampling import sample
 from retrieval.corpus.source import TileBatch
+from retrieval.corpus.strips import draw_strips
 from retrieval.corpus.terrain import hillshade
 from retrieval.errors import RasterError, SettingsError
 from retrieval.grid import Grid
@@ -110,20 +111,24 @@ class RasterSource:
                         continue
                     if raster.path not in datasets:
                         datasets[raster.path] = opened.enter_context(open_dataset(raster.path))
-                    where = places_on(raster, grid, numbers[some][near], size_px)
-                    for i, (rows, cols, whole) in zip(np.flatnonzero(near).tolist(), where, strict=True):
+                    lattice = lattice_on(raster, grid, numbers[some][near], size_px)
+                    at = np.flatnonzero(near)
+                    left = np.arange(len(at))
+                    if raster.kind == "image":
+                        left = draw_strips(datasets[raster.path], lattice, at, pixels[some], seen)
+                    for number in left.tolist():
+                        i = int(at[number])
                         patch = _Patch(
                             pixels[start + i],
                             seen[i],
-                            rows,
-                            cols,
+                            *lattice.places(number),
                             grid.tile_km * 1000.0 / size_px,
-                            whole=whole,
+                            whole=bool(lattice.smooth[number]),
                         )
                         mean = patch.paint(raster, datasets[raster.path])
                         if np.isnan(elevation[start + i]):
                             elevation[start + i] = mean
-                observed[some] = seen.mean(axis=(1, 2))
+                observed[some] = 1.0 if seen.all() else seen.mean(axis=(1, 2))
         has_dem = any(raster.kind == "dem" for raster in self.rasters)
         return TileBatch(numbers, pixels, observed, {"elevation_m": elevation} if has_dem else {})
 

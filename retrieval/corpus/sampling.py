@@ -74,7 +74,7 @@ def sample(
         ends[2:] = cols[seen].min(), cols[seen].max()
     row_range = _window(ends[0], ends[1], row_step, height, cyclic=False)
     col_range = _window(ends[2], ends[3], col_step, width, cyclic=cyclic)
-    data, mask, row_centres, col_centres = _read(
+    data, mask, row_centres, col_centres = read_block(
         dataset, bands, row_range, col_range, row_step, col_step, nearest=palette is not None
     )
     if palette is not None:
@@ -127,7 +127,7 @@ def _window(first: float, last: float, step: float, size: int, *, cyclic: bool) 
     return (start, stop) if cyclic else (max(0, start), min(size, stop))
 
 
-def _read(
+def read_block(
     dataset: Any,
     bands: tuple[int, ...],
     row_range: tuple[int, int],
@@ -139,7 +139,8 @@ def _read(
 ) -> tuple[NDArray[Any], NDArray[np.uint8], Floats, Floats]:
     """Data (bands, h, w), mask (h, w; no rows if all is data), and where rows and columns have their centres.
 
-    Data are of 8 bits or in single precision, 0 where there are none.
+    Data are of 8 bits or in single precision, 0 where there are none. Ranges hold the first and one-past-last
+    pixel, of columns of a raster that goes round also beyond its ends; they are averaged by whole steps.
     """
     rows, row_centres = _decimate(row_range, row_step)
     pieces, masks, centres = [], [], []
