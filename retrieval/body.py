@@ -8,6 +8,7 @@ and distances are those of the mean sphere, which differ from the ellipsoid by a
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -19,6 +20,8 @@ from pyproj import CRS, Geod, Transformer
 from retrieval.errors import BodyMismatchError, SettingsError
 
 Floats = NDArray[np.float64]
+
+MOST_TRANSFORMERS = 64  # kept by a thread
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,10 @@ class Body:
     def _geographic(self, crs: CRS, *, inverse: bool) -> Transformer:
         # Through plain longitude and latitude on the file's own ellipsoid, so that PROJ never guesses a
         # datum shift between planetary datums (it has none and falls back silently).
+        made = _made.transformers
+        known = made.get((self, crs, inverse))
+        if known is not None:
+            return known
         ellipsoid = crs.ellipsoid
         if self.name == "earth" or ellipsoid is None:
             lonlat = self.crs
@@ -190,7 +197,20 @@ class Body:
                 f"+proj=longlat +a={ellipsoid.semi_major_metre} +b={ellipsoid.semi_minor_metre} +no_defs"
             )
         ends = (lonlat, crs) if inverse else (crs, lonlat)
-        return Transformer.from_crs(*ends, always_xy=True)
+        if len(made) >= MOST_TRANSFORMERS:
+            made.clear()
+        made[self, crs, inverse] = Transformer.from_crs(*ends, always_xy=True)
+        return made[self, crs, inverse]
+
+
+class _Made(threading.local):
+    """Transformers take PROJ some milliseconds to make, and must stay in the thread that made them."""
+
+    def __init__(self) -> None:
+        self.transformers: dict[tuple[Body, CRS, bool], Transformer] = {}
+
+
+_made = _Made()
 
 
 def to_east_180(lon_deg: ArrayLike) -> Floats:

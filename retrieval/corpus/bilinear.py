@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+SAMPLED = 24  # rows and columns of a patch that tell how far its pixels are apart
+
 
 @njit(nogil=True, cache=True, inline="always")
 def is_inside(row: float, col: float, height: int, width: int, slack: float) -> bool:
@@ -92,7 +94,7 @@ def is_fine(rows: Floats, cols: Floats, height: int, width: int, slack: float) -
 
 @njit(nogil=True, cache=True)
 def _room_for_steps(rows: Floats) -> Floats:
-    skip = max(1, rows.shape[0] // 24)
+    skip = max(1, rows.shape[0] // SAMPLED)
     return np.empty((rows.shape[0] // skip + 1) * (rows.shape[1] // skip + 1))
 
 
@@ -101,7 +103,7 @@ def _steps(
     rows: Floats, cols: Floats, values: Floats, height: int, width: int, slack: float, way: int, found: Floats
 ) -> int:
     """How far neighbours inside are apart down (way 0) or along (1), of a sample, into ``found``; how many."""
-    skip = max(1, rows.shape[0] // 24)
+    skip = max(1, rows.shape[0] // SAMPLED)
     count = 0
     for i in range(0, rows.shape[0] - (way == 0), skip):
         for j in range(0, rows.shape[1] - (way == 1), skip):

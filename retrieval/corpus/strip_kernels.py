@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from retrieval.corpus.bilinear import bilinear, bounds_of, is_fine, is_inside
+from retrieval.corpus.bilinear import SAMPLED, bilinear, bounds_of, is_fine, is_inside
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -54,6 +54,14 @@ def _combine(weights: Floats, spread: Floats, out: Floats) -> None:
 
 
 @njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+def _at(columns: Floats, spread: Floats, i: int, j: int) -> float:
+    total = 0.0
+    for k in range(spread.shape[0]):
+        total += columns[k, i] * spread[k, j]
+    return total
+
+
+@njit(**_OPTIONS)  # type: ignore[untyped-decorator]
 def _begin(nodes: Floats, spread: Floats, columns: Floats) -> None:
     """Nodes (2, 9, 9) of a tile to the places of its rows of pixels on the nodes' columns, (2, 9, s)."""
     for which in range(2):
@@ -91,12 +99,23 @@ def look(
     size = spread.shape[1]
     columns = np.empty((2, spread.shape[0], size))
     rows, cols = np.empty((size, size)), np.empty((size, size))
+    skip = max(1, size // SAMPLED)
     for number in range(len(nodes)):
-        _place(nodes[number], spread, columns, rows, cols)
+        _begin(nodes[number], spread, columns)
+        for i in range(size):
+            # What is looked at: rows of the sample and those below them, and of others where they begin and end.
+            if i % skip < 2 or i == size - 1:
+                _combine(columns[0, :, i], spread, rows[i])
+                _combine(columns[1, :, i], spread, cols[i])
+            else:
+                for j in range(0, size, size - 1):
+                    rows[i, j] = _at(columns[0], spread, i, j)
+                    cols[i, j] = _at(columns[1], spread, i, j)
         # The raster is a box and the tile has no tear: all of it is inside if its edge is.
         found = bounds_of(rows, cols, height, width, slack, True)
         whole = found[0] == max(1, 4 * size - 4)
         if not whole:
+            _place(nodes[number], spread, columns, rows, cols)
             found = bounds_of(rows, cols, height, width, slack, False)
         ends[number, 0], ends[number, 1], ends[number, 2], ends[number, 3] = found[1:]
         across_seam = slack > 0.0 and found[4] - found[3] > width / 2
