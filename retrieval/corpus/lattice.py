@@ -50,7 +50,7 @@ class Lattice:
     spread: Floats
 
     def places(self, number: int) -> tuple[Floats, Floats]:
-        """Rows and columns of the pixel centres of one of the tiles, (s, s); not finite where there are none."""
+        """Rows and columns of the pixel centres of one tile, (s, s); not finite where there are none."""
         if self.smooth[number]:
             rows, cols = self.spread @ self.nodes[number] @ self.spread.T
             return rows, cols

@@ -103,7 +103,7 @@ def look(
     for number in range(len(nodes)):
         _begin(nodes[number], spread, columns)
         for i in range(size):
-            # What is looked at: rows of the sample and those below them, and of others where they begin and end.
+            # What is looked at: rows of the sample, those below them, and the ends of all others.
             if i % skip < 2 or i == size - 1:
                 _combine(columns[0, :, i], spread, rows[i])
                 _combine(columns[1, :, i], spread, cols[i])
@@ -174,9 +174,12 @@ def draw(
         if told == size * size:
             continue
         span = spans[number]
-        masked = mask.shape[0] > 0 and not mask[
-            span[0] - origin[0] : span[1] - origin[0], span[2] - origin[1] : span[3] - origin[1]
-        ].all()
+        masked = (
+            mask.shape[0] > 0
+            and not mask[
+                span[0] - origin[0] : span[1] - origin[0], span[2] - origin[1] : span[3] - origin[1]
+            ].all()
+        )
         if whole[number] and not masked and told == 0:
             _draw_whole(data, origin, nodes[number], spread, columns, values[:, 0], stretch, tile_pixels)
             tile_seen[...] = True

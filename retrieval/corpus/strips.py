@@ -53,7 +53,9 @@ def draw_strips(
     how[smooth], ends[smooth] = _look(lattice.nodes[smooth], spread, shape)
     some = np.flatnonzero((how == WHOLE) | (how == IN_PART))
     spans = _spans(ends[some], raster)
-    stretch = np.array([(low, np.float32(high) - np.float32(low)) for low, high in raster.stretch], np.float32)
+    stretch = np.array(
+        [(low, np.float32(high) - np.float32(low)) for low, high in raster.stretch], np.float32
+    )
     with telling_of_tears(raster.path):
         palette = palette_of(dataset, raster.bands[0]) if raster.palette else None
         for run in _runs(spans):
@@ -118,9 +120,7 @@ def _block(
     """What a run of tiles needs, with one more row and column; its mask; and its first row and column."""
     top, left = spans[:, 0].min().item(), spans[:, 2].min().item()
     rows, cols = (top, spans[:, 1].max().item()), (left, spans[:, 3].max().item())
-    found, mask, _, _ = read_block(
-        dataset, raster.bands, rows, cols, 1.0, 1.0, nearest=palette is not None
-    )
+    found, mask, _, _ = read_block(dataset, raster.bands, rows, cols, 1.0, 1.0, nearest=palette is not None)
     if palette is not None:
         found = np.moveaxis(palette[np.clip(found[0], 0, 255).astype(np.uint8)], -1, 0)
     data = np.zeros((len(found), found.shape[1] + 1, found.shape[2] + 1), dtype=np.float32)
