@@ -102,7 +102,7 @@ def _room_for_steps(rows: Floats) -> Floats:
 def _steps(
     rows: Floats, cols: Floats, values: Floats, height: int, width: int, slack: float, way: int, found: Floats
 ) -> int:
-    """How far neighbours inside are apart down (way 0) or along (1), of a sample; into ``found``, their number."""
+    """Into ``found``, how far a sample of neighbours inside are apart down (way 0) or along (1); how many."""
     skip = max(1, rows.shape[0] // SAMPLED)
     count = 0
     for i in range(0, rows.shape[0] - (way == 0), skip):
