@@ -5,6 +5,8 @@ Importing this module costs nothing: torch comes in when something is computed.
 
 from __future__ import annotations
 
+import functools
+import operator
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 _REC601 = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601: the grey of a colour picture
 
 
-def prepare_images(images: torch.Tensor, manifest: EncoderManifest) -> torch.Tensor:
+def prepare_images(
+    images: torch.Tensor, manifest: EncoderManifest, dtype: torch.dtype | None = None
+) -> torch.Tensor:
     """Turn pixel values into what the image tower takes.
 
     Parameters
@@ -27,6 +31,8 @@ def prepare_images(images: torch.Tensor, manifest: EncoderManifest) -> torch.Ten
         Values 0..255, shape (n, 3, s, s), or (n, 1, s, s) if they are grey already.
     manifest
         Bands, size, mean and standard deviation to prepare for.
+    dtype
+        What to round to at the end; single precision if None.
 
     Returns
     -------
@@ -34,10 +40,12 @@ def prepare_images(images: torch.Tensor, manifest: EncoderManifest) -> torch.Ten
     """
     import torch
 
-    values = images.float()
-    if len(manifest.bands) == 1 and values.shape[1] == 3:
-        weights = torch.tensor(_REC601, device=values.device).view(1, 3, 1, 1)
-        values = (values * weights).sum(dim=1, keepdim=True)
+    if len(manifest.bands) == 1 and images.shape[1] == 3:
+        # Band by band: a picture of three bands in single precision is never written out.
+        bands = (images[:, band : band + 1].float() * weight for band, weight in enumerate(_REC601))
+        values = functools.reduce(operator.add, bands)
+    else:
+        values = images.float()
     size = manifest.image_size
     if values.shape[-1] != size:
         values = torch.nn.functional.interpolate(
@@ -45,7 +53,7 @@ def prepare_images(images: torch.Tensor, manifest: EncoderManifest) -> torch.Ten
         ).clamp_(0, 255)
     mean = torch.tensor(manifest.mean, device=values.device).view(1, -1, 1, 1) * 255
     std = torch.tensor(manifest.std, device=values.device).view(1, -1, 1, 1) * 255
-    values = (values - mean) / std
+    values = ((values - mean) / std).to(dtype or torch.float32)
     return values.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
 
 

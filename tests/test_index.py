@@ -13,13 +13,14 @@ from filelock import FileLock
 from PIL import Image
 
 from retrieval.body import get_body
+from retrieval.building.parts import chunk_size
 from retrieval.corpus.source import TileBatch, TileSource
 from retrieval.errors import BodyMismatchError, Cancelled, IndexFolderError, RasterError, SettingsError
 from retrieval.grid import Grid
 from retrieval.index import TileIndex, build_index, open_matching
 from tests.fakes import PatternEncoder, PatternSource
 
-GRID = Grid(PatternSource().body, 100.0)  # 253 tiles: one chunk
+GRID = Grid(PatternSource().body, 100.0)  # 253 tiles: four chunks
 TWO_CHUNKS = Grid(PatternSource().body, 80.0)
 
 
@@ -156,7 +157,8 @@ def test_a_build_is_the_same_twice_and_leaves_nothing_beside(tmp_path: Path) -> 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
     assert stages[0] == ("tiles", 0, len(GRID))
     assert ("tiles", len(GRID), len(GRID)) in stages
-    assert stages[-1] == ("index", 1, 1)
+    parts = -(-len(GRID) // chunk_size(len(GRID)))
+    assert stages[-1] == ("index", parts, parts)
 
 
 def test_several_processes_make_the_same_index(tmp_path: Path) -> None:
@@ -199,12 +201,12 @@ def test_a_stopped_build_continues_where_it_was(tmp_path: Path) -> None:
     with pytest.raises(Cancelled, match="continues"):
         build_index(source, TWO_CHUNKS, PatternEncoder(), out, stop=stop)
     assert not out.exists()
-    assert source.__dict__["drawn"] == 256
+    assert source.__dict__["drawn"] == chunk_size(len(TWO_CHUNKS))
     with pytest.raises(IndexFolderError, match="run the same build again"):
         TileIndex.open(out)
     again = CountingSource()
     index = build_index(again, TWO_CHUNKS, PatternEncoder(), out)
-    assert again.__dict__["drawn"] == len(TWO_CHUNKS) - 256
+    assert again.__dict__["drawn"] == len(TWO_CHUNKS) - chunk_size(len(TWO_CHUNKS))
     assert index.manifest.coverage["looked_at"] == len(TWO_CHUNKS)
     assert not (tmp_path / "index.building").exists()
 

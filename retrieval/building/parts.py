@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 Drawn = tuple[TileBatch, list[bytes]]  # tiles, and a JPEG of each that is kept
 
-CHUNK, MAX_CHUNK = 256, 4096  # tiles drawn and encoded together (some 10 MB of pixels); tiles of a part
-MOST_PARTS = 4096
+CHUNK = 256  # tiles drawn and encoded together: some 10 MB of pixels
+MIN_CHUNK, MAX_CHUNK = 64, 4096  # tiles of a part
+FEWEST_PARTS, MOST_PARTS = 8, 4096
 THUMBNAIL_PX = 96
 THUMBNAIL_QUALITY = 85
 MIN_OBSERVED = 0.5  # tiles with less data than this are counted as not observed and not indexed
@@ -132,9 +133,12 @@ def read_part(path: Path | LazyPart) -> Part:
 def chunk_size(count: int) -> int:
     """Tiles of a part: few enough that little is lost by a cut, enough that a planet is no swamp of files.
 
-    256 up to a million tiles, then doubled with their number: 14 million make some 3,500 parts.
+    256 from two thousand to a million tiles, then doubled with their number: 14 million make some 3,500
+    parts. Fewer tiles have smaller parts, so that every core gets some.
     """
     size = CHUNK
+    while size > MIN_CHUNK and count < FEWEST_PARTS * size:
+        size //= 2
     while size < MAX_CHUNK and count > MOST_PARTS * size:
         size *= 2
     return size
