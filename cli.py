@@ -26,6 +26,7 @@ import cli_models
 import cli_vectors
 from prompts import Prompts, load_prompts
 from retrieval.errors import AreographerError, Cancelled, InputError, QuestionError, SettingsError
+from retrieval.manifest import RECALL
 from retrieval.settings import Settings, load_settings
 from terminal import complain, console, print_json, progress_bar
 
@@ -236,7 +237,7 @@ def index_build(
     ] = "auto",
     recall: Annotated[
         float, typer.Option(help="Share of the best tiles that a search is to find; 1: all are scored.")
-    ] = 0.99,
+    ] = RECALL,
     seed: Annotated[int, typer.Option(help="Seed of a synthetic planet.")] = 0,
     workers: Annotated[int, typer.Option(min=1, max=256)] = 2,
     ray: Annotated[

@@ -38,6 +38,7 @@ from retrieval.errors import BodyMismatchError, IndexFolderError, RasterError, S
 from retrieval.grid import Grid
 from retrieval.manifest import (
     FORMAT,
+    RECALL,
     RECIPE_FORMAT,
     Choice,
     IndexManifest,
@@ -237,7 +238,7 @@ def build_index(
     *,
     background_prompts: Sequence[str] = (),
     storage: Choice = "auto",
-    recall: float = 0.99,
+    recall: float = RECALL,
     tiles: ArrayLike | None = None,
     workers: int = 1,
     progress: Progress | None = None,

@@ -19,6 +19,7 @@ SMALL_BYTES, SAMPLED_PAGES, PAGE = 1 << 20, 64, 4096
 FORMAT = 2  # of the folder's layout; indexes of layout 1 are read as well
 RECIPE_FORMAT = 1  # of what an index says: its fingerprint does not change with the layout of its files
 Choice = Literal["auto", "fp16", "fp32", "sq8", "ivf-sq8", "ivf-rabitq"]
+RECALL = 0.99  # share of the best tiles that a search is to find, unless another is asked for
 _VECTORS = "vectors.faiss"
 _LISTS = ("vectors.npy", "rows.npy", "places.npy", "lists.npz")
 _VECTOR_FILES = {"ivf-sq8": _LISTS, "ivf-rabitq": (*_LISTS, "signs.npy", "factors.npy", "turn.npy")}

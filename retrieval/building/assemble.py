@@ -15,7 +15,7 @@ from retrieval.building.parts import MIN_OBSERVED, Part, read_part
 from retrieval.calibrate import background
 from retrieval.errors import RasterError
 from retrieval.grid import Grid
-from retrieval.manifest import Storage
+from retrieval.manifest import RECALL, Storage
 from retrieval.tiles import write_columns
 from retrieval.vectors.lists import how_many_lists
 from retrieval.vectors.making import make_vectors
@@ -40,7 +40,7 @@ def assemble(
     background_prompts: Sequence[str],
     progress: Progress | None = None,
     *,
-    recall: float = 0.99,
+    recall: float = RECALL,
 ) -> tuple[dict[str, int], dict[str, Json] | None]:
     """Turn parts into the files of an index, one part in memory at a time.
 

@@ -32,7 +32,7 @@ from retrieval.corpus.source import TileBatch, TileSource
 from retrieval.errors import BodyMismatchError, IndexFolderError
 from retrieval.grid import Grid
 from retrieval.index import TileIndex, build_index, open_matching
-from retrieval.manifest import read_manifest
+from retrieval.manifest import RECALL, read_manifest
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
@@ -305,7 +305,7 @@ def _changed(
             ready,
             background_prompts=prompts,
             storage=manifest.storage,
-            recall=float((manifest.recall or {}).get("asked", 0.99)),
+            recall=float((manifest.recall or {}).get("asked", RECALL)),
             tiles=every,
             workers=how.workers,
             progress=how.progress,

@@ -15,7 +15,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.manifest import Storage
+from retrieval.manifest import RECALL, Storage
 from retrieval.vectors import VECTORS, Floats
 from retrieval.vectors.bytes import ByteCodes, ByteQuantiser
 from retrieval.vectors.compact import FACTORS, SIGNS, TURN, CompactVectors
@@ -41,7 +41,7 @@ def make_vectors(
     sample: Floats,
     *,
     texts: Floats | None = None,
-    recall: float = 0.99,
+    recall: float = RECALL,
 ) -> dict[str, Json] | None:
     """Write the vector files of an index.
 
