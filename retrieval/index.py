@@ -48,10 +48,11 @@ from retrieval.manifest import (
     read_manifest,
     size_and_hash,
     torn,
+    vector_files,
     versions,
 )
 from retrieval.tiles import TileTable, read_columns
-from retrieval.vectors import VECTORS, Vectors, open_vectors
+from retrieval.vectors import Vectors, open_vectors
 from retrieval.vectors.choose import choose, machine_memory
 from retrieval.vectors.place import read_place
 
@@ -91,7 +92,7 @@ class TileIndex:
             self._columns = {path: read_columns(path) for path in (self._table, self._looked_at)}
             self.background: NDArray[np.float32] = np.load(folder / "background.npy", mmap_mode="r")
             rows = {
-                VECTORS: (self.store.count, self.store.dimension),
+                vector_files(manifest.storage)[0]: (self.store.count, self.store.dimension),
                 "thumbnails.arrow": (len(self._thumbnails), manifest.dimension),
                 "background.npy": (len(self.background), manifest.dimension),
                 self._table.name: (len(self._columns[self._table]["tile"]), manifest.dimension),
