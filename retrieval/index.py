@@ -32,7 +32,8 @@ from numpy.typing import ArrayLike, NDArray
 from retrieval.body import Body, get_body
 from retrieval.building.assemble import assemble
 from retrieval.building.draw import Progress, draw_parts
-from retrieval.building.parts import MIN_OBSERVED, THUMBNAIL_PX, building_folder
+from retrieval.building.parts import MIN_OBSERVED, building_folder
+from retrieval.building.thumbnails import THUMBNAIL_PX
 from retrieval.corpus.source import TileSource
 from retrieval.errors import BodyMismatchError, IndexFolderError, RasterError, SettingsError
 from retrieval.grid import Grid

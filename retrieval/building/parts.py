@@ -13,7 +13,6 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from PIL import Image
 
+from retrieval.building.thumbnails import encode_thumbnails
 from retrieval.corpus.source import TileBatch, TileSource
 from retrieval.errors import IndexFolderError
 from retrieval.grid import Grid
@@ -35,8 +34,6 @@ Drawn = tuple[TileBatch, list[bytes]]  # tiles, and a JPEG of each that is kept
 CHUNK = 256  # tiles drawn and encoded together: some 10 MB of pixels
 MIN_CHUNK, MAX_CHUNK = 64, 4096  # tiles of a part
 FEWEST_PARTS, MOST_PARTS = 8, 4096
-THUMBNAIL_PX = 96
-THUMBNAIL_QUALITY = 85
 MIN_OBSERVED = 0.5  # tiles with less data than this are counted as not observed and not indexed
 
 
@@ -179,7 +176,7 @@ def draw_pieces(
 def draw_chunk(source: TileSource, grid: Grid, size_px: int, tiles: NDArray[np.int64]) -> Drawn:
     """Draw a chunk, and a thumbnail of each tile of it that is kept."""
     batch = source.read(grid, tiles, size_px)
-    return batch, [encode_thumbnail(pixels) for pixels in _kept_pixels(batch)]
+    return batch, encode_thumbnails(_kept_pixels(batch))
 
 
 def part_bytes(pieces: Iterable[Drawn], encoder: Encoder) -> bytes:
@@ -210,28 +207,6 @@ def is_part_of(path: Path, tiles: NDArray[np.int64]) -> bool:
         return bool(np.array_equal(read_part(path).tiles, tiles))
     except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile):
         return False  # torn, perhaps by a full disk: drawn again
-
-
-def encode_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
-    """JPEG of at most `THUMBNAIL_PX` a side from RGB pixels (s, s, 3); grey where the bands are equal."""
-    image = Image.fromarray(np.ascontiguousarray(pixels[..., 0]) if _is_grey(pixels) else pixels)
-    if image.width > THUMBNAIL_PX:
-        image = image.resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=THUMBNAIL_QUALITY)
-    return buffer.getvalue()
-
-
-def _is_grey(pixels: NDArray[np.uint8]) -> bool:
-    """Whether the bands of RGB pixels (s, s, 3) are equal."""
-    letters = np.ascontiguousarray(pixels).reshape(-1)
-    # Every byte with the next, in one sweep: five times as fast as band with band.
-    return bool(((letters[1:] == letters[:-1]) | _pixel_ends(len(letters))).all())
-
-
-@lru_cache(maxsize=4)
-def _pixel_ends(count: int) -> NDArray[np.bool_]:
-    return np.arange(count - 1) % 3 == 2
 
 
 def _kept_pixels(batch: TileBatch) -> NDArray[np.uint8]:
