@@ -1,8 +1,8 @@
 """Thumbnails: small JPEG files, grey where the picture is.
 
 Those of a chunk of tiles are encoded as one tall picture whose coding begins anew with each of them (restart
-markers), and cut apart: the same bytes as one by one, in a third of the time, and outside Python's lock, which
-other hands are waiting for.
+markers), and cut apart: the same bytes as one by one, in a third of the time, and outside Python's lock, for
+which other hands wait.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _apart(jpeg: bytes, height: int) -> list[bytes]:
 
 def _are_grey(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Of which RGB pictures (n, s, s, 3) the bands are equal, (n,)."""
-    letters = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
-    ends = np.arange(letters.shape[1] - 1) % 3 == 2
+    letters = [one.reshape(-1) for one in np.ascontiguousarray(pixels)]
+    ends = np.arange(pixels[0].size - 1 if letters else 0) % 3 == 2
     # Every byte with the next, in one sweep: five times as fast as band with band.
     return np.array([((one[1:] == one[:-1]) | ends).all() for one in letters], dtype=bool)
