@@ -49,7 +49,7 @@ from _planet_measure import (
     recalls,
     stages,
 )
-from _planet_memory import memory_gb
+from _planet_memory import held_gb, memory_gb
 from _planet_process import ask_cold, ask_only, cold_process, fresh_process
 from _planet_rounds import Drawing, say
 from _planet_table import PLANET, draw_chart, print_tables, read_rows, said, tables
@@ -181,7 +181,7 @@ def _measure(
             ws = a_workspace(Path(temporary) / "home", index, lifted, prompts)
             figures |= by_turns(ws, made, lifted, hits, options.repeats)
             figures |= {"stages": stages(ws, made, lifted, hits), **looked_at(index, made, lifted, hits)}
-            figures["memory_peak_gb"] = memory_gb()["VmHWM"]
+            figures |= {"memory_held_gb": held_gb(), "memory_own_gb": memory_gb()["RssAnon"]}
         if options.only in (None, "rest"):
             figures["throughput_20"] = together(index, made)
             figures["asked_20"] = as_asked(index, lifted, prompts, made.texts, bars)
