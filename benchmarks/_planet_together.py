@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from _planet_vectors import LiftedEncoder
 from prompts import Prompts
 from retrieval.hits import Hits
 from retrieval.index import TileIndex
-from retrieval.query import approximation, ask, ask_many, score_together
+from retrieval.query import Asked, approximation, ask, ask_many, score_together
 
 Figures = dict[str, Any]
 
@@ -57,6 +58,7 @@ def as_asked(
     chosen = [(texts[i % len(texts)], bars[i % len(bars)]) for i in range(TOGETHER)]
     step = _step(index)
     found: dict[str, list[Hits]] = {}
+    parts = Rounds()
 
     def one_by_one() -> None:
         found["one_by_one"] = [
@@ -68,10 +70,11 @@ def as_asked(
         hits: list[Hits] = []
         for start in range(0, TOGETHER, step):
             some = chosen[start : start + step]
-            words = [text for text, _ in some]
-            asked = ask_many(index, encoder, words, prompts.templates, prompts.descriptions)
-            score_together(asked)
-            hits += [one.hits(bar) for one, (_, bar) in zip(asked, some, strict=True)]
+            words, own = [text for text, _ in some], [bar for _, bar in some]
+            ask_these = partial(ask_many, index, encoder, words, prompts.templates, prompts.descriptions)
+            asked = parts.time("texts", ask_these)
+            parts.time("scores", partial(score_together, asked))
+            hits += parts.time("hits", partial(_hits_of, asked, own))
         found["at_once"] = hits
 
     rounds = by_turns_for({"at_once": at_once, "one_by_one": one_by_one}, REPEATS, MOST_S)
@@ -81,10 +84,16 @@ def as_asked(
     more = sum(len(a.rows) for a, _ in pairs) - sum(len(b.rows) for _, b in pairs)
     return {
         **_figures(rounds, step),
+        # Of one group of texts; all twenty are one where their scores fit into memory.
+        **{f"at_once_{name}_s": parts.median(name) for name in parts.seconds},
         "hits": sum(len(one.rows) for one in found["one_by_one"]),
         "more_hits_at_once": more,
         "same_order": sum(same),
     }
+
+
+def _hits_of(asked: Sequence[Asked], bars: Sequence[float]) -> list[Hits]:
+    return [one.hits(bar) for one, bar in zip(asked, bars, strict=True)]
 
 
 def _step(index: TileIndex) -> int:
