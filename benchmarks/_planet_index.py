@@ -40,6 +40,7 @@ QUANTISER_SAMPLE = 65_536
 SAMPLE_FOR_A_LIST = 64
 _STRETCHES = 64  # grid rows at least from which a sample comes, spread over the planet
 _TABLES = 32  # bytes a tile of background, tile table, coverage and empty thumbnails
+_PICTURES = 200_000  # written in one piece: 0.4 GB
 _ONE_IN = 4  # tiles of such a row, where there are enough: neighbours are alike
 EXACT_FILE = "exact.f32"
 TRUTH_FILE = "truth.npz"
@@ -133,6 +134,7 @@ def make_index(
     seed: int,
     grain: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    for_app: bool = False,
 ) -> Made:
     """Draw the vectors of a planet into an index folder.
 
@@ -150,11 +152,15 @@ def make_index(
         As of `PlanetVectors`.
     progress
         Called with the number of tiles drawn and that of all.
+    for_app
+        Whether the encoder itself and the chat can open it: vectors in the encoder's own axes, and of each
+        tile the picture and the facts of the real tile that it was made after.
     """
     started = time.perf_counter()
     grid = mars_grid(tiles)
-    planet = PlanetVectors(fit_vectors(pattern, dimension, seed=seed), grid, seed=seed, grain=grain)
-    lifted = LiftedEncoder(encoder, planet.model.turn)
+    model = fit_vectors(pattern, dimension, seed=seed, turned=not for_app)
+    planet = PlanetVectors(model, grid, seed=seed, grain=grain)
+    lifted = encoder if for_app else LiftedEncoder(encoder, model.turn)
     queries = np.stack([encode_query(lifted, text, templates) for text in texts])
     bank = lifted.encode_texts(list(background_prompts))
     folder.mkdir(parents=True)
@@ -180,7 +186,7 @@ def make_index(
     with OwnMemory() as own:
         recall = make_vectors(folder, kind, len(grid), drawn(), _sample(planet, wanted), texts=bank)
     np.save(folder / "background.npy", backgrounds)
-    _write_tiles(folder, len(grid))
+    _write_tiles(folder, planet, pattern if for_app else None)
     rows, scores = found.result()
     np.save(folder / LIFT_FILE, planet.model.turn)
     np.savez(folder / TRUTH_FILE, rows=rows, scores=scores, queries=queries, texts=np.array(texts))
@@ -199,24 +205,31 @@ def _sample(planet: PlanetVectors, wanted: int) -> Floats:
     return np.concatenate([planet.rows(row, row + 1)[::thin] for row in starts])
 
 
-def _write_tiles(folder: Path, count: int) -> None:
-    columns: dict[str, NDArray[Any]] = {
+def _write_tiles(folder: Path, planet: PlanetVectors, pictured: TileIndex | None) -> None:
+    """Tile table, coverage and pictures: empty ones, or those of the tiles of an index that were the pattern."""
+    grid, count = planet.grid, len(planet.grid)
+    seen: dict[str, NDArray[Any]] = {
         "tile": np.arange(count, dtype=np.int64),
         "observed": np.ones(count, dtype=np.float32),
     }
-    for name in ("tiles.arrow", "coverage.arrow"):
-        write_columns(folder / name, columns)
-    schema = pa.schema([("jpeg", pa.binary())])
-    with pa.OSFile(str(folder / "thumbnails.arrow"), "wb") as file, pa.ipc.new_file(file, schema) as jpegs:
-        for start, stop in pairwise([*range(0, count, 1_000_000), count]):
-            empty = pa.array([b""] * (stop - start), pa.binary())
-            jpegs.write_batch(pa.record_batch([empty], schema=schema))
+    jpegs, facts, source = [b""], {}, np.zeros(count, dtype=np.int64)
+    if pictured is not None:
+        source = np.concatenate([planet.sources(row) for row in range(grid.rows)])
+        jpegs = [pictured.thumbnail(row) for row in range(len(pictured))]
+        facts = {name: values[source] for name, values in pictured.tiles.facts.items()}
+    write_columns(folder / "tiles.arrow", seen | facts)
+    write_columns(folder / "coverage.arrow", seen)
+    pictures, schema = pa.array(jpegs, pa.binary()), pa.schema([("jpeg", pa.binary())])
+    with pa.OSFile(str(folder / "thumbnails.arrow"), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+        for start, stop in pairwise([*range(0, count, _PICTURES), count]):
+            block = pictures.take(pa.array(source[start:stop]))
+            writer.write_batch(pa.record_batch([block], schema=schema))
 
 
 def _describe(
     folder: Path,
     grid: Grid,
-    encoder: LiftedEncoder,
+    encoder: Encoder,
     pattern: TileIndex,
     kind: Storage,
     prompts: int,

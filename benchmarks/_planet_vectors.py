@@ -82,19 +82,32 @@ class VectorModel:
 
 
 def fit_vectors(
-    index: TileIndex, dimension: int, *, seed: int = 0, clusters: int = CLUSTERS, rank: int = RANK
+    index: TileIndex,
+    dimension: int,
+    *,
+    seed: int = 0,
+    clusters: int = CLUSTERS,
+    rank: int = RANK,
+    turned: bool = True,
 ) -> VectorModel:
     """Fit a model to the vectors of an index and where they lie.
+
+    Parameters
+    ----------
+    turned
+        Whether the made vectors are turned; those that are not have the real ones' length and axes.
 
     Raises
     ------
     ValueError
-        If the made vectors were shorter than the real ones.
+        If the made vectors were shorter than the real ones, or longer and not turned.
     """
     real = index.vectors(np.arange(len(index)))
     count, own = real.shape
     if dimension < own:
         raise ValueError(f"{dimension} dimensions are fewer than the {own} of {index.folder}")
+    if dimension > own and not turned:
+        raise ValueError(f"{dimension} dimensions have other axes than the {own} of {index.folder}")
     labels = _clusters(real, clusters, seed)
     centres = np.stack([real[labels == c].mean(axis=0) for c in range(clusters)])
     deviations = (real - centres[labels]).astype(np.float64)
@@ -109,7 +122,7 @@ def fit_vectors(
         left[members] -= deviations[members] @ axes[:kept].T @ axes[:kept]
     power = np.array([(left[labels == c] ** 2).sum(axis=1).mean() for c in range(clusters)])
     overall = (left**2).sum(axis=1).mean()
-    turn = _orthonormal(dimension, seed)
+    turn = _orthonormal(dimension, seed) if turned else np.eye(dimension)
     values, axes = np.linalg.eigh(left.T @ left / count)
     spread = np.maximum(values[::-1], 1e-14)
     if dimension > own:

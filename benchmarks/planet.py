@@ -16,6 +16,8 @@ A table measures each size in a process of its own. What stands in the files of 
 again, and ``--json`` is written after each size: a table that was interrupted goes on with ``--of`` of it.
 
 Made indexes are deleted in the end unless ``--folder`` is given; one that lies there is measured as it is.
+``--make-only --for-app --folder HOME/indexes/planet`` makes one that the chat opens, with pictures (1.9 KB a
+tile): `benchmarks/tools_at_scale.py` measures what is done with it.
 """
 
 from __future__ import annotations
@@ -69,6 +71,7 @@ KINDS = ("sq8", "fp16", "fp32", "ivf-sq8", "ivf-rabitq")
 COMPARED_TILES = 72_000
 EXACT_GB = 8.0  # float32 vectors are kept up to here: beside the index they must fit into memory
 _PASSED_ON = ("kind", "dimension", "queries", "repeats", "hits", "index", "seed", "grain", "only")
+PICTURE_BYTES = 1_900  # of a tile
 
 
 def main() -> None:
@@ -112,6 +115,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--index", help="real index that made vectors are like; Lowell by default")
     parser.add_argument("--make-only", action="store_true", help="make the index and measure nothing")
     parser.add_argument("--cold", action="store_true", help="also open and ask from the disk")
+    parser.add_argument(
+        "--for-app", action="store_true", help="an index that the encoder itself opens, with pictures"
+    )
     parser.add_argument("--table", action="store_true", help="several sizes, and what cost does with size")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="tiles of the table's rows")
     parser.add_argument("--chart", type=Path, metavar="PNG", help="draw the table")
@@ -126,7 +132,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only-ask", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--text", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--everything", action="store_true", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.for_app and not (options.make_only and options.folder):
+        parser.error("--for-app needs --make-only and --folder: planet.py measures other indexes")
+    return options
 
 
 def _table(options: argparse.Namespace) -> Figures:
@@ -214,8 +223,10 @@ def _made(
     if folder.exists():
         print(f"{folder} holds no whole made index: delete it, or name another folder", file=sys.stderr)
         sys.exit(2)
-    exact = count * options.dimension * 4 / 1e9 <= EXACT_GB
-    needed, free = needed_gb(count, options.dimension, options.kind, exact), free_gb(folder)
+    dimension = encoder.manifest.dimension if options.for_app else options.dimension
+    exact = count * dimension * 4 / 1e9 <= EXACT_GB and not options.for_app
+    needed, free = needed_gb(count, dimension, options.kind, exact), free_gb(folder)
+    needed += count * PICTURE_BYTES / 1e9 if options.for_app else 0.0
     say(f"making {count:,} tiles, {options.kind}: {needed:.1f} GB of disk at the most, {free:.0f} are free")
     if free < needed:
         print(f"{needed:.1f} GB are needed beside {folder}, {free:.1f} are free", file=sys.stderr)
@@ -228,13 +239,14 @@ def _made(
         prompts.templates,
         prompts.background,
         tiles=options.tiles,
-        dimension=options.dimension,
+        dimension=dimension,
         kind=options.kind,
         best=max(MARSRETRIEVAL_K, options.hits),
         exact=exact,
         seed=options.seed,
         grain=options.grain,
         progress=Drawing(),
+        for_app=options.for_app,
     )
 
 

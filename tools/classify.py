@@ -16,6 +16,7 @@ from tools.workspace import ToolResult, Workspace, check_text
 
 MOST_CLASSES = 12
 LONGEST_CLASS = 200
+BLOCK = 65_536  # rows whose probabilities are held at a time
 
 
 def classify(ws: Workspace, classes: list[str], layer: str | None = None) -> ToolResult:
@@ -36,16 +37,14 @@ def classify(ws: Workspace, classes: list[str], layer: str | None = None) -> Too
     ws.check_stop()
     if layer is None or ws.encoder.manifest.logit_bias is None:
         score_together(asked)  # without a bias, what a score means depends on those of all rows
-    chance = posterior(np.stack([one.log_odds(rows) for one in asked], axis=1))
-    ws.check_stop()
-    winner = chance.argmax(axis=1)
+    winner, chance = _won(ws, [one.log_odds(None if layer is None else rows) for one in asked])
     none = len(names)
     least = 1.0 / (len(names) + 1)
     figures: Figures = {"searched": len(rows), "classes": len(names)}
     layers, parts = [], []
     for number, (name, one) in enumerate(zip(names, asked, strict=True)):
         own = np.flatnonzero(winner == number)
-        probability = chance[own, number]
+        probability = chance[own]
         scores = one.cosines_of(rows[own]).astype(np.float64)
         found = calibrated(probability, f"the most probable of {len(names)} classes and none of them", least)
         order = best_order(probability, scores)
@@ -75,6 +74,18 @@ def classify(ws: Workspace, classes: list[str], layer: str | None = None) -> Too
         f"({said(figures['none_share_percent'])} %).{remarks}"
     )
     return ToolResult(summary, tuple(made.id for made in layers), figures)
+
+
+def _won(ws: Workspace, log_odds: list[NDArray[np.float64]]) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """The most probable class of each row and its probability, (n,) each; one more class is none of them."""
+    count = len(log_odds[0])
+    winner, chance = np.empty(count, dtype=np.int8), np.empty(count)
+    for start in range(0, count, BLOCK):
+        ws.check_stop()
+        block = slice(start, start + BLOCK)
+        found = posterior(np.stack([odds[block] for odds in log_odds], axis=1))
+        winner[block], chance[block] = found.argmax(axis=1), found.max(axis=1)
+    return winner, chance
 
 
 def posterior(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ The interval of the enrichment is the test turned around: the shares that it wou
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -185,9 +185,7 @@ def associate(
     moved = make_shifts(
         null, body, used, observed, count, rng, asked, strata=strata, strata_words=strata_words
     )
-    if on_cells:
-        moved = replace(moved, lonlat=observed.grid.centres(observed.grid.locate(moved.lonlat)))
-    curves = make_curves(used, moved, target, radii, rng)
+    curves = make_curves(used, moved, target, radii, rng, observed.grid if on_cells else None)
 
     at = int(np.searchsorted(radii, asked))
     statistic = curves.statistic

@@ -29,6 +29,7 @@ LARGE = 0.71  # a superiority that is a large difference (Vargha & Delaney 2000)
 GROUND = 20_000  # places of the observed ground that a layer is compared with
 GROUND_QUANTILES = 1000  # stand for the ground where rows are resampled: it is known well
 RESAMPLES = 999
+MOST_DRAWN, FEWEST_RESAMPLES = 20_000_000, 499  # rows times resamples: two seconds
 BLOCK = 4_000_000  # numbers of a matrix held at a time
 
 
@@ -90,7 +91,7 @@ def compare(
     clusters_a, clusters_b
         Cluster of each row. Clusters of A and B are different ones, whatever their labels.
     resamples
-        Resamples of each kind.
+        Resamples of each kind. Fewer are made, at least 499, when rows times resamples exceed twenty million.
     alpha
         Level of the test and of the intervals.
     seed
@@ -114,6 +115,7 @@ def compare(
     if not len(first) or not len(second):
         return _nothing(first, second, groups, why_not)
     rng = np.random.default_rng(seed)
+    resamples = min(resamples, max(FEWEST_RESAMPLES, MOST_DRAWN // (len(first) + len(second))))
     at = _Pooled(first, second)
     superiority, medians = at.superiority(), (float(np.median(first)), float(np.median(second)))
     draws = np.empty((resamples, 2))

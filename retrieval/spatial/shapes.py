@@ -27,6 +27,7 @@ from retrieval.spatial.sphere import (
     lonlat_of,
     vectors_of,
 )
+from retrieval.stop import counted
 
 __all__ = [
     "Shapes",
@@ -43,6 +44,8 @@ __all__ = [
 ]
 
 ROUND = 0.2  # of the strength of an axis, 0 for a circle and 1 for a line: below it there is none
+MANY_POINTS = 20_000  # asked for at once; an object of shapely's for each would cost more than the asking
+MOST_SWEPT = 5_000  # polygons that are then held against them one by one
 _SEAM = np.array([shapely.LineString([(180, -90), (180, 90)]), shapely.LineString([(-180, -90), (-180, 90)])])
 _POLES = shapely.MultiLineString([[(-180, -90), (180, -90)], [(-180, 90), (180, 90)]])
 
@@ -148,6 +151,9 @@ def inside(lonlat: ArrayLike, shapes: Shapes) -> Ints:
     solid = np.flatnonzero(shapely.get_dimensions(shapes) == 2)
     if not len(points) or not len(solid):
         return found
+    order = solid[np.argsort(_unit_areas(shapes[solid]), kind="stable")]
+    if len(points) >= MANY_POINTS and len(order) <= MOST_SWEPT:
+        return _swept(points, shapes, order)
     # On the sheet the antimeridian is two lines, and a pole a whole edge.
     seam = np.flatnonzero(points[:, 0] == -180.0)
     polar = np.flatnonzero(np.abs(points[:, 1]) == 90.0)
@@ -155,13 +161,39 @@ def inside(lonlat: ArrayLike, shapes: Shapes) -> Ints:
     sheet = shapely.points(np.concatenate([points, points[seam] + (360.0, 0.0), points[polar]]))
     for place, row in enumerate(polar.tolist(), start=len(points) + len(seam)):
         sheet[place] = shapely.LineString([(-180.0, points[row, 1]), (180.0, points[row, 1])])
-    order = solid[np.argsort(_unit_areas(shapes[solid]), kind="stable")]
     # Asking with the polygons lets shapely prepare each of them once.
     polygon, place = shapely.STRtree(sheet).query(shapes[order], predicate="intersects")
     best = np.full(len(points), len(order), dtype=np.int64)
     np.minimum.at(best, where[place], polygon)
     held = best < len(order)
     found[held] = order[best[held]]
+    return found
+
+
+def _swept(points: Floats, shapes: Shapes, order: Ints) -> Ints:
+    """`inside` for many positions: polygon by polygon, the smallest first, without an object for each."""
+    by_lat = np.argsort(points[:, 1], kind="stable")
+    lon, lat = points[by_lat, 0], points[by_lat, 1]
+    found = np.full(len(points), -1, dtype=np.int64)
+    west, south, east, north = shapely.bounds(shapes[order]).T
+    first, last = np.searchsorted(lat, south), np.searchsorted(lat, north, side="right")
+    for number in counted(range(len(order))):
+        band = slice(first[number], last[number])
+        place = np.arange(band.start, band.stop)
+        polygon, pole = shapes[order[number]], np.abs(lat[band]) == 90.0
+        # The antimeridian is two lines on the sheet, and a pole a whole edge.
+        near = (lon[band] >= west[number]) & (lon[band] <= east[number])
+        seam = (lon[band] == -180.0) & (east[number] >= 180.0)
+        some = place[(near | seam | pole) & (found[by_lat[band]] < 0)]
+        if not len(some):
+            continue
+        shapely.prepare(polygon)
+        held = shapely.intersects_xy(polygon, lon[some], lat[some])
+        for extra in np.flatnonzero(~held & ((lon[some] == -180.0) | (np.abs(lat[some]) == 90.0))):
+            x, y = float(lon[some[extra]]), float(lat[some[extra]])
+            edge = shapely.LineString([(-180.0, y), (180.0, y)])
+            held[extra] = shapely.intersects(polygon, edge if abs(y) == 90.0 else shapely.Point(x + 360.0, y))
+        found[by_lat[some[held]]] = order[number]
     return found
 
 

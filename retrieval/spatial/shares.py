@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 
 from retrieval.body import Body, chord
 from retrieval.errors import GeometryError
+from retrieval.grid import Grid
 from retrieval.spatial.nulls import Shifts, clusters_of, superposed
 from retrieval.spatial.shapes import along, inside
 from retrieval.spatial.sphere import SLACK, check_lonlat, vectors_of
@@ -84,17 +85,29 @@ class Target:
         return _Bins(self.body, spots, areas, radii_km)
 
 
-def make_curves(points: Floats, moved: Shifts, target: Target, radii_km: Floats, rng: Generator) -> Curves:
+def make_curves(
+    points: Floats,
+    moved: Shifts,
+    target: Target,
+    radii_km: Floats,
+    rng: Generator,
+    cells: Grid | None = None,
+) -> Curves:
     """Shares of a pattern (n, 2) and of its shifts near a target, each beside the share expected of it.
 
     The statistic compares them on the scale of the arcsine root, times the root of the number of rows.
+    With ``cells``, moved rows are taken to be at the middle of the cell that they lie in.
     """
     shifts, rows = moved.kept.shape
     bins = target.bins(radii_km)
     # By row, then shift: a row's own places lie together, which a tree and the caches like.
     short = np.empty((rows, shifts + 1), dtype=np.int8)
     short[:, 0] = bins(points)
-    short[:, 1:] = bins(np.swapaxes(moved.lonlat, 0, 1).reshape(-1, 2)).reshape(rows, shifts)
+    places = np.swapaxes(moved.lonlat, 0, 1)
+    if cells is None:
+        short[:, 1:] = bins(places.reshape(-1, 2)).reshape(rows, shifts)
+    else:
+        bins.of_cells(cells, places, short[:, 1:])
     kept = np.concatenate([np.ones((rows, 1), dtype=bool), moved.kept.T], axis=1)
     width = len(radii_km) + 1
     per_row = _counts(short, kept, np.arange(rows)[:, None], rows, width)
@@ -159,6 +172,21 @@ class _Bins:
                 short[inside(block, self.areas) >= 0] = 0
             out[part] = short
         return out
+
+    def of_cells(self, grid: Grid, lonlat: Floats, out: NDArray[np.int8]) -> None:
+        """The same of the middles of the cells that hold positions (n, s, 2), into (n, s).
+
+        Each cell is looked up once, however many positions it holds.
+        """
+        cell, known = np.empty(out.shape, dtype=np.int32), np.zeros(len(grid), dtype=bool)
+        for part in in_pieces(len(out), BLOCK // max(1, out.shape[1])):
+            cell[part] = grid.locate(lonlat[part])
+            known[cell[part]] = True
+        needed = np.flatnonzero(known)
+        short = np.empty(len(grid), dtype=np.int8)
+        short[needed] = self(grid.centres(needed))
+        for part in in_pieces(len(out), BLOCK // max(1, out.shape[1])):
+            out[part] = short[cell[part]]
 
 
 def _counts(short: NDArray[np.int8], kept: Bools, owner: Ints, owners: int, width: int) -> Floats:

@@ -19,6 +19,8 @@ from tools.workspace import Workspace
 
 UNSEEN, HATCH = (226, 224, 218), (203, 200, 192)
 BASEMAP_PX = 2048
+MOST_TILES = 20_000  # decoded for one panel, two seconds; where there are more, the whole body's picture does
+COARSE_PX = 64
 KEPT = 6  # the whole body, both poles and some regions: 3 to 8 MB each
 
 _kept: Shared[tuple[object, ...], Rgba] = Shared(KEPT)
@@ -53,13 +55,25 @@ def _ground(view: Projection, px: float, ws: Workspace) -> Grey:
     """Brightness of the ground in the panel's projection, at least as fine as the panel."""
     width, height = (max(2, round(2.0 * half * px)) for half in (view.half_width, view.half_height))
     km_per_px, fine_km = ws.body.radius_km / px, 2.0 * ws.body.half_circumference_km / BASEMAP_PX
-    if km_per_px < 0.7 * fine_km:
+    if km_per_px < 0.7 * fine_km and _tiles_in(view, ws) <= MOST_TILES:
         return stretch(paint(ws.index, view.pixels(width, height), km_per_px, ws.check_stop))
     whole = basemap(ws.index, BASEMAP_PX, ws.settings.home / "cache", ws.check_stop)
     if view.whole:
         return np.roll(whole, -round(view.lon / 360.0 * BASEMAP_PX), axis=1)
     finer = math.ceil(km_per_px / fine_km)  # as fine as the basemap is, averaged when it is drawn
     return sample(whole, view.pixels(finer * width, finer * height))
+
+
+def _tiles_in(view: Projection, ws: Workspace) -> int:
+    """About how many tiles of the index a view shows: those that a coarse raster of it meets, and between."""
+    points = view.pixels(COARSE_PX, COARSE_PX).reshape(-1, 2)
+    seen = points[np.isfinite(points[:, 0])]
+    if not len(seen):
+        return 0
+    held = float((ws.index.tiles.at(seen) >= 0).mean())
+    across = 2.0 * ws.body.radius_km / ws.index.grid.tile_km
+    area = view.half_width * view.half_height * len(seen) / len(points)
+    return round(held * area * across**2)
 
 
 def _paper(ground: Grey, period_px: int) -> NDArray[np.uint8]:

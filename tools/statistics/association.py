@@ -27,6 +27,7 @@ CURVE_ROWS = 8
 MOST_COMPARED = 5000  # things for which the uniform null is worth its time: it answers nothing by itself
 MOST_REPEATED = 2000  # things for which the test is repeated at stricter thresholds
 FULL_SHIFTS, FEW_SHIFTS = 999, 199
+MANY_CELLS = 200_000  # observed: tiles that chance moves then go to middles of cells, whatever they are near
 
 Floats = NDArray[np.float64]
 
@@ -76,7 +77,7 @@ def associate(
     points, noun = things(ws, one)
     target = _target(two)
 
-    on_cells = one.kind == two.kind == "tiles"
+    on_cells = one.kind == "tiles" and (two.kind == "tiles" or len(observed.cells) > MANY_CELLS)
     test = _Test(ws, observed, distance, side, classes, on_cells)
     found = test.run(points, target, model, FULL_SHIFTS)
     figures: Figures = {"of_count": len(points), "other_count": len(two), "distance_km": tidy(distance)}
@@ -111,7 +112,7 @@ class _Test:
     distance_km: float
     side: Side
     classes: Classes | None
-    on_cells: bool  # both layers are tiles
+    on_cells: bool  # both layers are tiles, or the first is and these are small
 
     def run(self, places: Floats, others: NDArray[Any], null: Any, shifts: int) -> Association:
         self.ws.check_stop()

@@ -191,7 +191,9 @@ def _doubled(azimuth_deg: ArrayLike, weight: ArrayLike) -> NDArray[np.complex128
 
 def _sampled_tensors(ws: Workspace, without: Ints) -> Floats:
     # A seeded sample of the index's other tiles: what they share is the light, not the landform.
-    others = np.setdiff1d(np.arange(len(ws.index)), without)
+    free = np.ones(len(ws.index), dtype=bool)
+    free[without[without >= 0]] = False
+    others = np.flatnonzero(free)
     size = min(OTHER_TILES, len(others))
     return _tile_tensors(ws, np.random.default_rng(ws.seed).choice(others, size, replace=False))
 

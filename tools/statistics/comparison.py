@@ -20,7 +20,7 @@ from tools.context import Quantity
 from tools.layers import Layer
 from tools.maps.charts import draw_distributions
 from tools.results import Figures, plural, said, tidy
-from tools.statistics.ground import Ground, ground_of, suffix_of, unit_of
+from tools.statistics.ground import Ground, ground_of, sampled_words, suffix_of, unit_of
 from tools.statistics.per_area import both
 from tools.statistics.robustness import ALPHA, at, corrected, said_p_value, stricter, thresholds_words
 from tools.statistics.samples import Measured, Sample, measure, sample, shared_rows
@@ -101,7 +101,7 @@ def _with_layer(ws: Workspace, one: Layer, two: Layer, wanted: Quantity, measure
 
 def _with_ground(ws: Workspace, one: Layer, wanted: Quantity) -> ToolResult:
     ground = ground_of(ws, wanted)
-    a = sample(ws, one, lambda layer: ground.values(layer.lonlat), MOST_MOVED)
+    a = sample(ws, one, lambda layer: ground.of_things(layer.lonlat), MOST_MOVED)
     known = np.isfinite(a.values)
     points, own = a.lonlat[known], a.values[known]
     seen = bool(np.isfinite(ground.cell_values).any())
@@ -130,13 +130,14 @@ def _with_ground(ws: Workspace, one: Layer, wanted: Quantity) -> ToolResult:
     if np.isfinite(found.p_value):
         reason = "; one that kept latitudes could not test them" if wanted.name == "latitude" else ""
         summary += f" Null model “rotation”: {shifts.why}{reason}."
+    summary += sampled_words(ground, wanted.name, figures)
     if wanted.name == "latitude" and not why_not and found.verdict not in ("higher", "lower"):
         summary += " Belts on both sides of the equator balance each other in this: density shows them."
     if wanted.name != "latitude" and found.verdict in ("higher", "lower"):
         summary += _with_latitudes_kept(ws, ground, points, own, figures)
 
     def again(cut: Layer, other: Layer | None) -> Difference:
-        values = sample(ws, cut, lambda layer: ground.values(layer.lonlat), MOST_MOVED).values
+        values = sample(ws, cut, lambda layer: ground.of_things(layer.lonlat), MOST_MOVED).values
         return statistics.compare(
             values, place, np.arange(len(values)), np.arange(len(place)), resamples=19, seed=ws.seed
         )

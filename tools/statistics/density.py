@@ -22,7 +22,7 @@ from tools.layers import Layer, make_table
 from tools.maps.charts import draw_bars
 from tools.maps.views import round_step
 from tools.results import Figures, add_layer, plural, said, tidy
-from tools.statistics.ground import Ground, class_edges, ground_of, suffix_of, unit_of
+from tools.statistics.ground import Ground, class_edges, ground_of, sampled_words, suffix_of, unit_of
 from tools.statistics.per_area import (
     PerArea,
     densest,
@@ -108,6 +108,7 @@ def _by_quantity(ws: Workspace, layer: Layer, wanted: Quantity, step: float | No
         figures["unknown_count"] = counted.unknown
         verb = "lies" if counted.unknown == 1 else "lie"
         summary += f" {plural(counted.unknown, counted.noun)} {verb} where no {wanted.name} is known."
+    summary += sampled_words(ground, wanted.name, figures)
     picture = _chart(ws, layer, wanted, counted)
     return ToolResult(summary, figures=figures, pictures=(picture,), table=_rows(ws, wanted, found))
 
@@ -145,7 +146,9 @@ def _uneven(
             " Whether the classes differ more than chance allows cannot be told: when moved, only "
             f"{said(figures['retained_percent'])} % of them fall on observed ground."
         )
-    p_value = unevenness_p(ground.values(points), ground.values(shifts.lonlat), shifts, edges, seed=ws.seed)
+    p_value = unevenness_p(
+        ground.of_things(points), ground.values(shifts.lonlat), shifts, edges, seed=ws.seed
+    )
     if not np.isfinite(p_value):
         return ""
     test = (
@@ -213,7 +216,11 @@ def _by_cells(ws: Workspace, layer: Layer, step: float | None) -> ToolResult:
     grid, cells, _, _ = density_cells(np.zeros((0, 2)), observed, cell_km)
     # The class of a place is the row of its large cell, that of the observed cell which it lies in.
     home = np.searchsorted(cells, grid.locate(observed.grid.centres(observed.cells))).astype(np.float64)
-    ground = Ground(observed, home, lambda lonlat: np.append(home, np.nan)[observed.cell_at(lonlat)])
+
+    def of_cell(lonlat: Floats) -> Floats:
+        return np.asarray(np.append(home, np.nan)[observed.cell_at(lonlat)])
+
+    ground = Ground(observed, home, of_cell, of_cell)
     edges = np.arange(max(len(cells), 1) + 1, dtype=np.float64) - 0.5
     counted = per_area(ws, layer, ground, edges)
     found = counted.classes

@@ -18,7 +18,7 @@ from retrieval.spatial.nulls import clusters_of
 from retrieval.spatial.observed import Observed, observed_by_index
 from tools.context import Quantity
 from tools.maps.views import round_step
-from tools.results import said, tidy
+from tools.results import Figures, said, tidy
 from tools.things import LINK_TILES
 from tools.workspace import Workspace, check_number
 
@@ -26,6 +26,7 @@ USUAL_CLASSES = 9
 MOST_CLASSES = 120
 MOST_OF_GROUND = 0.5  # in one class, before classes of equal width give way to those of equal area
 EQUAL_CLASSES = 8
+MOST_MEASURED = 100_000  # places of the ground where a raster is asked: a second or two of terrain
 WIDEST_LINKS = 2.0  # linking distances: groups that reach farther than this from their middle are cut
 
 Floats = NDArray[np.float64]
@@ -44,20 +45,30 @@ class Ground:
         The value of each observed cell, (c,); NaN where it is not known.
     values
         The value at any positions (..., 2), shape (...); NaN off the ground observed.
+    of_things
+        The same at the positions of things, (n, 2), each measured where it lies.
+    measured
+        Cells in which the value was measured, if not in all of them.
     """
 
     observed: Observed
     cell_values: Floats
     values: Callable[[Floats], Floats]
+    of_things: Callable[[Floats], Floats]
+    measured: int | None = None
 
 
-def ground_of(ws: Workspace, wanted: Quantity) -> Ground:
+def ground_of(ws: Workspace, wanted: Quantity, most: int = MOST_MEASURED) -> Ground:
     """A quantity on the ground that the index has observed.
 
     Positions have the value of the cell that they lie in: so moved ones cost nothing, and all are measured
-    as the ground is. Latitude and longitude are those of the position itself.
+    as the ground is. Latitude and longitude are those of the position itself. What is measured over discs
+    (of a raster) is measured in about ``most`` cells at most, spread evenly over the ground; the cells
+    around each take its value. Things are then measured in their own cells all the same.
     """
     observed = observed_by_index(ws.index)
+    if wanted.scale_km > 0 and len(observed.cells) > most:
+        return _measured_in_some(ws, wanted, observed, most)
     cells = wanted.at(observed.grid.centres(observed.cells)) if len(observed.cells) else np.zeros(0)
     cells = np.asarray(cells, dtype=np.float64)
     ws.check_stop()
@@ -70,7 +81,49 @@ def ground_of(ws: Workspace, wanted: Quantity) -> Ground:
     def of_cell(lonlat: Floats) -> Floats:
         return np.asarray(np.append(cells, np.nan)[observed.cell_at(lonlat)])
 
-    return Ground(observed, cells, exact if wanted.name in ("latitude", "longitude") else of_cell)
+    at = exact if wanted.name in ("latitude", "longitude") else of_cell
+    return Ground(observed, cells, at, at)
+
+
+def sampled_words(ground: Ground, name: str, figures: Figures) -> str:
+    """That the ground was measured in some of its cells only, and what that is worth; else empty."""
+    if ground.measured is None:
+        return ""
+    figures["measured_tiles"], figures["ground_tiles"] = ground.measured, len(ground.observed.cells)
+    # Of a share of one half, the largest; as if places were drawn at random, while they are spread evenly.
+    error = 1.96 * 50.0 / np.sqrt(max(1, ground.measured))
+    figures["share_error_percent"] = tidy(float(error), 2)
+    return (
+        f" On the ground {name} was measured in {figures['measured_tiles']:,} of its "
+        f"{figures['ground_tiles']:,} tiles, spread evenly: shares of the ground are right to "
+        f"{said(figures['share_error_percent'])} % of it or better."
+    )
+
+
+def _measured_in_some(ws: Workspace, wanted: Quantity, observed: Observed, most: int) -> Ground:
+    """`ground_of` where there are more cells than can be measured while someone waits."""
+    centres = observed.grid.centres(observed.cells)
+    blocks = Grid(ws.body, float(np.sqrt(observed.area_km2 / most)))
+    block = blocks.locate(centres)
+    order = np.random.default_rng(ws.seed).permutation(len(block))
+    chosen = np.full(len(blocks), -1, dtype=np.int64)
+    chosen[block[order]] = order  # one cell of each block, any of them
+    some = np.flatnonzero(chosen >= 0)
+    of_block = np.full(len(blocks), np.nan)
+    of_block[some] = wanted.at(centres[chosen[some]])
+    ws.check_stop()
+    cells = of_block[block]
+
+    def values(lonlat: Floats) -> Floats:
+        return np.asarray(np.append(cells, np.nan)[observed.cell_at(lonlat)])
+
+    def of_things(lonlat: Floats) -> Floats:
+        cell = observed.cell_at(lonlat)
+        found = np.full(len(cell), np.nan)
+        found[cell >= 0] = wanted.at(centres[cell[cell >= 0]])
+        return found
+
+    return Ground(observed, cells, values, of_things, len(some))
 
 
 def evidence_groups(ws: Workspace, lonlat: Floats) -> Ints:

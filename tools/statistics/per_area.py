@@ -52,7 +52,9 @@ def per_area(ws: Workspace, layer: Layer, ground: Ground, edges: Floats) -> PerA
     on = ground.observed.cell_at(points) >= 0
     inside = points[on]
     labels = evidence_groups(ws, inside)
-    found = density_by(ground.values(inside), labels, edges, ground.cell_values, ground.observed, alpha=ALPHA)
+    found = density_by(
+        ground.of_things(inside), labels, edges, ground.cell_values, ground.observed, alpha=ALPHA
+    )
     one_class = np.zeros(len(ground.cell_values))
     whole = density_by(np.zeros(len(inside)), labels, [-1.0, 1.0], one_class, ground.observed, alpha=ALPHA)
     unknown = len(inside) - int(found.count.sum())

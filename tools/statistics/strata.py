@@ -14,9 +14,11 @@ from retrieval.spatial.observed import Observed
 from retrieval.spatial.strata import Strata, equal_area_strata
 from tools.context import quantities, quantity
 from tools.layers import Layer
+from tools.statistics.ground import ground_of
 from tools.workspace import Workspace, check_text
 
 CLASSES = 6
+MOST_MEASURED = 400_000  # places where a raster is asked; things are of the class of the nearest
 _COLUMN = re.compile(r"\[?(L\d+)\]?\.(.+)", re.IGNORECASE)
 
 Floats = NDArray[np.float64]
@@ -67,8 +69,8 @@ def classes_of(ws: Workspace, observed: Observed, null: str, strata: str | None)
     if column:
         return _of_units(ws.layers.get(column[1]), column[2], observed)
     asked = quantity(ws, name)
-    of_cell = np.append(asked.at(observed.grid.centres(observed.cells)), np.nan)
-    at = equal_area_strata(lambda lonlat: of_cell[observed.cell_at(lonlat)], observed, CLASSES)
+    ground = ground_of(ws, asked, MOST_MEASURED)
+    at = equal_area_strata(ground.values, observed, CLASSES)
     return Classes(at, f"{asked.name} in six classes of equal area")
 
 
