@@ -48,6 +48,7 @@ from tools.workspace import Workspace
 Json = Any
 
 THUMBNAILS = 12
+CROWDED = 20_000  # rows of all layers: of more, a map that shows all of them shows none
 JUDGED = 24  # tiles of a layer that are shown for having been judged
 PICTURE_SIDE_PX = 1400
 PICTURE_BYTES = 1_500_000  # of all pictures in the page; the bundle holds every one of them whole
@@ -76,7 +77,7 @@ def page_html(
     pictures
         Name in `Step.pictures` -> file, for those that are there.
     """
-    payload = globe_payload(workspace, layers, thumbnails=False)
+    payload = globe_payload(workspace, layers, thumbnails=False) | {"off": switched_off(turns, layers)}
     scripts = (*globe_scripts(), _asset("transcript.js"))
     style = globe_style() + _asset("transcript.css")
     shown = _inline_pictures(turns, pictures)
@@ -97,6 +98,19 @@ def page_html(
         models=sorted({model_label(turn.model) for turn in turns}),
         lead=_lead(record, turns, layers),
     )
+
+
+def switched_off(turns: Sequence[Turn], layers: Sequence[Layer]) -> list[str]:
+    """Layers that the map shows only when they are switched on or cited; none where all have room.
+
+    Those that are shown are the last question's that made any, as they were in the chat.
+    """
+    if sum(len(layer) for layer in layers) <= CROWDED:
+        return []
+    ids = {layer.id for layer in layers}
+    made = [ids.intersection(name for step in turn.steps for name in step.layer_ids) for turn in turns]
+    last = next((some for some in reversed(made) if some), ids)
+    return [layer.id for layer in layers if layer.id not in last]
 
 
 def answer_html(text: str, known: Sequence[str]) -> Markup:

@@ -206,7 +206,7 @@ def _sample(planet: PlanetVectors, wanted: int) -> Floats:
 
 
 def _write_tiles(folder: Path, planet: PlanetVectors, pictured: TileIndex | None) -> None:
-    """Tile table, coverage and pictures: empty ones, or those of the tiles of an index that were the pattern."""
+    """Tile table, coverage and pictures: empty ones, or those of the real tiles that were the pattern."""
     grid, count = planet.grid, len(planet.grid)
     seen: dict[str, NDArray[Any]] = {
         "tile": np.arange(count, dtype=np.int64),

@@ -1,6 +1,6 @@
 """What every tool of the agent costs on an index of any size: seconds and memory, call by call.
 
-    python benchmarks/planet.py --make-only --for-app --folder FOLDER --tiles 1440000     an index of that size
+    python benchmarks/planet.py --make-only --for-app --folder FOLDER --tiles 1440000       such an index
     python benchmarks/tools_at_scale.py FOLDER [--beside FOLDER] [--hits 20000] [--only NAME..] [--json FILE]
 
 Every tool of `tools.TOOLS` is called through a workspace as the chat opens it, on layers of up to ``--hits``
@@ -26,24 +26,21 @@ from typing import Any
 
 import numpy as np
 from _common import make_parser, write_json
-from _made_places import CATALOGUE, MAP_OF_UNITS, a_gazetteer, some_context, write_files
+from _made_places import a_gazetteer, some_context, write_files
+from _tool_calls import FIRST, given, prepare
 
 import tools
+from agent.events import Step, Turn
+from agent.transcript import write_bundle
 from prompts import load_prompts
 from retrieval.encoder import load_encoder
 from retrieval.index import TileIndex, open_matching
-from retrieval.query import ask
 from retrieval.settings import load_settings
 from tools.candidates import candidates_of
 from tools.maps.globe import globe_document, globe_payload
 from tools.workspace import ToolResult, Workspace, open_workspace
 
 Figures = dict[str, Any]
-FIRST, SECOND = "pitted cones", "outflow channels"
-CLASSES = (
-    "pitted cones", "outflow channels", "barchan dunes", "yardangs", "gullies", "fresh simple crater",
-    "lava tube skylights", "linear dunes", "wrinkle ridges", "valley networks", "alluvial fans", "grabens",
-)  # fmt: skip
 OF_SMALL = 0.02  # share of tiles that may be hits where there are few
 REPEATS = 2
 SLOW_S, LARGE_GB = 2.0, 4.0
@@ -127,92 +124,11 @@ def a_workspace(home: Path, folder: Path, hits: int, seed: int) -> Workspace:
     )
 
 
-def prepare(ws: Workspace, hits: int) -> None:
-    """L1 and L2, two searches with so many hits; L3 a catalogue of points, L4 one of polygons; L5 a filter."""
-    for text in (FIRST, SECOND):
-        tools.search_words(ws, text, bar_of(ws, text, hits))
-    tools.load_catalogue(ws, CATALOGUE)
-    tools.load_catalogue(ws, MAP_OF_UNITS)
-    tools.search_words(ws, FIRST, bar_of(ws, FIRST, max(1, hits // 2)))
-
-
-def bar_of(ws: Workspace, text: str, hits: int) -> float:
-    """The probability that so many tiles reach for a text."""
-    return float(ask(ws.index, ws.encoder, text, ws.templates, ws.glossary).best(hits)[2][-1])
-
-
 def calls(ws: Workspace, hits: int) -> Iterator[Call]:
     """Every call, in an order in which a conversation could make them."""
-    bar, tile = bar_of(ws, FIRST, hits), ws.index.tiles.tile_id(len(ws.index) // 3)
-    liked = ws.layers.get("L1").table["row_id"].astype(str).tolist()
-    own, classes = ws.index.grid.tile_km, list(CLASSES)
-    near_km = 3.0 * own
-    given: list[tuple[str, str, dict[str, Any]]] = [
-        ("search_words", "", {"text": FIRST, "min_probability": bar}),
-        ("search_example", "", {"example": tile, "limit": 1000, "tiles": liked[:5], "not_like": liked[-5:]}),
-        ("refine", "", {"layer": "L1", "accept": liked[:10], "reject": liked[-10:]}),
-        ("classify", "all tiles, 12 classes", {"classes": classes}),
-        ("classify", "a layer, 12 classes", {"classes": classes, "layer": "L1"}),
-        ("find_place", "", {"name": "Place 7"}),
-        ("load_catalogue", "points", {"file": CATALOGUE}),
-        ("load_catalogue", "polygons", {"file": MAP_OF_UNITS}),
-        ("filter_layer", "latitudes", {"layer": "L1", "min_lat_deg": 10, "max_lat_deg": 60}),
-        ("filter_layer", "elevation", {"layer": "L1", "min_elevation_m": -500}),
-        ("filter_layer", "place", {"layer": "L1", "place": "Place 7", "within_km": 1000}),
-        ("filter_layer", "polygons", {"layer": "L1", "inside": "L4"}),
-        ("filter_layer", "slope", {"layer": "L1", "where": ["slope_deg >= 1"]}),
-        ("near", "tiles", {"layer": "L1", "other": "L2", "distance_km": near_km}),
-        ("near", "polygons", {"layer": "L1", "other": "L4", "distance_km": near_km}),
-        ("without", "", {"layer": "L1", "other": "L2", "distance_km": near_km}),
-        ("without", "1,000 km", {"layer": "L1", "other": "L2", "distance_km": 1000}),
-        ("nearest", "", {"layer": "L1", "other": "L2"}),
-        ("overlap", "tiles", {"layer": "L1", "other": "L2"}),
-        ("overlap", "polygons", {"layer": "L1", "other": "L4"}),
-        ("downslope", "", {"layer": "L1", "other": "L2", "distance_km": near_km}),
-        ("sample_context", "elevation, slope, aspect", {"layer": "L1", "values": ["elevation", "slope", "aspect"]}),
-        ("sample_context", "texture", {"layer": "L1", "values": ["texture_azimuth"]}),
-        ("sample_context", "units", {"layer": "L1", "values": ["L4.unit"]}),
-        ("union", "", {"layers": ["L1", "L2"]}),
-        ("merge_features", "edges", {"layer": "L1"}),
-        ("merge_features", "distance", {"layer": "L1", "distance_km": near_km}),
-        *(
-            ("associate", null, {"layer": "L1", "other": "L2", "distance_km": near_km, "null": null})
-            for null in ("spin", "rotation", "clusters", "uniform")
-        ),
-        ("associate", "strata", {"layer": "L1", "other": "L2", "distance_km": near_km, "strata": "elevation", "null": "strata"}),
-        ("associate", "far", {"layer": "L1", "other": "L2", "distance_km": 1000}),
-        ("associate", "polygons", {"layer": "L1", "other": "L4", "distance_km": near_km}),
-        ("novelty", "", {"layer": "L1", "catalogue": "L3", "distance_km": near_km}),
-        ("evaluate_layer", "", {"layer": "L1", "catalogue": "L3"}),
-        ("summarise", "", {"layer": "L1"}),
-        ("density", "latitude", {"layer": "L1", "by": "latitude"}),
-        ("density", "elevation", {"layer": "L1", "by": "elevation"}),
-        ("density", "slope", {"layer": "L1", "by": "slope"}),
-        ("density", "cells", {"layer": "L1", "by": "cells"}),
-        ("compare", "ground, elevation", {"layer": "L1", "by": "elevation"}),
-        ("compare", "ground, slope", {"layer": "L1", "by": "slope"}),
-        ("compare", "ground, latitude", {"layer": "L1", "by": "latitude"}),
-        ("compare", "layer, elevation", {"layer": "L1", "other": "L2", "by": "elevation"}),
-        ("orientation", "", {"layer": "L1"}),
-        ("orientation", "two layers", {"layer": "L1", "other": "L2"}),
-        ("changes", "", {"layers": ["L1"], "earlier": ["L5"]}),
-        *(
-            ("draw_map", kind, {"layers": ["L1", "L2"], "projection": kind})
-            for kind in ("auto", "polar", "orthographic")
-        ),
-        ("draw_map", "regional", {"layers": ["L1", "L2"], "projection": "regional", "place": "Place 7", "within_km": 500}),
-        ("draw_map", "polygons", {"layers": ["L4", "L1"]}),
-        *(
-            ("export_layer", kind, {"layers": ["L1"], "format": kind})
-            for kind in ("gpkg", "geojson", "parquet", "csv")
-        ),
-        ("decline", "", {"reason": "It cannot be told.", "suggestion": "Ask for something else."}),
-    ]  # fmt: skip
-    for name, which, arguments in given:
+    for name, which, arguments in given(ws, hits):
         tool = getattr(tools, name)
-        yield Call(
-            f"{name} {which}".strip(), name, lambda tool=tool, arguments=arguments: tool(ws, **arguments)
-        )
+        yield Call(f"{name} {which}".strip(), name, lambda tool=tool, given=arguments: tool(ws, **given))
     yield from _of_the_chat(ws)
 
 
@@ -220,16 +136,22 @@ def _of_the_chat(ws: Workspace) -> Iterator[Call]:
     """What the chat does with two layers besides the tools."""
     layers = [ws.layers.get(name) for name in ("L1", "L2")]
     missed: dict[str, Any] = {}
+    step = Step("1", "search_words", {"text": FIRST}, "", ("L1", "L2"), {}, (), 0.0)
+    turn = Turn(f"Where are {FIRST}?", (step,), "", "answered", started="2026-01-01T00:00:00+00:00")
 
     def candidates() -> None:
         missed.update({layer.id: candidates_of(ws, layer) for layer in layers})
 
-    def payload() -> str:
+    def the_map() -> int:
         known = {name: found for name, found in missed.items() if found is not None}
-        return globe_document(globe_payload(ws, layers, thumbnails=True, candidates=known))
+        return len(globe_document(globe_payload(ws, layers, thumbnails=True, candidates=known)))
+
+    def saved() -> int:
+        return write_bundle("one", [turn], ws, ws.output / "saved").html.stat().st_size
 
     yield Call("chat: what just missed two layers", "", candidates)
-    yield Call("chat: page of the map", "", payload)
+    yield Call("chat: page of the map", "", the_map)
+    yield Call("chat: conversation saved", "", saved)
 
 
 def _timed(call: Call) -> Figures:
@@ -246,8 +168,8 @@ def _timed(call: Call) -> Figures:
         row["failed"] = failed
     if isinstance(result, ToolResult):
         row["summary"] = result.summary[:300]
-    if isinstance(result, str):
-        row["bytes"] = len(result.encode())
+    if isinstance(result, int):
+        row["bytes"] = result
     print(f"{call.name:40s} {row['first_s']:8.3f} s {row['peak_gb']:8.3f} GB {failed}", file=sys.stderr)
     return row
 

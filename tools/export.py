@@ -26,6 +26,7 @@ from tools.workspace import ToolResult, Workspace, check_layers
 Format = Literal["gpkg", "geojson", "parquet", "csv"]
 MOST_LAYERS = 16
 _NAMES = {"gpkg": "GeoPackage", "geojson": "GeoJSON", "parquet": "GeoParquet", "csv": "CSV"}
+_POINT = 0  # of `shapely.get_type_id`
 
 
 def export_layer(ws: Workspace, layers: list[str], format: Format) -> ToolResult:
@@ -93,14 +94,16 @@ def write_geojson(path: Path, layer: Layer, body: Body) -> None:
     or believed to be WGS 84. So the body stands in members of our own, which readers keep or skip.
     """
     table = pd.DataFrame(layer.table.drop(columns="geometry"))
+    names = [str(name) for name in table]
+    columns = [_plain_column(table[name]) for name in table]
     features = [
         {
             "type": "Feature",
-            "id": f"{layer.id}:{record['row_id']}",
-            "geometry": shapely.geometry.mapping(shape),
-            "properties": {name: _plain(value) for name, value in record.items()},
+            "id": f"{layer.id}:{row_id}",
+            "geometry": geometry,
+            "properties": dict(zip(names, values, strict=True)),
         }
-        for record, shape in zip(table.to_dict("records"), layer.shapes, strict=True)
+        for row_id, geometry, *values in zip(table["row_id"], _geometries(layer), *columns, strict=True)
     ]
     document = {
         "type": "FeatureCollection",
@@ -207,6 +210,26 @@ def _file_name(body: Body, layers: list[Layer], suffix: str) -> str:
 
 def _slug(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
+
+
+def _geometries(layer: Layer) -> list[dict[str, Any] | None]:
+    """Geometry of each row as GeoJSON has it."""
+    shapes = layer.shapes
+    if not ((shapely.get_type_id(shapes) == _POINT) & ~shapely.is_empty(shapes)).all():
+        return [shapely.geometry.mapping(shape) for shape in shapes]
+    # A hundred thousand tiles are points: their numbers without an object for each.
+    return [{"type": "Point", "coordinates": xy} for xy in shapely.get_coordinates(shapes).tolist()]
+
+
+def _plain_column(values: pd.Series[Any]) -> list[Any]:
+    """A column as plain values, None for what is not known."""
+    if values.dtype.kind in "iub":
+        return list(values.tolist())
+    if values.dtype.kind == "f":
+        plain = values.to_numpy(dtype=float).astype(object)
+        plain[~np.isfinite(values.to_numpy(dtype=float))] = None
+        return list(plain.tolist())
+    return [_plain(value) for value in values]
 
 
 def _plain(value: Any) -> Any:

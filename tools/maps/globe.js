@@ -23,7 +23,7 @@
       payload: areo.read(given), visible: new Set(), lit: null, selected: null, errors: [],
       projection: "globe", // of the main map, which lies under a polar view
       coverage: true, graticule: true,
-      off: new Set(), cuts: new Map(), opened: new Set(), known: new Set(), verdicts: new Map(), // by layer id
+      off: new Set(given.off ?? []), cuts: new Map(), opened: new Set(), known: new Set(), verdicts: new Map(), // by layer id
       key: null, // whose layers these are: other layers under the same ids begin anew
       moved: false, // by hand: then new layers do not turn the map
     };
