@@ -260,7 +260,7 @@ class LiftedEncoder:
         """Unit vectors, (n, d)."""
         # Not by the BLAS: its second thread would spin for 20 ms and take a core from the search that
         # follows, which no real encoder does to it.
-        return np.einsum("nk,dk->nd", self._encoder.encode_texts(texts), self._turn)
+        return np.asarray(np.einsum("nk,dk->nd", self._encoder.encode_texts(texts), self._turn))
 
     def encode_images(self, pixels: NDArray[np.uint8]) -> Floats:
         """Unit vectors of pictures: those of the encoder, turned."""
