@@ -61,7 +61,7 @@ def main() -> None:
                 exact=False,
                 seed=options.seed,
             )
-            lifted = LiftedEncoder(encoder, made.model.turn)
+            lifted = LiftedEncoder(encoder, made.turn)
             for index_type in options.index_types:
                 rows.append(_measure(made, lifted, prompts, Path(temporary), index_type, options.repeats))
                 _print(rows[-1])
