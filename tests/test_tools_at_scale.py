@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from agent import parts
 from agent.events import Step, Turn
 from agent.page import CROWDED, switched_off
 from retrieval.spatial import compare as comparing
 from tests.workspaces import a_layer, assert_keeps_its_word
 from tools.context import Quantity
-from tools.maps import backdrop
+from tools.maps import backdrop, mosaic
 from tools.maps.projections import polar_cap
 from tools.statistics import density as density_tool
 from tools.statistics.ground import ground_of
@@ -104,3 +109,30 @@ def test_a_crowded_transcript_shows_what_the_last_question_found(ws: Workspace) 
     assert switched_off(turns, few) == []
     assert switched_off(turns, [*few, crowd]) == [few[0].id, crowd.id]
     assert switched_off([turn()], [*few, crowd]) == []
+
+
+def test_a_transcript_holds_no_more_geojson_than_can_be_opened(
+    ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = [a_layer(ws, np.zeros((count, 2)), title=f"{count}") for count in (4, 7, 5, 1)]
+    monkeypatch.setattr(parts, "LARGEST_GEOJSON_ROWS", 10)
+    names = [name for name in parts.geojson_files(tmp_path, layers, ws) if name.endswith(".geojson")]
+    assert [name.rpartition("_")[2] for name in names] == ["4.geojson", "5.geojson", "1.geojson"]
+
+
+def test_a_planet_that_two_want_at_once_is_painted_once(
+    ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painted = []
+    real = mosaic.paint
+
+    def slowly(*given: Any) -> Any:
+        painted.append(1)
+        time.sleep(0.3)
+        return real(*given)
+
+    monkeypatch.setattr(mosaic, "paint", slowly)
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: mosaic.basemap(ws.index, 64, tmp_path), range(3)))
+    assert painted == [1]
+    assert all((picture == found[0]).all() for picture in found)

@@ -21,6 +21,7 @@ from scipy.ndimage import map_coordinates
 
 from retrieval.errors import ToolInputError
 from retrieval.index import TileIndex
+from retrieval.shared import Shared
 from retrieval.stop import in_pieces
 
 Grey = NDArray[np.uint8]
@@ -32,6 +33,8 @@ THUMBNAILS_AT_ONCE = 500  # decoded between two looks at the stop: some tenths o
 BLOCK_PIXELS = 400_000  # pixels projected at a time: bounds the memory to some 100 MB
 STRETCH_PERCENT = (0.5, 99.5)
 LEVELS_TILES, LEVELS_SIDE_PX = 2_000, 12  # that tell the levels of a whole body
+# Of those who want the same picture at once one paints it; the others find it on the disk.
+_painting: Shared[Path, NDArray[np.uint8]] = Shared(0)
 GAP_LEVEL = 8  # JPEG blurs the zeros of a gap; darker than this in a tile with gaps is a gap
 
 
@@ -60,14 +63,18 @@ def basemap(
         raise ToolInputError(f"a width of {width_px} px", allowed=f"64 to {LARGEST_WIDTH_PX:,} px")
     height_px = width_px // 2
     path = cache / f"{index.manifest.fingerprint}-{width_px}.png" if cache else None
-    if path and (kept := _read(path, (height_px, width_px))) is not None:
-        return kept
-    picture = stretch(_whole_body(index, _painted_width(index, width_px), check_stop))
-    if picture.shape != (height_px, width_px):
-        picture = _enlarge(picture, (width_px, height_px))
-    if path:
-        _write(path, picture)
-    return picture
+
+    def kept_or_painted() -> Grey:
+        if path and (kept := _read(path, (height_px, width_px))) is not None:
+            return kept
+        picture = stretch(_whole_body(index, _painted_width(index, width_px), check_stop))
+        if picture.shape != (height_px, width_px):
+            picture = _enlarge(picture, (width_px, height_px))
+        if path:
+            _write(path, picture)
+        return picture
+
+    return _painting.get(path, kept_or_painted, check_stop) if path else kept_or_painted()
 
 
 def paint(
