@@ -7,8 +7,9 @@ from typing import Any
 
 from _made_places import CATALOGUE, MAP_OF_UNITS
 
-import tools
 from retrieval.query import ask
+from tools.places import load_catalogue
+from tools.search import search_words
 from tools.workspace import Workspace
 
 # Name of the tool, what tells the call apart from others of it, arguments.
@@ -26,10 +27,10 @@ PLACE = "Place 7"
 def prepare(ws: Workspace, hits: int) -> None:
     """L1, L2: searches with so many hits; L3: a catalogue; L4: a map of polygons; L5: half of L1."""
     for text in (FIRST, SECOND):
-        tools.search_words(ws, text, bar_of(ws, text, hits))
-    tools.load_catalogue(ws, CATALOGUE)
-    tools.load_catalogue(ws, MAP_OF_UNITS)
-    tools.search_words(ws, FIRST, bar_of(ws, FIRST, max(1, hits // 2)))
+        search_words(ws, text, bar_of(ws, text, hits))
+    load_catalogue(ws, CATALOGUE)
+    load_catalogue(ws, MAP_OF_UNITS)
+    search_words(ws, FIRST, bar_of(ws, FIRST, max(1, hits // 2)))
 
 
 def bar_of(ws: Workspace, text: str, hits: int) -> float:

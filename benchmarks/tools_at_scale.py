@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +128,7 @@ def a_workspace(home: Path, folder: Path, hits: int, seed: int) -> Workspace:
 def calls(ws: Workspace, hits: int) -> Iterator[Call]:
     """Every call, in an order in which a conversation could make them."""
     for name, which, arguments in given(ws, hits):
-        tool = getattr(tools, name)
-        yield Call(f"{name} {which}".strip(), name, lambda tool=tool, given=arguments: tool(ws, **given))
+        yield Call(f"{name} {which}".strip(), name, partial(getattr(tools, name), ws, **arguments))
     yield from _of_the_chat(ws)
 
 

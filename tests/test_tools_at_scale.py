@@ -52,7 +52,7 @@ def test_ground_is_measured_in_some_of_its_cells_and_things_where_they_lie(ws: W
         every.observed.areas_by(np.clip(one.cell_values, edges[0], edges[-1]), edges) for one in (every, some)
     ]
     shares = [area / area.sum() for area in areas]
-    np.testing.assert_allclose(*shares, atol=1.96 * 0.5 / np.sqrt(some.measured))
+    np.testing.assert_allclose(shares[0], shares[1], atol=1.96 * 0.5 / np.sqrt(some.measured))
 
 
 def test_what_costs_nothing_is_known_everywhere(ws: Workspace) -> None:
@@ -74,8 +74,13 @@ def test_a_panel_of_many_tiles_is_drawn_from_the_whole_body(
     ws: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     painted = []
-    real = backdrop.paint
-    monkeypatch.setattr(backdrop, "paint", lambda *given: painted.append(1) or real(*given))
+    real = mosaic.paint
+
+    def counted(*given: Any) -> Any:
+        painted.append(1)
+        return real(*given)
+
+    monkeypatch.setattr(backdrop, "paint", counted)
     view, px = polar_cap(1, 60.0), 3_000.0
     fine = backdrop._painted(view, px, ws)
     assert painted == [1]
