@@ -49,4 +49,4 @@ def test_ground_is_drawn_from_the_cell_that_holds_it(seed: int, in_part: bool) -
     ground = _Ground(Observed(whole.grid, whole.cells, share, None, ""), rng.integers(-1, 3, len(share)))
     area = np.concatenate([rng.uniform(0.0, ground.area[-1], 500), ground.area])
     expected = np.clip(np.searchsorted(ground.area, area, side="right") - 1, 0, len(ground.cells) - 1)
-    np.testing.assert_array_equal(ground.row_of(area), expected)
+    np.testing.assert_array_equal(ground.ladder.step_of(area), expected)

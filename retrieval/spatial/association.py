@@ -43,7 +43,7 @@ FEWEST_OTHERS = 3  # positions of B; one long line or outline is enough
 LEAST_RETAINED = 0.2
 LARGEST_UNSEEN = 3.0  # an enrichment that a test must be able to see before it may say "no difference"
 POWER_Z = 0.8416  # a normal value is below this with a chance of 80 %
-MOST_MOVED = 10_000_000  # rows times shifts: memory of 400 MB, some ten seconds
+MOST_MOVED = 4_000_000  # rows times shifts: memory of 200 MB, a second or two
 FEWEST_SHIFTS = 199
 NAN = float("nan")
 
@@ -154,7 +154,7 @@ def associate(
         Distances of the curve, ascending; by default 24 from half a cell of ``observed`` to four times the
         distance asked, at most an eighth of the circumference.
     shifts
-        Number of shifts. Fewer are made (at least 199) when rows times shifts exceed ten million.
+        Number of shifts. Fewer are made (at least 199) when rows times shifts exceed four million.
     alpha
         Level of the test, of the interval and of the envelope.
     seed

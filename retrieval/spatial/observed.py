@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from retrieval.body import Body
 from retrieval.errors import GeometryError
 from retrieval.grid import Grid
+from retrieval.spatial.ladder import Ladder
 from retrieval.spatial.sphere import check_distance, check_lonlat
 
 Floats = NDArray[np.float64]
@@ -149,10 +150,9 @@ class Observed:
         """
         if self.points is not None and len(self.points):
             return self.points[rng.integers(0, len(self.points), n)]
-        areas = np.cumsum(self.cell_areas_km2)
-        if not len(areas) or areas[-1] <= 0:
+        if not self.area_km2 > 0:
             raise GeometryError(f"{self.words}: nothing was observed", next_step="choose other ground")
-        row = np.minimum(np.searchsorted(areas, rng.random(n) * areas[-1], side="right"), len(areas) - 1)
+        row = self._ladder.step_of(rng.random(n) * self._ladder.bounds[-1])
         return within_cells(self.grid, self.cells[row], rng.random(n), rng.random(n))
 
     def areas_by(self, values: ArrayLike, edges: ArrayLike) -> Floats:
@@ -196,6 +196,10 @@ class Observed:
             around = self.body.destination(block, azimuth, angle * self.body.radius_km)
             share[start : start + BLOCK] = self.share_at(around).mean(axis=1)
         return share
+
+    @cached_property
+    def _ladder(self) -> Ladder:
+        return Ladder(np.concatenate([[0.0], np.cumsum(self.cell_areas_km2)]))
 
     @cached_property
     def _table(self) -> NDArray[np.int32] | None:

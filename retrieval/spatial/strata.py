@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from retrieval.body import to_east_180
 from retrieval.errors import GeometryError
+from retrieval.spatial.ladder import Ladder
 from retrieval.spatial.observed import Observed, within_cells
 from retrieval.stop import in_pieces
 
@@ -137,7 +138,6 @@ class _Ground:
 
     # A class and a latitude as one number to search for: no band reaches from one class into the next.
     APART = 1000.0
-    STEPS = 4  # from where a cell is expected to where it is; ground seen in part may need more
 
     def __init__(self, observed: Observed, classes: Ints) -> None:
         self.observed = observed
@@ -149,10 +149,7 @@ class _Ground:
         self.key = np.searchsorted(self.names, classes[order]) * self.APART + lat[order]
         self.area = np.concatenate([[0.0], np.cumsum(observed.cell_areas_km2[order])])
         self.band_deg = max(BAND_DEG, float(observed.grid.row_height_deg))
-        # Where to begin to look for an area: cells are of about one size, so that few steps are left.
-        self.each_km2 = float(self.area[-1]) / max(1, len(self.cells)) or 1.0
-        begins = (np.arange(len(self.cells) + 2) - 0.5) * self.each_km2
-        self.begin = np.clip(np.searchsorted(self.area, begins, side="right") - 1, 0, None)
+        self.ladder = Ladder(self.area)
 
     def around(self, lat: Floats, classes: Ints) -> tuple[Floats, Floats]:
         """Where ground of a class near a latitude begins and ends, as areas, (...) each."""
@@ -162,22 +159,8 @@ class _Ground:
 
     def draw(self, low: Floats, high: Floats, rng: Generator) -> Floats:
         """Positions drawn evenly from the ground between areas, (..., 2)."""
-        cells = self.cells[self.row_of(low + rng.random(low.shape) * (high - low))]
+        cells = self.cells[self.ladder.step_of(low + rng.random(low.shape) * (high - low))]
         return within_cells(self.observed.grid, cells, rng.random(cells.shape), rng.random(cells.shape))
-
-    def row_of(self, area: Floats) -> Ints:
-        """The cell in which each area of the ground before it ends, (...): the last that begins there."""
-        last = len(self.cells) - 1
-        expected = np.minimum((area / self.each_km2).astype(np.int64), len(self.begin) - 1)
-        row = np.minimum(self.begin[expected], last)
-        for _ in range(self.STEPS):
-            beyond = (self.area[row + 1] <= area) & (row < last)
-            if not beyond.any():
-                return np.asarray(row)
-            row += beyond
-        found = np.searchsorted(self.area, area[beyond], side="right") - 1
-        row[beyond] = np.minimum(found, last)
-        return np.asarray(row)
 
 
 def _carried(points: Floats, anchor: Floats, target: Floats) -> Floats:

@@ -26,7 +26,7 @@ USUAL_CLASSES = 9
 MOST_CLASSES = 120
 MOST_OF_GROUND = 0.5  # in one class, before classes of equal width give way to those of equal area
 EQUAL_CLASSES = 8
-MOST_MEASURED = 100_000  # places of the ground where a raster is asked: a second or two of terrain
+MOST_MEASURED = 50_000  # places of the ground where a raster is asked: a second of terrain
 WIDEST_LINKS = 2.0  # linking distances: groups that reach farther than this from their middle are cut
 
 Floats = NDArray[np.float64]
