@@ -168,6 +168,7 @@ def draw(
     rows, cols = np.empty((size, size)), np.empty((size, size))
     values = np.empty((data.shape[0], size, size), dtype=np.float32)
     new = np.empty((size, size), dtype=np.bool_)
+    drawn = np.empty((data.shape[0], size), dtype=np.uint8)
     for number in range(len(at)):
         tile_pixels, tile_seen = pixels[at[number]], seen[at[number]]
         told = _count(tile_seen)
@@ -181,7 +182,9 @@ def draw(
             ].all()
         )
         if whole[number] and not masked and told == 0:
-            _draw_whole(data, origin, nodes[number], spread, columns, values[:, 0], stretch, tile_pixels)
+            _draw_whole(
+                data, origin, nodes[number], spread, columns, values[:, 0], drawn, stretch, tile_pixels
+            )
             tile_seen[...] = True
             continue
         _place(nodes[number], spread, columns, rows, cols)
@@ -194,7 +197,8 @@ def draw(
         starts = (float(origin[0]), 1.0), (float(origin[1]), 1.0)
         bilinear(inner, mask if masked else nothing, rows, cols, starts[0], starts[1], values, new)
         for i in range(size):
-            _paint(values[:, i], stretch, tile_pixels[i], new[i])
+            _round(values[:, i], stretch, drawn)
+            _paint(drawn, tile_pixels[i], new[i])
             for j in range(size):
                 tile_seen[i, j] |= new[i, j]
 
@@ -216,21 +220,23 @@ def _draw_whole(
     spread: Floats,
     columns: Floats,
     line: Singles,
+    drawn: Bytes,
     stretch: Singles,
     pixels: Bytes,
 ) -> None:
     """Draw a tile that lies on the block with all of it and where nothing is missing.
 
-    ``columns`` (2, 9, s) and ``line`` (bands, s) are scratch; the sums are those of `bilinear`.
+    ``columns`` (2, 9, s), ``line`` and ``drawn`` (bands, s) are scratch; the sums are those of `bilinear`.
     """
     bands, padded_height, padded_width = data.shape
     size = spread.shape[1]
     last_row, last_col = padded_height - 2.0, padded_width - 2.0
     rows, cols = np.empty(size), np.empty(size)
     first, down, along = np.empty(size, np.int64), np.empty(size, np.float32), np.empty(size, np.float32)
-    one, wanted = np.float32(1.0), np.ones(size, dtype=np.bool_)
+    one, everywhere = np.float32(1.0), np.zeros(0, dtype=np.bool_)
     # Unsigned, so that no index is looked at for counting from the end.
     right, below, across = np.uintp(1), np.uintp(padded_width), np.uintp(padded_width + 1)
+    red, green, blue = data[0].ravel(), data[bands // 2].ravel(), data[bands - 1].ravel()
     _begin(nodes, spread, columns)
     for i in range(size):
         _combine(columns[0, :, i], spread, rows)
@@ -243,14 +249,12 @@ def _draw_whole(
             down[j], along[j] = np.float32(row - top), np.float32(col - left)
             first[j] = top * padded_width + left
         if bands == 1:
-            only = data[0].ravel()
             for j in range(size):
                 n, y, x = np.uintp(first[j]), down[j], along[j]
                 a, b, c, d = (one - y) * (one - x), (one - y) * x, y * (one - x), y * x
-                line[0, j] = a * only[n] + b * only[n + right] + c * only[n + below] + d * only[n + across]
+                line[0, j] = a * red[n] + b * red[n + right] + c * red[n + below] + d * red[n + across]
         else:
             # Together: the weights are worked out once.
-            red, green, blue = data[0].ravel(), data[1].ravel(), data[2].ravel()
             for j in range(size):
                 n, y, x = np.uintp(first[j]), down[j], along[j]
                 a, b, c, d = (one - y) * (one - x), (one - y) * x, y * (one - x), y * x
@@ -259,25 +263,33 @@ def _draw_whole(
                     a * green[n] + b * green[n + right] + c * green[n + below] + d * green[n + across]
                 )
                 line[2, j] = a * blue[n] + b * blue[n + right] + c * blue[n + below] + d * blue[n + across]
-        _paint(line, stretch, pixels[i], wanted)
+        _round(line, stretch, drawn)
+        _paint(drawn, pixels[i], everywhere)
 
 
 @njit(**_OPTIONS)  # type: ignore[untyped-decorator]
-def _paint(values: Singles, stretch: Singles, pixels: Bytes, wanted: NDArray[np.bool_]) -> None:
-    """Values (bands, s) of a row as RGB pixels (s, 3), where they are wanted."""
-    bands, size = values.shape
-    drawn = np.empty(size, dtype=np.uint8)
+def _round(values: Singles, stretch: Singles, drawn: Bytes) -> None:
+    """Values (bands, s) of a row as bytes (bands, s)."""
     black, white, byte = np.float32(0.0), np.float32(255.0), np.float32(255.0)
-    for band in range(bands):
-        for j in range(size):
-            value = values[band, j]
-            if stretch.shape[0] > 0:
-                value = (value - stretch[band, 0]) / stretch[band, 1] * byte
-            value = black if value < black else value if value < white else white
-            drawn[j] = np.uint8(np.int32((value + _ROUNDING) - _ROUNDING))
-        for j in range(size):
+    for band in range(values.shape[0]):
+        line, out = values[band], drawn[band]
+        if stretch.shape[0] > 0:
+            low, wide = stretch[band, 0], stretch[band, 1]
+            for j in range(len(line)):
+                line[j] = (line[j] - low) / wide * byte
+        for j in range(len(line)):
+            value = black if line[j] < black else line[j] if line[j] < white else white
+            out[j] = np.uint8(np.int32((value + _ROUNDING) - _ROUNDING))
+
+
+@njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+def _paint(drawn: Bytes, pixels: Bytes, wanted: NDArray[np.bool_]) -> None:
+    """Bytes (bands, s) of a row into its RGB pixels (s, 3), where they are wanted; everywhere if none says."""
+    red, green, blue = drawn[0], drawn[drawn.shape[0] // 2], drawn[drawn.shape[0] - 1]
+    if len(wanted) == 0:
+        for j in range(len(red)):
+            pixels[j, 0], pixels[j, 1], pixels[j, 2] = red[j], green[j], blue[j]
+    else:
+        for j in range(len(red)):
             if wanted[j]:
-                if bands == 1:
-                    pixels[j, 0] = pixels[j, 1] = pixels[j, 2] = drawn[j]
-                else:
-                    pixels[j, band] = drawn[j]
+                pixels[j, 0], pixels[j, 1], pixels[j, 2] = red[j], green[j], blue[j]
