@@ -284,7 +284,7 @@ def _round(values: Singles, stretch: Singles, drawn: Bytes) -> None:
 
 @njit(**_OPTIONS)  # type: ignore[untyped-decorator]
 def _paint(drawn: Bytes, pixels: Bytes, wanted: NDArray[np.bool_]) -> None:
-    """Bytes (bands, s) of a row into its RGB pixels (s, 3), where they are wanted; everywhere if none says."""
+    """Bytes (bands, s) of a row into its RGB pixels (s, 3): those wanted, all if ``wanted`` is empty."""
     red, green, blue = drawn[0], drawn[drawn.shape[0] // 2], drawn[drawn.shape[0] - 1]
     if len(wanted) == 0:
         for j in range(len(red)):
