@@ -26,8 +26,9 @@ import retrieval.query
 import tools.ranking
 import tools.search
 from prompts import Prompts
+from retrieval.calibrate import levels_around
 from retrieval.encoder import Encoder, encode_query
-from retrieval.hits import levels_of, lowest_of, score_bar
+from retrieval.hits import lowest_of, score_bar
 from retrieval.index import TileIndex
 from retrieval.settings import load_settings
 from retrieval.tiles import TileTable
@@ -147,7 +148,7 @@ def looked_at(index: TileIndex, made: Made, encoder: Encoder, hits: int) -> Figu
     scale, bias = encoder.manifest.logit_scale, encoder.manifest.logit_bias
     shares = []
     for query, (_, given) in zip(made.queries, probabilities_for(made, encoder, hits), strict=True):
-        bar = score_bar(lowest_of(levels_of(given)), scale, bias, None)
+        bar = score_bar(lowest_of(levels_around(given)), scale, bias, None)
         shares.append(lists.counts(None)[lists.bounds(query, reach) >= np.float32(bar)].sum() / len(index))
     return {"looked_at": float(np.mean(shares)), "looked_at_most": float(np.max(shares))}
 

@@ -25,7 +25,6 @@ from retrieval.calibrate import (
     THRESHOLD,
     Spread,
     counts_around,
-    levels_around,
     log_odds,
     reach_of,
     sigmoid,
@@ -76,11 +75,6 @@ class Hits:
             "threshold_method": self.method,
             "counts_at": dict(self.counts_at),
         }
-
-
-def levels_of(given: float | None) -> list[float]:
-    """Thresholds at which hits are counted: around the usual one, and around the one given."""
-    return [*levels_around(THRESHOLD), *(() if given is None else levels_around(given))]
 
 
 def score_bar(lowest: float, logit_scale: float, logit_bias: float | None, spread: Spread | None) -> float:
@@ -163,14 +157,6 @@ def order_statistics(values: NDArray[np.float32], first: int, last: int) -> tupl
     return float(ordered[places[0]]), float(ordered[places[-1]])
 
 
-def counted(every: NDArray[np.float32], given: float | None) -> dict[str, int]:
-    """Candidates that reach the usual threshold or the one given, and thresholds around."""
-    counts = counts_around(every)
-    if given is None:
-        return counts
-    return dict(sorted((counts_around(every, given) | counts).items()))
-
-
 def hits_of_all(
     probability: NDArray[np.float32],
     scores: NDArray[np.floating],
@@ -189,7 +175,7 @@ def hits_of_all(
         every[rows],
         threshold,
         method if given is None else "given in the call",
-        counted(probability, given),
+        counts_around(probability, threshold),
         float(exact.max(initial=-1.0)),
         float(every.max(initial=0.0)),
     )

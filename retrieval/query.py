@@ -17,9 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 from retrieval.calibrate import (
     BEST,
     LOW,
+    THRESHOLD,
     Calibrated,
     Spread,
     calibrate,
+    counts_around,
+    levels_around,
     log_odds,
     method_of,
     nothing,
@@ -29,10 +32,8 @@ from retrieval.encoder import encode_queries
 from retrieval.hits import (
     Hits,
     candidates_odds,
-    counted,
     first_hits,
     hits_of_all,
-    levels_of,
     lowest_of,
     score_bar,
     spread_of,
@@ -117,8 +118,8 @@ class Asked:
         They are those of `calibrated`, to the last one; in an index whose search is approximate, those of
         them that it finds.
         """
-        levels = levels_of(given)
-        lowest = lowest_of(levels)
+        threshold = THRESHOLD if given is None else float(given)
+        lowest = lowest_of(levels_around(threshold))
         method = self.unknown or method_of(self.logit_scale, self.logit_bias)
         if self.unknown or lowest <= 0 or not len(self.index.background):
             found = self.calibrated
@@ -128,7 +129,6 @@ class Asked:
         if not len(rows):
             return self._none(given, method)
         odds = candidates_odds(rows, scores, self.index.background, self.logit_scale, self.logit_bias, spread)
-        threshold = float(levels[1] if given is None else given)
         held, exact, probability, every = first_hits(rows, scores, odds, threshold)
         if self.logit_bias is None and every.max() < lowest:
             return self._none(given, method)  # the most probable row need not be one of high score
@@ -138,7 +138,7 @@ class Asked:
             probability,
             threshold,
             method if given is None else "given in the call",
-            counted(every, given),
+            counts_around(every, threshold),
             float(scores.max()),
             float(every.max()),
         )
