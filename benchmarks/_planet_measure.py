@@ -222,7 +222,7 @@ _STAGES: tuple[tuple[str, Any, str], ...] = (
     ("scan", TileIndex, "above"),
     ("calibrate", retrieval.query, "candidates_odds"),
     ("calibrate", retrieval.query, "first_hits"),
-    ("calibrate", retrieval.query, "counted"),
+    ("calibrate", retrieval.query, "counts_around"),
     ("features", tools.ranking, "link_tiles"),
     ("layer", TileTable, "columns"),
     ("layer", tools.ranking, "make_table"),
