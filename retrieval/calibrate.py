@@ -24,7 +24,7 @@ LEAST_MARGIN = 1.0  # nats
 CLOSE_SHARE = 0.3
 BEST, LOW = 0.999, 0.1  # quantiles: one odd tile in a thousand must not set the bar
 STEEPNESS = 2.0  # the best tiles get a probability of 1 / (1 + exp(-2)) = 0.88
-_SENSITIVITY = 0.2  # counts are also given at thresholds a fifth lower and higher
+_SENSITIVITY = 1.5  # counts are also given at odds so many times lower and higher: at 0.4 and 0.6 for 0.5
 
 
 @dataclass(frozen=True)
@@ -142,13 +142,24 @@ def nothing(count: int, why: str) -> Calibrated:
 
 
 def counts_around(probability: NDArray[np.floating], threshold: float = THRESHOLD) -> dict[str, int]:
-    """Hits at a threshold and at thresholds a fifth lower and higher, the highest at most 1."""
-    return {f"{level:.2f}": int((probability >= level).sum()) for level in levels_around(threshold)}
+    """Hits at a threshold and at `levels_around` it."""
+    return {level_name(level): int((probability >= level).sum()) for level in levels_around(threshold)}
 
 
 def levels_around(threshold: float) -> tuple[float, float, float]:
-    """A threshold and a fifth to either side, the highest at most 1."""
-    return threshold * (1 - _SENSITIVITY), threshold, min(1.0, threshold * (1 + _SENSITIVITY))
+    """A threshold, and to either side those of odds half as large again: 0.4 and 0.6 around 0.5.
+
+    Odds and not probabilities, since a fifth less than 0.95 would be another question: a hundred times as
+    many tiles may lie between.
+    """
+    low = threshold / (threshold + _SENSITIVITY * (1 - threshold))
+    high = _SENSITIVITY * threshold / (_SENSITIVITY * threshold + 1 - threshold)
+    return low, threshold, high
+
+
+def level_name(level: float) -> str:
+    """A probability in two digits, or in as many as tell it apart near 0 and 1."""
+    return f"{level:.2f}" if 0.1 <= level <= 0.9 or level in (0.0, 1.0) else f"{level:.4g}"
 
 
 def log_odds(

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from prompts import load_prompts
+from retrieval.calibrate import level_name, levels_around
 from retrieval.errors import ToolInputError
 from retrieval.words import vocabulary
 from tests.fakes import LANDFORMS, PatternEncoder
@@ -83,19 +84,22 @@ class TestWords:
         assert set(strict.table["row_id"]) < set(loose.table["row_id"])
 
     @pytest.mark.parametrize("given", [None, 0.2, 0.7, 0.9, 1.0])
-    def test_counts_a_fifth_to_either_side_are_on_record(self, ws, given) -> None:
+    def test_counts_at_odds_to_either_side_are_on_record(self, ws, given) -> None:
         layer = ws.layers.get(search_words(ws, "gullies", given).layer_ids[0])
         counts, used = layer.provenance.counts_at, layer.provenance.threshold
-        assert counts[f"{used:.2f}"] == len(layer)
-        assert counts[f"{0.8 * used:.2f}"] >= len(layer)
-        assert counts[f"{min(1.0, 1.2 * used):.2f}"] <= len(layer)
+        low, middle, high = levels_around(used)
+        assert counts[level_name(middle)] == len(layer)
+        assert counts[level_name(low)] >= len(layer) >= counts[level_name(high)]
+        if 0 < used < 1:
+            assert low / (1 - low) * 1.5 == pytest.approx(used / (1 - used))
+            assert high / (1 - high) / 1.5 == pytest.approx(used / (1 - used))
 
     def test_what_a_stricter_threshold_would_keep_is_said(self, ws) -> None:
         result = search_words(ws, "craters", 0.3)
         counts = ws.layers.get("L1").provenance.counts_at
-        assert result.figures["stricter_threshold"] == 0.36
-        assert result.figures["stricter_count"] == counts["0.36"]
-        assert f"At a threshold of 0.36 there would be {counts['0.36']:,}." in result.summary
+        assert result.figures["stricter_threshold"] == 0.39
+        assert result.figures["stricter_count"] == counts["0.39"]
+        assert f"At a threshold of 0.39 there would be {counts['0.39']:,}." in result.summary
         assert_keeps_its_word(result)
 
     def test_nothing_found_is_said_with_the_best_candidate(self, ws) -> None:

@@ -109,4 +109,9 @@ def summed_up(ws: Workspace, layer: Layer, figures: Figures) -> tuple[str, Figur
 def _stricter(counts: dict[str, int], threshold: float) -> tuple[float, int] | None:
     # The count at the next threshold that is clearly stricter: what the choice of threshold is worth.
     above = sorted((float(level), count) for level, count in counts.items())
-    return next(((level, count) for level, count in above if level > max(1.15 * threshold, 0.01)), None)
+    return next(((level, count) for level, count in above if _clearly_above(level, threshold)), None)
+
+
+def _clearly_above(level: float, threshold: float) -> bool:
+    """Whether the odds of a level are a third or more above those of a threshold."""
+    return level > 0.01 and level * (1 - threshold) > 1.33 * threshold * (1 - level)
