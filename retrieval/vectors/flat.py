@@ -25,6 +25,7 @@ from retrieval.vectors.codec import DTYPES, Codec
 
 _QUANTISERS = {"fp16": faiss.ScalarQuantizer.QT_fp16, "sq8": faiss.ScalarQuantizer.QT_8bit}
 MOST_OF_MEMORY = 0.5  # of the machine, that a file may take to be read ahead
+_READ_AHEAD = 1 << 17  # bytes; of one wish Linux grants no more than it reads ahead by itself
 _GATHER = 65_536  # rows copied together at a time when only some are scored
 
 
@@ -73,7 +74,7 @@ class FlatVectors:
     def _fetch(self) -> None:
         """Have the file read in one go before all of it is needed for the first time.
 
-        Read where threads come upon it, page by page, it takes five times as long. What is in memory already
+        Read where threads come upon it, page by page, it takes many times as long. What is in memory already
         is left as it is, and a file that would fill the memory is not fetched.
         """
         if self._fetched:
@@ -82,7 +83,8 @@ class FlatVectors:
         if not hasattr(os, "posix_fadvise") or self.codes.nbytes > MOST_OF_MEMORY * machine_memory():
             return
         with suppress(OSError), self._path.open("rb") as file:  # the folder may have been set aside
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+            for start in range(0, self.codes.nbytes, _READ_AHEAD):
+                os.posix_fadvise(file.fileno(), start, _READ_AHEAD, os.POSIX_FADV_WILLNEED)
 
     def best(self, queries: Floats, k: int, rows: ArrayLike | None = None) -> tuple[Rows, Floats]:
         """As `retrieval.vectors.Vectors.best`."""
