@@ -11,12 +11,11 @@ chat: .venv/made
 ask: .venv/made
 	@$(BIN)/areographer ask "$(Q)" $(ARGS)
 
-# A file's tests stay in one process: what its fixtures make (indexes, servers, browsers) is made once.
 test: .venv/made
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 coverage: .venv/made
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term $(ARGS)
 
 lint: .venv/made
 	$(BIN)/ruff check .
