@@ -13,7 +13,7 @@ from retrieval.manifest import Storage
 
 HALF = 500_000  # tiles of 512 dimensions up to which 16-bit codes are passed over in some 20 ms
 WHOLE = 4_000_000  # tiles of 512 dimensions up to which 8-bit codes are passed over in some 80 ms
-SHARE = 0.5  # of the memory that codes may take: encoder, scores and tables want the rest
+MEMORY_SHARE = 0.5  # of the memory that codes may take: encoder, scores and tables want the rest
 
 
 def choose(count: int, dimension: int, memory_bytes: int, recall: float) -> tuple[Storage, str]:
@@ -29,7 +29,7 @@ def choose(count: int, dimension: int, memory_bytes: int, recall: float) -> tupl
         Share of the best that a search is to find; from 0.999 on only exact kinds are taken.
     """
     work = count * dimension / 512
-    room = SHARE * memory_bytes
+    room = MEMORY_SHARE * memory_bytes
     codes = f"{count:,} tiles x {dimension}"
     byte = count * dimension
     if work <= HALF and 2 * byte <= room:

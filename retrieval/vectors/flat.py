@@ -20,11 +20,10 @@ from numpy.typing import ArrayLike, NDArray
 from retrieval.manifest import Storage
 from retrieval.vectors import Floats, Rows, best_of, checked_queries, unit_rows
 from retrieval.vectors.bytes import ranges_of
-from retrieval.vectors.choose import machine_memory
+from retrieval.vectors.choose import MEMORY_SHARE, machine_memory
 from retrieval.vectors.codec import DTYPES, Codec
 
 _QUANTISERS = {"fp16": faiss.ScalarQuantizer.QT_fp16, "sq8": faiss.ScalarQuantizer.QT_8bit}
-MOST_OF_MEMORY = 0.5  # of the machine, that a file may take to be read ahead
 _READ_AHEAD = 1 << 17  # bytes; of one wish Linux grants no more than it reads ahead by itself
 _GATHER = 65_536  # rows copied together at a time when only some are scored
 
@@ -80,7 +79,7 @@ class FlatVectors:
         if self._fetched:
             return
         self._fetched = True
-        if not hasattr(os, "posix_fadvise") or self.codes.nbytes > MOST_OF_MEMORY * machine_memory():
+        if not hasattr(os, "posix_fadvise") or self.codes.nbytes > MEMORY_SHARE * machine_memory():
             return
         with suppress(OSError), self._path.open("rb") as file:  # the folder may have been set aside
             for start in range(0, self.codes.nbytes, _READ_AHEAD):
